@@ -1,0 +1,115 @@
+"""The exception tree. Every message is one sentence that says what to do.
+
+    KbError                          exit code 1
+    ├── SettingsError                exit code 2: the call or the settings are wrong
+    │   └── GenerationMismatch       query and stored vectors come from different models
+    ├── UnavailableError             exit code 3: something needed is not there
+    │   ├── DatabaseUnavailable
+    │   ├── EmbeddingServerUnavailable
+    │   └── SourceUnavailable
+    ├── MassDeletionHeld             a listing lost most of its files; deletions wait
+    └── DocumentError                one document cannot be processed; it becomes a failure row
+        ├── UnreadableFile
+        ├── UnsupportedFormat
+        ├── EmptyDocument
+        ├── EncryptedDocument
+        ├── MalformedDocument
+        ├── LimitExceeded            pages, memory, seconds, unzipped size
+        ├── ParserCrashed
+        ├── TextRejected             the embedding server refused one text
+        └── ChangedWhileRead         the file changed between hashing and parsing; transient
+
+Messages never carry document text: they end up in logs and in the ledger.
+"""
+
+from __future__ import annotations
+
+
+class KbError(Exception):
+    """Base class; `exit_code` is what the command line exits with."""
+
+    exit_code = 1
+
+
+class SettingsError(KbError):
+    """The call or a setting is wrong."""
+
+    exit_code = 2
+
+
+class GenerationMismatch(SettingsError):
+    """The embedding server's model is not the one the generation was built with."""
+
+
+class UnavailableError(KbError):
+    """Something the command needs is not there."""
+
+    exit_code = 3
+
+
+class DatabaseUnavailable(UnavailableError):
+    """PostgreSQL cannot be reached or is not usable."""
+
+
+class EmbeddingServerUnavailable(UnavailableError):
+    """The embedding server cannot be reached or did not become healthy."""
+
+
+class SourceUnavailable(UnavailableError):
+    """A source folder or bucket cannot be listed."""
+
+
+class MassDeletionHeld(KbError):
+    """A listing lost so many files at once that the deletions were not applied."""
+
+
+class DocumentError(KbError):
+    """One document cannot be processed.
+
+    `transient` says that the same bytes may succeed later (a crash, a full disk), so the ledger
+    schedules a retry; otherwise only a changed file or changed settings lead to another attempt.
+    """
+
+    transient = False
+
+
+class UnreadableFile(DocumentError):
+    """The bytes cannot be read (permissions, vanished, bad name)."""
+
+    transient = True
+
+
+class UnsupportedFormat(DocumentError):
+    """No parser handles this kind of file."""
+
+
+class EmptyDocument(DocumentError):
+    """The file holds no text."""
+
+
+class EncryptedDocument(DocumentError):
+    """The file is protected by a password."""
+
+
+class MalformedDocument(DocumentError):
+    """The file is damaged or is not what its name says."""
+
+
+class LimitExceeded(DocumentError):
+    """The file exceeds a limit of the parsing sandbox."""
+
+
+class ParserCrashed(DocumentError):
+    """The worker process died while parsing this file."""
+
+    transient = True
+
+
+class TextRejected(DocumentError):
+    """The embedding server refused a text of this document."""
+
+
+class ChangedWhileRead(DocumentError):
+    """The file changed between the scan and the parse; the next scan picks it up."""
+
+    transient = True

@@ -1,0 +1,70 @@
+"""The plain data that parsing hands to chunking.
+
+An *element* is one paragraph, heading, list item or table of a document, in reading order, with the
+category names of unstructured. Elements are cleaned and masked before they leave the parser process.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element of a document.
+
+    `category`: Title, NarrativeText, ListItem, Table, Text, CodeSnippet, …: the names of unstructured.
+    `heading_level`: 1 for the top; None unless the category is Title.
+    `section_path`: the headings above this element, outermost first; for a heading, itself included.
+    `html`: for a Table, its cells as an HTML table; `text` then holds the cells as plain text.
+    """
+
+    category: str
+    text: str
+    page_number: int | None = None
+    heading_level: int | None = None
+    section_path: tuple[str, ...] = ()
+    html: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedText:
+    """Text that cleaning left out, and why (running header, footer, page number, …)."""
+
+    reason: str
+    text: str
+    page_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedDocument:
+    """What parsing, cleaning and masking made of one file.
+
+    `privacy_counts`: entity type -> how many were masked. `page_count`: None where pages mean nothing.
+    `warnings`: sentences for a person; they hold no document text.
+    """
+
+    elements: tuple[Element, ...]
+    dropped: tuple[DroppedText, ...] = ()
+    page_count: int | None = None
+    privacy_counts: Mapping[str, int] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def pack(document: CleanedDocument) -> bytes:
+    """Compressed JSON, as the ledger stores it. The JSON is UTF-8 and never holds NUL."""
+    return zlib.compress(json.dumps(asdict(document), ensure_ascii=False, separators=(",", ":")).encode(), 6)
+
+
+def unpack(payload: bytes) -> CleanedDocument:
+    """The inverse of `pack`."""
+    data = json.loads(zlib.decompress(payload))
+    elements = tuple(Element(**{**e, "section_path": tuple(e["section_path"])}) for e in data.pop("elements"))
+    dropped = tuple(DroppedText(**d) for d in data.pop("dropped"))
+    return CleanedDocument(elements, dropped, warnings=tuple(data.pop("warnings")), **data)

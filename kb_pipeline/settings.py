@@ -1,0 +1,144 @@
+"""Settings, and the fingerprints that decide what is done again.
+
+A setting comes from, in this order: an environment variable `KB_*`, the file `.env`, the file
+`kb.toml` (or the one `KB_CONFIG` names), the default. All local state lives under `KB_HOME`.
+
+A *stage fingerprint* is a short hash over everything besides the input that a stage's output depends
+on. Change the chunk size and only the chunk fingerprint moves: nothing is parsed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from kb_pipeline.errors import SettingsError
+
+# Raise when the code of a stage changes its output for the same input.
+PARSE_CODE_VERSION = 1
+CHUNK_CODE_VERSION = 1
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceSettings(Frozen):
+    """A folder or bucket prefix that is kept in step with the knowledge base."""
+
+    uri: str = Field(description="A local folder or an fsspec URL such as s3://bucket/prefix.")
+
+
+class ParsingLimits(Frozen):
+    """What one document may cost before it is given up."""
+
+    seconds: float = Field(300.0, gt=0, description="Wall time per document, seconds.")
+    memory_mb: int = Field(2048, ge=256, description="Memory of one parser process, MiB.")
+    pages: int = Field(5000, ge=1, description="Pages per document.")
+    unzipped_mb: int = Field(512, ge=1, description="Unzipped size of an Office or EPUB file, MiB.")
+
+
+class ChunkingSettings(Frozen):
+    """Sizes in characters, as `chunk_by_title` of unstructured takes them."""
+
+    max_characters: int = Field(2000, ge=100, description="Hard upper limit of a chunk.")
+    new_after_n_chars: int = Field(1500, ge=50, description="Start a new chunk after this many characters.")
+    combine_under_n_chars: int = Field(500, ge=0, description="Join neighbours smaller than this within a section.")
+
+
+class CollectionSettings(Frozen):
+    """What one collection does differently."""
+
+    chunking: ChunkingSettings | None = None
+
+
+class Settings(BaseSettings):
+    """The settings of one site. See the README for the table that people read."""
+
+    model_config = SettingsConfigDict(env_prefix="KB_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".kb"), description="Folder of all local state.")
+    database_url: SecretStr | None = Field(None, description="PostgreSQL URL; empty: the embedded server.")
+    embedding_url: str | None = Field(None, description="OpenAI-compatible base URL; empty: the CPU server.")
+    embedding_api_key: SecretStr | None = Field(None, description="Bearer key of the embedding server.")
+    embedding_model: str | None = Field(None, description="Model to serve (CPU server) or to expect (URL).")
+    dimension: int | None = Field(None, ge=16, le=4000, description="Serving dimension; empty: min(native, 1024).")
+    query_instruction: str = Field(
+        "Given a search query, retrieve relevant passages that answer the query",
+        description="Task sentence of models that take one with the query.",
+    )
+    shard_digits: Literal[1, 2] = Field(1, description="Hex digits of a shard: 1 gives 16 shards, 2 gives 256.")
+    documents_per_run: int = Field(20_000, ge=1, description="Most documents that one sensor run takes on.")
+    batch_documents: int = Field(200, ge=1, description="Documents per committed batch.")
+    parser_processes: int | None = Field(None, ge=1, description="Parser processes; empty: the CPU cores, at most 8.")
+    idle_seconds: float = Field(600.0, gt=0, description="Embedded servers stop after this long without a user.")
+    search_port: int = Field(8756, description="Port of the search server; 127.0.0.1 only.")
+    dagster_port: int = Field(3000, description="Port of the Dagster web server under `kb up`; 127.0.0.1 only.")
+    mass_delete_count: int = Field(50, ge=0, description="Deletions up to this many are never held.")
+    mass_delete_share: float = Field(0.2, ge=0, le=1, description="Share of a source whose loss holds deletions.")
+    sources: Annotated[tuple[SourceSettings, ...], NoDecode] = ()
+    limits: ParsingLimits = ParsingLimits()
+    chunking: ChunkingSettings = ChunkingSettings()
+    collections: dict[str, CollectionSettings] = {}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("KB_CONFIG", "kb.toml")))
+        return init_settings, env_settings, dotenv_settings, toml
+
+    @cached_property
+    def home_path(self) -> Path:
+        """KB_HOME as an absolute path."""
+        return self.home.expanduser().resolve()
+
+    def chunking_for(self, collection: str) -> ChunkingSettings:
+        specific = self.collections.get(collection)
+        return specific.chunking if specific and specific.chunking else self.chunking
+
+    def parse_fingerprint(self, collection: str) -> str:
+        """Everything that the cleaned elements of a document in `collection` depend on besides its bytes."""
+        return fingerprint("parse", PARSE_CODE_VERSION)
+
+    def chunk_fingerprint(self, collection: str) -> str:
+        """Everything that the chunks depend on besides the elements."""
+        return fingerprint("chunk", CHUNK_CODE_VERSION, self.chunking_for(collection).model_dump())
+
+
+def fingerprint(*parts: Any) -> str:
+    """16 hex digits over the JSON of `parts`."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; a wrong one is a SettingsError that names it."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        variable = "KB_" + re.sub(r"\W", "_", name).upper()
+        raise SettingsError(f"Setting {name} ({variable}) is wrong: {first['msg']}. Correct it and try again.") from None
+    except ValueError as error:
+        raise SettingsError(f"kb.toml or .env cannot be read: {error}. Correct the file and try again.") from None
