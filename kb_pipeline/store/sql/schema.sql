@@ -1,0 +1,20 @@
+-- name: lock
+SELECT pg_advisory_xact_lock(%s)
+
+-- name: migrations_table_exists
+SELECT to_regclass('kb_migrations')
+
+-- name: create_migrations_table
+CREATE TABLE IF NOT EXISTS kb_migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())
+
+-- name: applied_migrations
+SELECT name FROM kb_migrations
+
+-- name: record_migration
+INSERT INTO kb_migrations (name) VALUES (%s)
+
+-- name: create_extension
+CREATE EXTENSION IF NOT EXISTS vector
+
+-- name: installed_pgvector
+SELECT extversion FROM pg_extension WHERE extname = 'vector'
