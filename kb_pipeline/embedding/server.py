@@ -1,0 +1,501 @@
+"""The CPU embedding server: the OpenAI `/v1/embeddings` protocol, as SGLang speaks it.
+
+    python -m kb_pipeline.embedding.server --host 127.0.0.1 --port 0 --ready-file PATH [--model NAME]
+
+Status codes and error bodies are those of SGLang, so that what works here works there. The ready file
+is written, in one step, when the server can answer: `{"url": "http://127.0.0.1:PORT/v1", "pid": …}`.
+On SIGTERM the port closes, requests in flight are answered, and the process exits with 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import hmac
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import orjson
+import uvicorn
+from numpy.typing import NDArray
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kb_pipeline.embedding.encoder import BatchQueue, Encoder, QueueClosed, QueueFull, TokenIds
+from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
+from kb_pipeline.embedding.truncation import to_dimension
+from kb_pipeline.errors import KbError, SettingsError
+
+MAX_QUEUED_TEXTS = 4096
+STOP_SECONDS = 60  # how long requests in flight may take after SIGTERM
+OPEN_PATHS = ("/health", "/metrics")  # answered without a key, so that a probe needs none
+
+
+class Refused(Exception):
+    """A request that is answered with an error body."""
+
+    def __init__(self, status: int, message: str, kind: str = "BadRequestError") -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingCall:
+    """A valid request body: texts or token ids, never both."""
+
+    texts: tuple[str, ...]
+    token_ids: tuple[tuple[int, ...], ...]
+    dimensions: int | None
+    base64: bool
+
+
+@dataclass(slots=True)
+class Service:
+    """What the handlers share."""
+
+    name: str
+    encoder: Encoder
+    queue: BatchQueue
+    started: int = field(default_factory=lambda: int(time.time()))
+    statuses: Counter[int] = field(default_factory=Counter)
+
+
+# --- what a request may hold -------------------------------------------------------------------
+
+
+def parse_call(content_type: str, body: bytes) -> EmbeddingCall:
+    """The request body, or Refused with the words of SGLang. Messages never repeat the input."""
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise _invalid(
+            [
+                {
+                    "loc": ["header", "content-type"],
+                    "msg": "Unsupported Media Type: Only 'application/json' is allowed",
+                    "type": "value_error",
+                }
+            ]
+        )
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _invalid([_problem("json_invalid", ("body", error.pos), "JSON decode error")]) from None
+    if not isinstance(data, dict):
+        raise _invalid([_problem("model_attributes_type", ("body",), "Input should be a valid dictionary or object")])
+    if "input" not in data:
+        raise _invalid([_problem("missing", ("body", "input"), "Field required")])
+    dimensions = data.get("dimensions")
+    if dimensions is not None and (not isinstance(dimensions, int) or isinstance(dimensions, bool)):
+        raise _invalid([_problem("int_type", ("body", "dimensions"), "Input should be a valid integer")])
+    texts, token_ids = _parse_input(data["input"])
+    return EmbeddingCall(texts, token_ids, dimensions, base64=data.get("encoding_format") == "base64")
+
+
+def _parse_input(value: Any) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+    """Texts and token ids of the four forms that OpenAI allows."""
+    if isinstance(value, str):
+        _check_texts([value], single=True)
+        return (value,), ()
+    if isinstance(value, list):
+        if not value:
+            raise Refused(400, "Input cannot be empty")
+        if all(isinstance(item, str) for item in value):
+            _check_texts(value, single=False)
+            return tuple(value), ()
+        if _is_token_ids(value):
+            _check_token_ids(value)
+            return (), (tuple(value),)
+        if all(isinstance(item, list) and _is_token_ids(item) for item in value):
+            for index, ids in enumerate(value):
+                if not ids:
+                    raise Refused(400, f"Input at index {index} cannot be empty")
+                _check_token_ids(ids)
+            return (), tuple(map(tuple, value))
+    raise _invalid(
+        [
+            _problem("list_type", ("body", "input", "list[int]"), "Input should be a valid list"),
+            _problem("list_type", ("body", "input", "list[list[int]]"), "Input should be a valid list"),
+            _problem("string_type", ("body", "input", "str"), "Input should be a valid string"),
+            _problem("list_type", ("body", "input", "list[str]"), "Input should be a valid list"),
+        ]
+    )
+
+
+def _check_texts(texts: Sequence[str], *, single: bool) -> None:
+    for index, text in enumerate(texts):
+        if not text and single:
+            raise Refused(400, "Input cannot be empty")
+        if not text.strip():
+            where = "Input" if single else f"Input at index {index}"
+            raise Refused(400, f"{where} cannot be empty or whitespace only")
+
+
+def _is_token_ids(value: list[Any]) -> bool:
+    return all(isinstance(item, int) and not isinstance(item, bool) for item in value)
+
+
+def _check_token_ids(ids: Sequence[int]) -> None:
+    for index, token in enumerate(ids):
+        if token < 0:
+            raise Refused(400, f"Token ID at index {index} must be non-negative")
+
+
+def _problem(kind: str, location: tuple[str | int, ...], message: str) -> dict[str, Any]:
+    return {"type": kind, "loc": location, "msg": message}
+
+
+def _invalid(problems: list[dict[str, Any]]) -> Refused:
+    count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''}"
+    return Refused(400, f"{count}:\n" + "\n".join(f"  {problem}" for problem in problems), kind="Bad Request")
+
+
+def _check_dimensions(dimensions: int | None, encoder: Encoder, name: str) -> None:
+    if dimensions is None:
+        return
+    if not encoder.is_matryoshka:
+        raise Refused(
+            400,
+            f"Model '{name}' does not support matryoshka representation, "
+            "changing output dimensions will lead to poor results.",
+        )
+    if dimensions < 1:
+        raise Refused(400, "Requested dimensions must be greater than 0")
+    if dimensions > encoder.dimension:
+        raise Refused(400, f"Provided dimensions are greater than max embedding dimension: {encoder.dimension}")
+
+
+def _check_lengths(inputs: Sequence[TokenIds], encoder: Encoder) -> None:
+    for ids in inputs:
+        if len(ids) > encoder.context_length:
+            raise Refused(
+                400,
+                f"The input ({len(ids)} tokens) is longer than the model's context length "
+                f"({encoder.context_length} tokens).",
+            )
+        if max(ids) >= encoder.vocabulary_size:
+            raise Refused(400, f"Token ID is outside the vocabulary of {encoder.vocabulary_size}")
+
+
+# --- handlers ----------------------------------------------------------------------------------
+
+
+def create_app(service: Service, api_key: str | None = None) -> ASGIApp:
+    """The ASGI application. With `api_key`, everything but /health and /metrics needs it as a bearer token."""
+
+    async def embeddings(request: Request) -> Response:
+        call = parse_call(request.headers.get("content-type", ""), await request.body())
+        _check_dimensions(call.dimensions, service.encoder, service.name)
+        inputs: Sequence[TokenIds] = call.token_ids
+        if call.texts:
+            inputs = await run_in_threadpool(service.encoder.tokenize, list(call.texts))
+        _check_lengths(inputs, service.encoder)
+        vectors = await _computed(service.queue, inputs, request)
+        if call.dimensions is not None:
+            vectors = to_dimension(vectors, call.dimensions)
+        body = _embeddings_body(vectors, service.name, sum(map(len, inputs)), as_base64=call.base64)
+        return _json(body)
+
+    async def health(request: Request) -> Response:
+        return Response(status_code=200 if service.queue.alive else 503)
+
+    async def models(request: Request) -> Response:
+        return _json({"object": "list", "data": [_model_card(service)]})
+
+    async def model(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name == service.name:
+            return _json(_model_card(service))
+        message = f"The model '{name}' does not exist"
+        error = {"message": message, "type": "invalid_request_error", "param": "model", "code": "model_not_found"}
+        return _json({"error": error}, 404)
+
+    async def model_info(request: Request) -> Response:
+        return _json(
+            {
+                "model_path": service.name,
+                "tokenizer_path": service.name,
+                "is_generation": False,
+                "preferred_sampling_params": None,
+                "weight_version": "default",
+            }
+        )
+
+    async def metrics(request: Request) -> Response:
+        return PlainTextResponse(_metrics(service), media_type="text/plain; version=0.0.4")
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        return _error(error.status, error.message, error.kind)
+
+    async def not_routed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _json({"detail": error.detail}, error.status_code, dict(error.headers or {}))
+
+    async def broken(request: Request, error: Exception) -> Response:
+        return _error(500, "Internal server error", "InternalServerError")
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(service.queue.close)
+
+    app = Starlette(
+        routes=[
+            Route("/v1/embeddings", embeddings, methods=["POST"]),
+            Route("/v1/models", models),
+            Route("/v1/models/{name:path}", model),
+            Route("/health", health),
+            Route("/health_generate", health),
+            Route("/model_info", model_info),
+            Route("/get_model_info", model_info),
+            Route("/metrics", metrics),
+        ],
+        exception_handlers={Refused: refused, HTTPException: not_routed, Exception: broken},
+        lifespan=lifespan,
+    )
+    return _CountStatuses(_RequireKey(app, api_key) if api_key else app, service.statuses)
+
+
+async def _computed(queue: BatchQueue, inputs: Sequence[TokenIds], request: Request) -> NDArray[np.float32]:
+    """The vectors, or Refused; a client that hangs up frees its place in the queue."""
+    try:
+        future = queue.submit(inputs)
+    except QueueFull:
+        raise Refused(503, "The request queue is full.", kind="503") from None
+    except QueueClosed:
+        raise Refused(503, "The server is shutting down.", kind="503") from None
+    result = asyncio.wrap_future(future)
+    hung_up = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((result, hung_up), return_when=asyncio.FIRST_COMPLETED)
+        if not result.done():
+            raise Refused(499, "Client closed the connection", kind="ClientClosedRequest")
+        return result.result()
+    finally:
+        hung_up.cancel()
+        result.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _embeddings_body(vectors: NDArray[np.float32], name: str, tokens: int, *, as_base64: bool) -> dict[str, Any]:
+    def wire(vector: NDArray[np.float32]) -> Any:
+        return base64.b64encode(vector.tobytes()).decode() if as_base64 else vector
+
+    return {
+        "data": [
+            {"embedding": wire(vector), "index": index, "object": "embedding"} for index, vector in enumerate(vectors)
+        ],
+        "model": name,
+        "object": "list",
+        "usage": {
+            "prompt_tokens": tokens,
+            "total_tokens": tokens,
+            "completion_tokens": 0,
+            "prompt_tokens_details": None,
+            "reasoning_tokens": 0,
+        },
+    }
+
+
+def _model_card(service: Service) -> dict[str, Any]:
+    return {
+        "id": service.name,
+        "object": "model",
+        "created": service.started,
+        "owned_by": "kb_pipeline",
+        "root": service.name,
+        "parent": None,
+        "max_model_len": service.encoder.context_length,
+    }
+
+
+def _metrics(service: Service) -> str:
+    """Prometheus text exposition format 0.0.4."""
+    counts = service.queue.counts
+    rows: list[tuple[str, Literal["counter", "gauge"], str, dict[str, int]]] = [
+        ("requests_total", "counter", "Answers by HTTP status.", _by_status(service.statuses)),
+        ("texts_total", "counter", "Texts embedded.", {"": counts.texts}),
+        ("tokens_total", "counter", "Tokens embedded.", {"": counts.tokens}),
+        ("padded_tokens_total", "counter", "Tokens computed, padding included.", {"": counts.padded_tokens}),
+        ("batches_total", "counter", "Batches computed.", {"": counts.batches}),
+        ("queued_texts", "gauge", "Texts waiting to be computed.", {"": service.queue.queued_texts}),
+    ]
+    lines: list[str] = []
+    for name, kind, text, values in rows:
+        lines += [f"# HELP kb_embedding_{name} {text}", f"# TYPE kb_embedding_{name} {kind}"]
+        lines += [f"kb_embedding_{name}{label} {value}" for label, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _by_status(statuses: Counter[int]) -> dict[str, int]:
+    return {f'{{status="{status}"}}': count for status, count in sorted(statuses.items())}
+
+
+def _error(status: int, message: str, kind: str) -> Response:
+    return _json({"object": "error", "message": message, "type": kind, "param": None, "code": status}, status)
+
+
+def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    content = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(content, status, headers, media_type="application/json")
+
+
+class _RequireKey:
+    """Answers 401 to requests without the bearer key."""
+
+    def __init__(self, app: ASGIApp, api_key: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {api_key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(OPEN_PATHS):
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        if hmac.compare_digest(given, self._expected):
+            await self._app(scope, receive, send)
+        else:
+            await _json({"error": "Unauthorized"}, 401)(scope, receive, send)
+
+
+class _CountStatuses:
+    """Counts the answers by status code."""
+
+    def __init__(self, app: ASGIApp, statuses: Counter[int]) -> None:
+        self._app = app
+        self._statuses = statuses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def counted(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                self._statuses[message["status"]] += 1
+            await send(message)
+
+        await self._app(scope, receive, counted if scope["type"] == "http" else send)
+
+
+# --- the process -------------------------------------------------------------------------------
+
+
+class _Server(uvicorn.Server):
+    """Calls `ready` once the port answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def serve(
+    *,
+    host: str,
+    port: int,
+    ready_file: Path | None,
+    model: str,
+    served_model_name: str | None,
+    api_key: str | None,
+    max_queued_texts: int,
+    dtype: Literal["auto", "float32", "bfloat16"],
+    threads: int | None,
+) -> None:
+    """Load the model and answer until SIGTERM or Ctrl-C. Raises SettingsError."""
+    listener = _bind(host, port)  # before the slow part: a port that is taken is said at once
+    encoder = Encoder(model, dtype=dtype, threads=threads)
+    queue = BatchQueue(encoder.encode, encoder.dimension, max_queued_texts=max_queued_texts)
+    service = Service(served_model_name or model, encoder, queue)
+    shown_host = f"[{host}]" if ":" in host else host
+    url = f"http://{shown_host}:{listener.getsockname()[1]}/v1"
+
+    def ready() -> None:
+        print(f"Serving {service.name} ({encoder.dtype}, {encoder.dimension} dimensions) at {url}", file=sys.stderr)
+        if ready_file is not None:
+            _write_atomically(ready_file, json.dumps({"url": url, "pid": os.getpid()}))
+
+    config = uvicorn.Config(
+        create_app(service, api_key),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        backlog=2048,
+    )
+    # uvicorn stops on these and then raises them again for whoever handled them before.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: None)
+    _Server(config, ready).run(sockets=[listener])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise SettingsError(f"Cannot listen on {host}:{port} ({error.strerror}); choose another port.") from None
+    return listener
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m kb_pipeline.embedding.server", description=__doc__.split("\n")[0])
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0: a free one, see --ready-file")
+    parser.add_argument("--ready-file", type=Path, help="written when the server answers")
+    parser.add_argument("--model", default=DEFAULT_CPU_MODEL, help="folder or name of a sentence-transformers model")
+    parser.add_argument("--served-model-name", help="the name that clients see (default: --model)")
+    parser.add_argument("--api-key", default=os.environ.get("KB_EMBEDDING_API_KEY"), help="bearer key to require")
+    parser.add_argument("--max-queued-requests", type=int, default=MAX_QUEUED_TEXTS, help="texts in the queue")
+    parser.add_argument("--dtype", choices=("auto", "float32", "bfloat16"), default="auto")
+    parser.add_argument("--threads", type=int, help="default: the cores this process may use")
+    options = parser.parse_args(arguments)
+    try:
+        serve(
+            host=options.host,
+            port=options.port,
+            ready_file=options.ready_file,
+            model=options.model,
+            served_model_name=options.served_model_name,
+            api_key=options.api_key,
+            max_queued_texts=options.max_queued_requests,
+            dtype=options.dtype,
+            threads=options.threads,
+        )
+    except KbError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

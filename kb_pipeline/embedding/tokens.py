@@ -1,0 +1,45 @@
+"""How many tokens a text has, without the model's tokenizer.
+
+The estimate is meant to be on the high side for Chinese and English, whichever vocabulary the model
+has (BERT's word pieces or the byte pairs of Qwen): it sizes chunks and requests, and a text that is
+estimated to fit does fit. It needs no data and about a microsecond per 500 characters.
+"""
+
+from __future__ import annotations
+
+import string
+
+# Bytes of UTF-8 by how many tokens one of them starts, at most, in ordinary text.
+_LOWERCASE = string.ascii_lowercase.encode()
+_UPPERCASE = string.ascii_uppercase.encode()
+_SPACES = b" \t\r\n\v\f"
+_CONTINUATION = bytes(range(0x80, 0xC0))  # counted with the byte that starts their character
+_OF_FOUR_BYTES = bytes(range(0xF0, 0xF8))  # emoji and rare ideographs: up to one token per byte
+
+TOKENS_PER_LOWERCASE = 0.25
+TOKENS_PER_UPPERCASE = 0.5
+TOKENS_PER_SPACE = 0.4
+TOKENS_PER_CHARACTER = 1.0  # digits, punctuation, ideographs
+TOKENS_PER_FOUR_BYTES = 4.0
+SPECIAL_TOKENS = 2  # what a model adds around a text
+
+
+def estimate_tokens(text: str) -> int:
+    """A number of tokens that `text` is very unlikely to exceed."""
+    data = text.encode("utf-8", "surrogatepass")
+    rest = data.translate(None, _LOWERCASE)
+    lowercase = len(data) - len(rest)
+    data, rest = rest, rest.translate(None, _UPPERCASE)
+    uppercase = len(data) - len(rest)
+    data, rest = rest, rest.translate(None, _SPACES)
+    spaces = len(data) - len(rest)
+    data, rest = rest.translate(None, _CONTINUATION), rest.translate(None, _CONTINUATION + _OF_FOUR_BYTES)
+    long = len(data) - len(rest)
+    tokens = (
+        lowercase * TOKENS_PER_LOWERCASE
+        + uppercase * TOKENS_PER_UPPERCASE
+        + spaces * TOKENS_PER_SPACE
+        + long * TOKENS_PER_FOUR_BYTES
+        + len(rest) * TOKENS_PER_CHARACTER
+    )
+    return int(tokens) + 1 + SPECIAL_TOKENS
