@@ -1,0 +1,88 @@
+"""Cleaning: from what a reader found to what is worth storing.
+
+Text is normalised (NFC, Kangxi radicals to characters, plain spaces); characters that no reader sees or that
+PostgreSQL refuses are removed; page furniture is dropped and listed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from kb_pipeline.parsing.elements import DroppedText, Element
+
+_FURNITURE = {"Header": "page header", "Footer": "page footer", "PageNumber": "page number"}
+_BREAK_CATEGORIES = frozenset({"PageBreak"})
+_CATEGORY_NAMES = {"UncategorizedText": "Text"}
+
+# C0/C1 controls but \t \n, soft hyphen, zero-width and direction marks, surrogates, private use, non-characters.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
+    "\ud800-\udfff\ue000-\uf8ff\ufdd0-\ufdef\ufff9-\ufffb\ufffe\uffff]"
+)
+_LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_RADICALS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x2E80, 0x2FE0)}
+_HAS_RADICAL = re.compile("[\u2e80-\u2fdf]")
+_SPACES = re.compile(r"[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+_BLANK_AROUND_LINE_END = re.compile(r" ?\n[ \n]*")
+
+
+def clean_elements(elements: Iterable[Element]) -> tuple[list[Element], list[DroppedText]]:
+    """The elements worth keeping, with clean texts, and the page furniture among them."""
+    kept: list[Element] = []
+    dropped: list[DroppedText] = []
+    for element in elements:
+        preserve = element.category == "CodeSnippet"
+        text = clean_text(element.text, preserve_layout=preserve)
+        if not text.strip() or element.category in _BREAK_CATEGORIES:
+            continue
+        if element.category in _FURNITURE:
+            dropped.append(DroppedText(_FURNITURE[element.category], text, element.page_number))
+            continue
+        kept.append(
+            replace(
+                element,
+                category=_CATEGORY_NAMES.get(element.category, element.category),
+                text=" ".join(text.split()) if element.category == "Title" else text,
+                html=None if element.html is None else clean_text(element.html),
+                metadata=clean_values(element.metadata) if element.metadata else {},
+            )
+        )
+    return kept, dropped
+
+
+def clean_dropped(dropped: Iterable[DroppedText]) -> Iterator[DroppedText]:
+    """The same texts, normalised; those with nothing visible are left out."""
+    for item in dropped:
+        text = clean_text(item.text)
+        if text:
+            yield replace(item, text=text)
+
+
+def clean_text(text: str, *, preserve_layout: bool = False) -> str:
+    """Normalised text. `preserve_layout` keeps runs of spaces and blank lines, as code needs."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()
+    text = _LINE_ENDS.sub("\n", text)
+    text = _INVISIBLE.sub("", text)
+    text = unicodedata.normalize("NFC", text)
+    if _HAS_RADICAL.search(text):
+        text = text.translate(_RADICALS)
+    if preserve_layout:
+        return text.strip("\n").rstrip()
+    text = _SPACES.sub(" ", text)
+    return _BLANK_AROUND_LINE_END.sub("\n", text).strip()
+
+
+def clean_values(value: Any) -> Any:
+    """JSON-like data with its strings clean, keys included."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, Mapping):
+        return {clean_values(name): clean_values(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(clean_values(item) for item in value)
+    return value

@@ -1,0 +1,68 @@
+"""One file from its bytes to a cleaned, masked document: read, clean, section paths, mask.
+
+This is what a parser process does for each job; it needs no process of its own, so that tests and tools
+can call it directly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from kb_pipeline.errors import ChangedWhileRead, EmptyDocument, UnreadableFile
+from kb_pipeline.parsing.cleaning import clean_dropped, clean_elements, clean_values
+from kb_pipeline.parsing.elements import CleanedDocument, Element
+from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
+from kb_pipeline.parsing.partition import partition
+
+Mask = Callable[[CleanedDocument], CleanedDocument]
+
+
+def read_document(
+    path: Path,
+    *,
+    name: str,
+    mask: Mask,
+    limits: ParseLimits = ParseLimits(),  # noqa: B008 (frozen)
+    content_hash: bytes | None = None,
+) -> CleanedDocument:
+    """The document in the file at `path`, called `name`.
+
+    `mask` takes personal data out of a whole document. `content_hash` is the sha256 that the bytes must
+    have, if given. Raises DocumentError: UnreadableFile, ChangedWhileRead, EmptyDocument and all that
+    `partition` raises.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableFile(f"The file cannot be read ({error.strerror}); check that it is there and may be read.") from None
+    if content_hash is not None and hashlib.sha256(data).digest() != content_hash:
+        raise ChangedWhileRead("The file changed between the scan and the reading; the next run picks it up.")
+    return mask(clean_document(partition(data, name=name, limits=limits)))
+
+
+def clean_document(parsed: ParsedDocument) -> CleanedDocument:
+    """A parsed document cleaned, with section paths. Raises EmptyDocument where nothing is left."""
+    elements, furniture = clean_elements(parsed.elements)
+    if not elements:
+        raise EmptyDocument("The file holds no text.")
+    return CleanedDocument(
+        elements=tuple(with_section_paths(elements)),
+        dropped=(*clean_dropped(parsed.dropped), *furniture),
+        page_count=parsed.page_count,
+        metadata=clean_values(parsed.metadata),
+        warnings=parsed.warnings,
+    )
+
+
+def with_section_paths(elements: Iterable[Element]) -> Iterable[Element]:
+    """The elements with the headings above each; a heading closes those of its level and below."""
+    open_headings: list[tuple[int, str]] = []
+    for element in elements:
+        if element.heading_level is not None:
+            while open_headings and open_headings[-1][0] >= element.heading_level:
+                open_headings.pop()
+            open_headings.append((element.heading_level, element.text))
+        yield replace(element, section_path=tuple(text for _, text in open_headings))

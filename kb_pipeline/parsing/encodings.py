@@ -1,0 +1,93 @@
+"""Bytes of a text file -> str, for the encodings that company files come in.
+
+Order: byte order mark, UTF-8, UTF-16/32 without a mark (seen by their zero bytes), then the Chinese
+encodings against each other by how common the decoded characters are, then whatever
+charset-normalizer finds most plausible. Decoding never fails; undecodable bytes become U+FFFD.
+"""
+
+from __future__ import annotations
+
+import codecs
+
+_BOMS = (  # UTF-32 first: its little-endian mark starts with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SAMPLE = 65536  # bytes looked at when guessing
+# The most frequent characters of modern Chinese, simplified and traditional: about a third of any text.
+_COMMON_CHINESE = frozenset(
+    "的一是不了在人有我他这為为之大来來以个個中上们們到说說国國和地也子时時道出而要于於就下得可你年生自会會那后後能对對"
+    "着著事其里裡所去行过過家十用发發天如然作方成者多日都三小军軍二无無同么麼经經法当當起与與好看学學进進种種将將还還分此"
+    "心前面又定见見只主没沒公从從知使本金业業司部合工资資产產理按第条條应應管市规規额額月款项項文件信息及或由等向"
+)
+_CHINESE_SHARE = 0.12  # of the non-ASCII characters; wrong decodings reach about 0.03
+
+
+def decode_text(data: bytes) -> tuple[str, str]:
+    """The text and the name of the encoding it was in."""
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return data.decode(encoding, "replace"), encoding
+    if b"\0" not in data:
+        try:
+            return data.decode("utf-8"), "utf-8"
+        except UnicodeDecodeError:
+            pass
+    encoding = _wide_encoding(data) or _chinese_encoding(data) or _other_encoding(data)
+    return data.decode(encoding, "replace"), encoding
+
+
+def is_binary(data: bytes) -> bool:
+    """True where the bytes are no text in any encoding: zero bytes outside UTF-16/32, or many control bytes."""
+    sample = data[:_SAMPLE]
+    if any(sample.startswith(mark) for mark, _ in _BOMS):
+        return False
+    if b"\0" in sample:
+        return _wide_encoding(sample) is None
+    control = sum(sample.count(bytes([code])) for code in range(32) if code not in (7, 8, 9, 10, 11, 12, 13, 27))
+    return control > len(sample) * 0.02
+
+
+def _wide_encoding(data: bytes) -> str | None:
+    """UTF-16/32 without a mark: the high bytes of line ends and ASCII are zero, always at the same places."""
+    sample = data[: _SAMPLE // 4 * 4]
+    if b"\0" not in sample or len(sample) < 4:
+        return None
+    zeros = [sample[offset::4].count(0) / (len(sample) / 4) for offset in range(4)]
+    guesses = {
+        "utf-32-be": zeros[0] > 0.95 and zeros[1] > 0.95 and zeros[3] < 0.1,
+        "utf-32-le": zeros[3] > 0.95 and zeros[2] > 0.95 and zeros[0] < 0.1,
+        "utf-16-be": zeros[0] + zeros[2] > 10 * (zeros[1] + zeros[3]),
+        "utf-16-le": zeros[1] + zeros[3] > 10 * (zeros[0] + zeros[2]),
+    }
+    for encoding, plausible in guesses.items():
+        if plausible:
+            try:
+                sample[: len(sample) // 4 * 4 - 4].decode(encoding)
+            except UnicodeDecodeError:
+                continue
+            return encoding
+    return None
+
+
+def _chinese_encoding(data: bytes) -> str | None:
+    best, best_share = None, _CHINESE_SHARE
+    for encoding in ("gb18030", "big5"):
+        text = data[:_SAMPLE].decode(encoding, "replace")
+        wide = [character for character in text if character > "\x7f"]
+        if not wide or wide.count("\ufffd") > 0.02 * len(wide) + 1:
+            continue
+        share = sum(character in _COMMON_CHINESE for character in wide) / len(wide)
+        if share > best_share:
+            best, best_share = encoding, share
+    return best
+
+
+def _other_encoding(data: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data[:_SAMPLE]).best()
+    return best.encoding if best else "cp1252"

@@ -1,0 +1,150 @@
+"""Which format a file is in: its content decides, its extension settles what content cannot tell.
+
+Text formats look alike (a Markdown file is a text file), so among them the extension counts. A binary
+format is recognised by its content whatever the file is called.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from kb_pipeline.errors import EncryptedDocument, MalformedDocument, UnsupportedFormat
+from kb_pipeline.parsing.encodings import is_binary
+
+
+class Format(StrEnum):
+    """The formats that have a reader; the value is what metadata and messages call it."""
+
+    PDF = "pdf"
+    DOCX = "docx"
+    XLSX = "xlsx"
+    XLS = "xls"
+    PPTX = "pptx"
+    ODT = "odt"
+    EPUB = "epub"
+    RTF = "rtf"
+    HTML = "html"
+    MARKDOWN = "md"
+    TEXT = "txt"
+    CSV = "csv"
+    TSV = "tsv"
+    EML = "eml"
+    MSG = "msg"
+
+
+EXTENSIONS: dict[str, Format] = {
+    **{f".{format.value}": format for format in Format},
+    ".docm": Format.DOCX,
+    ".dotx": Format.DOCX,
+    ".xlsm": Format.XLSX,
+    ".pptm": Format.PPTX,
+    ".ppsx": Format.PPTX,
+    ".htm": Format.HTML,
+    ".xhtml": Format.HTML,
+    ".markdown": Format.MARKDOWN,
+    ".text": Format.TEXT,
+    ".log": Format.TEXT,
+    ".tab": Format.TSV,
+    "": Format.TEXT,
+}
+ZIP_FORMATS = frozenset({Format.DOCX, Format.XLSX, Format.PPTX, Format.ODT, Format.EPUB})
+TEXT_FORMATS = frozenset({Format.HTML, Format.MARKDOWN, Format.TEXT, Format.CSV, Format.TSV, Format.EML})
+
+_ZIP = b"PK\x03\x04"
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_PDF_HEADER_WITHIN = 1024  # bytes; readers accept junk before the header
+_ZIP_FOLDERS = {"word/": Format.DOCX, "xl/": Format.XLSX, "ppt/": Format.PPTX}
+_ZIP_MIMETYPES = {
+    b"application/epub+zip": Format.EPUB,
+    b"application/vnd.oasis.opendocument.text": Format.ODT,
+}
+_SUPPORTED = ", ".join(format.value.upper() for format in Format)
+
+
+def detect_format(name: str, data: bytes) -> Format:
+    """The format of the file called `name` that holds `data`.
+
+    Raises UnsupportedFormat, EncryptedDocument (a password-protected Office file) or MalformedDocument
+    (the extension promises a binary format and the content is nothing known).
+    """
+    extension = PurePosixPath(name).suffix.lower()
+    by_name = EXTENSIONS.get(extension)
+    if b"%PDF-" in data[:_PDF_HEADER_WITHIN] and not (by_name in TEXT_FORMATS and not data.startswith(b"%PDF-")):
+        return Format.PDF
+    if data.startswith(_ZIP):
+        return _zip_format(by_name, data)
+    if data.startswith(_OLE):
+        return _ole_format(data)
+    if data.startswith(b"{\\rtf"):
+        return Format.RTF
+    if by_name is None:
+        raise _unsupported(extension)
+    if by_name in TEXT_FORMATS:
+        return _text_format(by_name, extension, data)
+    if _looks_like_html(data):
+        return Format.HTML
+    raise MalformedDocument(
+        f"The file is not a {by_name.value.upper()} although its name says so; open it and save it again."
+    )
+
+
+def _text_format(by_name: Format, extension: str, data: bytes) -> Format:
+    if is_binary(data):
+        raise _unsupported(extension) if extension == "" else MalformedDocument(
+            f"The file holds binary data although its name says {by_name.value.upper()}; save it as text."
+        )
+    return Format.HTML if by_name is Format.TEXT and _looks_like_html(data) else by_name
+
+
+def _looks_like_html(data: bytes) -> bool:
+    start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return start.startswith((b"<!doctype html", b"<html"))
+
+
+def _zip_format(by_name: Format | None, data: bytes) -> Format:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+            mimetype = archive.open("mimetype").read(200).strip() if "mimetype" in names else b""
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+        kind = by_name.value.upper() if by_name in ZIP_FORMATS else "ZIP"
+        raise MalformedDocument(
+            f"The file cannot be opened as {kind} ({type(error).__name__}); open it and save it again."
+        ) from None
+    if mimetype in _ZIP_MIMETYPES:
+        return _ZIP_MIMETYPES[mimetype]
+    for folder, format in _ZIP_FOLDERS.items():
+        if any(name.startswith(folder) for name in names):
+            return format
+    raise _unsupported(".zip", hint="unpack it and add the files inside; ")
+
+
+def _ole_format(data: bytes) -> Format:
+    import olefile
+
+    try:
+        with olefile.OleFileIO(io.BytesIO(data)) as ole:
+            streams = {entry[0] for entry in ole.listdir()}
+    except (OSError, ValueError, IndexError, AttributeError) as error:
+        raise MalformedDocument(
+            f"The file cannot be opened as an Office file ({type(error).__name__}); open it and save it again."
+        ) from None
+    if "EncryptedPackage" in streams:
+        raise EncryptedDocument("The file is protected by a password; save it without one.")
+    if streams & {"Workbook", "Book"}:
+        return Format.XLS
+    if "__properties_version1.0" in streams:
+        return Format.MSG
+    if "WordDocument" in streams:
+        raise _unsupported(".doc", hint="save it as DOCX; ")
+    if "PowerPoint Document" in streams:
+        raise _unsupported(".ppt", hint="save it as PPTX; ")
+    raise _unsupported("", hint="")
+
+
+def _unsupported(extension: str, hint: str = "") -> UnsupportedFormat:
+    what = f"Files of type {extension}" if extension.isascii() and extension else "Files of this kind"
+    return UnsupportedFormat(f"{what} are not supported: {hint}supported are {_SUPPORTED}.")

@@ -1,0 +1,63 @@
+"""Headings by their numbering: 第三章, 一、, （一）, 1.2.3, Chapter 4.
+
+A *scheme* is one way of numbering. Which level a scheme has depends on the document: the schemes that
+occur in it, in their usual nesting order, become levels 1, 2, 3, …
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_NUMERAL = r"[〇零一二三四五六七八九十百千两\d０-９]{1,7}"
+# In nesting order, outermost first.
+_SCHEMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (name, re.compile(pattern))
+    for name, pattern in (
+        ("part", rf"第\s?{_NUMERAL}\s?(?:编|編|篇|部分|卷)(?:\s|[:：、]|(?=\S))"),
+        ("part-en", r"(?:PART|Part)\s+(?:[IVXLC]+|\d{1,3})\b"),
+        ("chapter", rf"第\s?{_NUMERAL}\s?章"),
+        ("chapter-en", r"(?:CHAPTER|Chapter|APPENDIX|Appendix|ANNEX|Annex)\s+(?:[IVXLC]+|\d{1,3}|[A-Z])\b"),
+        ("section", rf"第\s?{_NUMERAL}\s?[节節]"),
+        ("article-en", r"(?:ARTICLE|Article|SECTION|Section)\s+(?:[IVXLC]+|\d{1,3}(?:\.\d{1,3})*)\b"),
+        ("article", rf"第\s?{_NUMERAL}\s?[条條]"),
+        ("han", r"[一二三四五六七八九十]{1,3}\s?[、．.](?!\d)"),
+        ("han-brackets", r"[（(]\s?[一二三四五六七八九十]{1,3}\s?[)）]"),
+        ("decimal-1", r"\d{1,2}(?:[、．]|\.(?!\d)|\s(?=\D))"),
+        ("decimal-2", r"\d{1,2}\.\d{1,2}(?![\d.%％])\.?"),
+        ("decimal-3", r"\d{1,2}\.\d{1,2}\.\d{1,2}(?![\d.])\.?"),
+        ("decimal-4", r"\d{1,2}(?:\.\d{1,2}){3}(?![\d.])\.?"),
+        ("digit-brackets", r"[（(]\s?\d{1,2}\s?[)）]"),
+    )
+)
+_ORDER = {name: rank for rank, (name, _) in enumerate(_SCHEMES)}
+# A line that is numbered this way is more often a list item or a clause than a heading.
+WEAK_SCHEMES = frozenset({"decimal-1", "digit-brackets", "article"})
+_HEADING_CHARACTERS = 60  # longer lines are sentences; wide characters count double
+_SENTENCE_END = re.compile(r"[。；;，,！!？?：:]$|(?<![A-Z0-9])\.$")
+
+
+def numbering_scheme(text: str) -> str | None:
+    """The scheme that `text` starts with, or None."""
+    for name, pattern in _SCHEMES:
+        if pattern.match(text):
+            return name
+    return None
+
+
+def is_numbered_heading(line: str) -> bool:
+    """True for a line of its own that is a heading by its numbering alone."""
+    scheme = numbering_scheme(line)
+    if scheme is None or scheme in WEAK_SCHEMES:
+        return False
+    return display_width(line) <= 2 * _HEADING_CHARACTERS and not _SENTENCE_END.search(line) and "。" not in line
+
+
+def display_width(text: str) -> int:
+    """Columns that `text` takes: East Asian characters count two."""
+    return sum(2 if character >= "\u2e80" else 1 for character in text)
+
+
+def scheme_levels(schemes: Iterable[str]) -> dict[str, int]:
+    """The level of each scheme that occurs in a document, 1 for the outermost."""
+    return {name: level for level, name in enumerate(sorted(set(schemes), key=_ORDER.__getitem__), start=1)}

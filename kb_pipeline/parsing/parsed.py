@@ -1,0 +1,34 @@
+"""What a reader makes of a file's bytes, before cleaning and masking.
+
+A *reader* is a function (bytes, options) -> ParsedDocument, one module per family of formats. It fills
+`heading_level` for headings; section paths are computed later, once, for all formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kb_pipeline.parsing.elements import DroppedText, Element
+
+
+@dataclass(frozen=True, slots=True)
+class ParseLimits:
+    """What one document may cost: wall seconds, MiB of memory, pages, MiB after unzipping."""
+
+    seconds: float = 300.0
+    memory_mb: int = 2048
+    pages: int = 5000
+    unzipped_mb: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """A document as its reader understood it. `dropped` holds what the reader itself left out."""
+
+    elements: tuple[Element, ...]
+    dropped: tuple[DroppedText, ...] = ()
+    page_count: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

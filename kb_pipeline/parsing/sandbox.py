@@ -1,0 +1,266 @@
+"""Parsing in processes of its own, so that no file can hurt more than itself.
+
+A *worker* is a process that parses one file after another; its imports are paid once. A file that crashes
+it, hangs, or takes too much memory becomes a failure of that file, and a new worker takes its place.
+Workers start on demand, run `kb_pipeline.parsing.worker`, and end when this process ends, however it ends.
+
+Limits are enforced by the kernel inside the worker, so they hold while the caller is busy elsewhere.
+RLIMIT_DATA limits memory rather than RLIMIT_AS: it counts writable private memory only, so address space
+that pandoc or a thread pool merely reserves costs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, cast
+
+import kb_pipeline
+from kb_pipeline import errors
+from kb_pipeline.errors import DocumentError, LimitExceeded, ParserCrashed, UnavailableError
+from kb_pipeline.parsing.document import Mask
+from kb_pipeline.parsing.elements import CleanedDocument
+from kb_pipeline.parsing.parsed import ParseLimits
+
+QUEUED_JOBS = 32  # per worker, so that small files never wait for the caller
+QUEUED_BYTES = 256 * 1024  # per worker, so that no file waits behind a large one
+_FOLDER_PREFIX = "kb-parser-"
+_LOCK_NAME = "lock"
+_RETIRE_SHARE = 0.5  # a worker that keeps more than this share of its memory limit is replaced
+_BOOTSTRAP = (
+    "import sys; root = sys.argv.pop(1); root in sys.path or sys.path.insert(0, root); "
+    "from kb_pipeline.parsing.worker import main; main()"
+)
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class ParseJob:
+    """One file to parse.
+
+    `key` is the caller's, and stays in this process. `name` is the file name that the format is read from.
+    `content_hash`: sha256 that the bytes must have; None takes any. `mask` takes personal data out of the
+    document; it is pickled, so a bound method of a frozen Masker serves.
+    """
+
+    key: Any
+    path: Path
+    name: str
+    content_hash: bytes | None
+    mask: Mask
+
+
+class ParserPool:
+    """Up to `processes` workers. A context manager; leaving it ends the workers.
+
+    One `parse` at a time. Works from any thread of any process: workers are fresh interpreters, not forks.
+    """
+
+    def __init__(self, processes: int, limits: ParseLimits = ParseLimits()) -> None:  # noqa: B008 (frozen)
+        self._processes = processes
+        self._limits = limits
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> ParserPool:
+        remove_stale_folders()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers at once and remove their folders."""
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
+
+    def parse(self, jobs: Iterable[ParseJob]) -> Iterator[tuple[ParseJob, CleanedDocument | DocumentError]]:
+        """Each job with its document or error, as they get ready, in no order.
+
+        Jobs are taken from the iterable only as workers can take them, and only while the caller asks for
+        the next result. Leaving the iteration early ends the workers that are still at work.
+        """
+        source = iter(jobs)
+        waiting: deque[ParseJob] = deque()  # taken from the source, or back from a worker that ended
+        try:
+            while True:
+                self._hand_out(source, waiting)
+                busy = {worker.connection: worker for worker in self._workers if worker.pending}
+                if not busy:
+                    return
+                for connection in wait(list(busy)):
+                    worker = busy[cast(Connection, connection)]
+                    answer = worker.receive()
+                    if worker.ended or worker.memory_bytes() > _RETIRE_SHARE * (self._limits.memory_mb << 20):
+                        waiting.extend(item.job for item in worker.pending)
+                        self._end(worker)
+                    if answer is not None:
+                        yield answer
+        finally:
+            for worker in [worker for worker in self._workers if worker.pending]:
+                self._end(worker)
+
+    def _hand_out(self, source: Iterator[ParseJob], waiting: deque[ParseJob]) -> None:
+        """Give jobs to workers until all are full or there are no more."""
+        while True:
+            if not waiting:
+                job = next(source, None)
+                if job is None:
+                    return
+                waiting.append(job)
+            if not self._dispatch(waiting[0]):
+                return
+            waiting.popleft()
+
+    def _end(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.end()
+
+    def _dispatch(self, job: ParseJob) -> bool:
+        """Give the job to an idle worker, a new one, or the queue of the least busy; False if all are full."""
+        size = _file_size(job.path)
+        idle = next((worker for worker in self._workers if not worker.pending), None)
+        if idle is None and len(self._workers) < self._processes:
+            idle = _Worker(self._limits)
+            self._workers.append(idle)
+        if idle is None:
+            idle = min(self._workers, key=lambda worker: len(worker.pending))
+            if len(idle.pending) >= QUEUED_JOBS or idle.pending_bytes + size > QUEUED_BYTES:
+                return False
+        idle.send(job, size)
+        return True
+
+
+@dataclass
+class _Pending:
+    """A job that a worker has, and the size of its file in bytes."""
+
+    job: ParseJob
+    size: int
+
+
+class _Worker:
+    """One parser process, the socket to it, its private folder, and the jobs it has, in order."""
+
+    def __init__(self, limits: ParseLimits) -> None:
+        self.pending: deque[_Pending] = deque()
+        self.ended = False
+        self._limits = limits
+        self._ready = False
+        self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
+        # Held by this process and the worker: while one of them lives, the folder is not stale.
+        lock = os.open(self._folder / _LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+        ours, theirs = socket.socketpair()
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            numbers = (limits.seconds, limits.memory_mb, limits.pages, limits.unzipped_mb)
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _BOOTSTRAP, str(Path(kb_pipeline.__file__).parents[1])]
+                + [str(theirs.fileno()), str(self._folder), *map(str, numbers)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), lock),
+                env={**os.environ, **_ONE_THREAD, "TMPDIR": str(self._folder)},
+                start_new_session=True,  # so that its converters can be ended with it
+            )
+        except BaseException:
+            ours.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        finally:
+            theirs.close()
+            os.close(lock)
+        self.connection = Connection(ours.detach())
+
+    @property
+    def pending_bytes(self) -> int:
+        return sum(item.size for item in self.pending)
+
+    def send(self, job: ParseJob, size: int) -> None:
+        """Hand a job over. A worker that died meanwhile is found out by `receive`."""
+        self.pending.append(_Pending(job, size))
+        with contextlib.suppress(OSError):
+            self.connection.send((str(job.path), job.name, job.content_hash, job.mask))
+
+    def receive(self) -> tuple[ParseJob, CleanedDocument | DocumentError] | None:
+        """The next answer; None for the sign that the worker is up.
+
+        A worker that died answers with the reason for the job it was at and has `ended` set.
+        """
+        try:
+            kind, content = self.connection.recv()
+        except (EOFError, OSError):
+            self.ended = True
+            return self.pending.popleft().job, self._death()
+        if kind == "ready":
+            self._ready = True
+            return None
+        job = self.pending.popleft().job
+        return job, content if kind == "document" else getattr(errors, kind)(content)
+
+    def memory_bytes(self) -> int:
+        """Resident memory; 0 where the system does not tell."""
+        try:
+            pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        except (OSError, IndexError):
+            return 0
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def end(self) -> None:
+        """Kill the process and what it started, and remove its folder. Fine for one that is dead."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self.connection.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _death(self) -> DocumentError:
+        """Why the process ended, as the error of the document it was at."""
+        code = self._process.wait()
+        if not self._ready:
+            raise UnavailableError(
+                f"The parser process does not start (exit {code}); its reason is on standard error, or run kb doctor."
+            )
+        if code in (-signal.SIGALRM, -signal.SIGXCPU):
+            return LimitExceeded(
+                f"Reading the file takes more than {self._limits.seconds:.0f} s; raise limits.seconds or split the file."
+            )
+        cause = signal.Signals(-code).name if code < 0 else f"exit {code}"
+        return ParserCrashed(
+            f"The parser process died on this file ({cause}); it is tried again, then open it and save it anew."
+        )
+
+
+def remove_stale_folders() -> None:
+    """Remove the folders of workers that were killed together with their parent."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
+        try:
+            lock = os.open(folder / _LOCK_NAME, os.O_RDWR)
+        except OSError:  # being made just now, or another user's
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # in use
+            continue
+        finally:
+            os.close(lock)
+
+
+def _file_size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # the worker says what is wrong with it
+        return 0

@@ -1,0 +1,85 @@
+"""The parser process: takes jobs from a socket, answers each with a document or an error.
+
+Started by `sandbox.ParserPool`, never imported by anything else. The kernel enforces the limits: memory by
+RLIMIT_DATA, CPU by RLIMIT_CPU, wall time by an alarm; each kills the process, so no library can outwait
+them. Nothing that a library prints leaves the process.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import shutil
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from kb_pipeline.errors import DocumentError
+from kb_pipeline.parsing.document import read_document
+from kb_pipeline.parsing.offline import block_heavy_imports
+from kb_pipeline.parsing.parsed import ParseLimits
+
+_CPU_FACTOR = 4  # CPU seconds allowed per wall second, for readers that use threads
+
+
+def main() -> None:
+    """Arguments: socket file descriptor, private folder, limits as `seconds memory_mb pages unzipped_mb`."""
+    socket_fd, folder, seconds, memory_mb, pages, unzipped_mb = sys.argv[1:]
+    limits = ParseLimits(float(seconds), int(memory_mb), int(pages), int(unzipped_mb))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends the workers
+    block_heavy_imports()
+    _silence()
+    memory = limits.memory_mb << 20
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    connection = Connection(int(socket_fd))
+    jobs: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+    threading.Thread(target=_receive, args=(connection, jobs, Path(folder)), daemon=True).start()
+    connection.send(("ready", None))
+    while True:
+        path, name, content_hash, mask = jobs.get()
+        _arm(limits)
+        answer = _answer(Path(path), name, content_hash, mask, limits)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        connection.send(answer)
+
+
+def _answer(path: Path, name: str, content_hash: bytes | None, mask: Any, limits: ParseLimits) -> tuple[str, Any]:
+    try:
+        return "document", read_document(path, name=name, mask=mask, limits=limits, content_hash=content_hash)
+    except DocumentError as error:
+        return type(error).__name__, str(error)
+    except MemoryError:
+        return "LimitExceeded", f"Reading the file takes more than {limits.memory_mb} MiB; raise limits.memory_mb."
+
+
+def _receive(connection: Connection, jobs: SimpleQueue[tuple[Any, ...]], folder: Path) -> None:
+    """Hand jobs on; when the parent is gone, end at once, whatever is being parsed."""
+    try:
+        while True:
+            jobs.put(connection.recv())
+    except (EOFError, OSError):
+        pass  # the parent closed its end or died
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.killpg(0, signal.SIGKILL)  # this process and its converters
+
+
+def _arm(limits: ParseLimits) -> None:
+    """Start the clocks of one job: the default action of both signals is to end the process."""
+    signal.setitimer(signal.ITIMER_REAL, limits.seconds)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = math.ceil(used.ru_utime + used.ru_stime + limits.seconds * _CPU_FACTOR) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, resource.RLIM_INFINITY))
+
+
+def _silence() -> None:
+    """Send standard output and error of this process, its libraries and converters nowhere."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
