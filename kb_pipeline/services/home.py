@@ -1,0 +1,50 @@
+"""The folders of a KB_HOME: where the local processes of one home keep their state.
+
+    KB_HOME/
+      run/        locks and state files of the services
+      log/        what the services print, one file each
+      tmp/        scratch space, safe to delete when nothing runs
+      postgres/   the embedded PostgreSQL cluster
+      dagster/    DAGSTER_HOME under `kb up`
+
+Only the user who made a home can look into it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from kb_pipeline.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PRIVATE = 0o700
+
+
+def make_home(home: Path) -> Path:
+    """Make the home and its folders where they are missing; return the home as an absolute path.
+
+    A home that is already there keeps its mode. Raises SettingsError when it cannot be made.
+    """
+    home = home.expanduser().resolve()
+    try:
+        home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        for folder in (run_folder(home), log_folder(home), home / "tmp"):
+            folder.mkdir(mode=PRIVATE, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"KB_HOME {home} cannot be used: {error.strerror}. Set KB_HOME to a folder that you can write to."
+        ) from None
+    if not os.access(run_folder(home), os.W_OK | os.X_OK):
+        raise SettingsError(f"KB_HOME {home} belongs to another user. Set KB_HOME to a folder of your own.")
+    return home
+
+
+def run_folder(home: Path) -> Path:
+    return home / "run"
+
+
+def log_folder(home: Path) -> Path:
+    return home / "log"
