@@ -1,0 +1,17 @@
+"""The five assets, one file each: thin skins over `kb_pipeline.stages`."""
+
+from kb_pipeline.assets.chunks import chunks
+from kb_pipeline.assets.cleaned_elements import cleaned_elements
+from kb_pipeline.assets.embeddings import TargetConfig, embeddings
+from kb_pipeline.assets.knowledge_chunks import knowledge_chunks
+from kb_pipeline.assets.raw_documents import ScanConfig, raw_documents
+
+__all__ = [
+    "ScanConfig",
+    "TargetConfig",
+    "chunks",
+    "cleaned_elements",
+    "embeddings",
+    "knowledge_chunks",
+    "raw_documents",
+]

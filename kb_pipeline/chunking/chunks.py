@@ -7,9 +7,14 @@ A *chunk* is the unit that is embedded, searched and shown. Its *content* is wha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+
+def embedded_text(section_path: Sequence[str], content: str) -> str:
+    """The heading path on a line of its own, then the content."""
+    return " > ".join(section_path) + "\n" + content if section_path else content
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,7 @@ class Chunk:
 
     @property
     def embedded_text(self) -> str:
-        if not self.section_path:
-            return self.content
-        return " > ".join(self.section_path) + "\n" + self.content
+        return embedded_text(self.section_path, self.content)
 
     @property
     def text_hash(self) -> bytes:

@@ -19,6 +19,7 @@ from psycopg.rows import TupleRow
 
 from kb_pipeline.errors import DatabaseUnavailable, SettingsError
 from kb_pipeline.store.queries import query
+from kb_pipeline.store.tsvector import register_tsvector
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -61,6 +62,7 @@ def register_types(connection: psycopg.Connection[Any]) -> None:
         from pgvector.psycopg import register_vector
 
         register_vector(connection)
+        register_tsvector(connection)
     finally:
         if not autocommit:
             connection.autocommit = False

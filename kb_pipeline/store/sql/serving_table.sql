@@ -32,11 +32,10 @@ CREATE INDEX ON {table} USING gin (lexemes);
 CREATE INDEX IF NOT EXISTS {index} ON {table} USING hnsw (embedding halfvec_cosine_ops) WITH (m = 16, ef_construction = 64);
 
 -- name: create_view
+-- The cast drops the dimension from the column's type, so that the view can be replaced by a generation
+-- of another dimension and keeps its grants; the planner looks through it and uses the index.
 CREATE OR REPLACE VIEW knowledge_chunks AS
-SELECT id, content, embedding, source_file, page_number, section_title, created_at,
+SELECT id, content, embedding::halfvec AS embedding, source_file, page_number, section_title, created_at,
        collection, page_end, section_path, language, token_count, metadata,
        document_id, chunk_key, ordinal, lexemes
 FROM {table};
-
--- name: drop_view
-DROP VIEW IF EXISTS knowledge_chunks;

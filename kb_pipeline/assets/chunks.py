@@ -1,0 +1,41 @@
+"""Asset 3: the passages that are embedded, searched and shown."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from kb_pipeline.assets.shared import GROUP, ONE_RUN, OWNERS, SHARDS, bars, metadata, table
+from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
+from kb_pipeline.settings import CHUNK_CODE_VERSION
+from kb_pipeline.stages import chunks as stage
+from kb_pipeline.store import ledger
+
+
+@dg.asset(
+    deps=["cleaned_elements"],
+    partitions_def=SHARDS,
+    backfill_policy=ONE_RUN,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "postgres"},
+    code_version=str(CHUNK_CODE_VERSION),
+    description=(
+        "Documents cut into passages inside their sections, each with its heading path, pages and language; tables "
+        "keep their header row. An edit touches only the chunks around it."
+    ),
+)
+def chunks(context: dg.AssetExecutionContext, knowledge_base: KnowledgeBaseResource) -> dg.MaterializeResult[None]:
+    with step(knowledge_base, context.log) as site:
+        report = stage.run(site, context.partition_keys)
+        connection = site.connect()
+        preview = ledger.chunk_preview(connection, site.settings, context.partition_keys)
+        counts = ledger.counts_by_collection(connection, site.settings, context.partition_keys)
+    return dg.MaterializeResult(
+        metadata=metadata(
+            report,
+            preview=table(preview),
+            chunks_by_collection=bars(
+                "Chunks by collection", {row["collection"]: row["chunks"] for row in counts}, "chunks"
+            ),
+        )
+    )

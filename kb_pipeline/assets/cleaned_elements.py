@@ -1,0 +1,44 @@
+"""Asset 2: headings, paragraphs and tables, cleaned and masked."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from kb_pipeline.assets.shared import GROUP, ONE_RUN, OWNERS, SHARDS, metadata, table
+from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
+from kb_pipeline.settings import PARSE_CODE_VERSION
+from kb_pipeline.stages import cleaned_elements as stage
+from kb_pipeline.store import ledger
+
+
+@dg.asset(
+    deps=["raw_documents"],
+    partitions_def=SHARDS,
+    backfill_policy=ONE_RUN,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "postgres"},
+    code_version=str(PARSE_CODE_VERSION),
+    description=(
+        "What each document says: parsed in sandboxed processes, running headers and footers dropped, personal "
+        "data masked before anything is stored. A document that cannot be parsed becomes a failure with a reason; "
+        "the others go through."
+    ),
+)
+def cleaned_elements(
+    context: dg.AssetExecutionContext, knowledge_base: KnowledgeBaseResource
+) -> dg.MaterializeResult[None]:
+    with step(knowledge_base, context.log) as site:
+        report = stage.run(site, context.partition_keys)
+        connection = site.connect()
+        failures = ledger.failures(connection, site.settings, context.partition_keys, limit=20)
+        formats = ledger.elements_by_format(connection, site.settings, context.partition_keys)
+    return dg.MaterializeResult(
+        metadata=metadata(
+            report,
+            formats=table(formats),
+            failures=table(
+                [{"file": f.path, "stage": f.stage, "reason": f.reason, "attempts": f.attempts} for f in failures]
+            ),
+        )
+    )

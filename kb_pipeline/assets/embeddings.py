@@ -1,0 +1,54 @@
+"""Asset 4: a native vector for every text."""
+
+from __future__ import annotations
+
+import dagster as dg
+from pydantic import Field
+
+from kb_pipeline.assets.shared import GROUP, ONE_RUN, OWNERS, SHARDS, metadata
+from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
+from kb_pipeline.stages import embeddings as stage
+
+GPU_POOL = "gpu"
+
+
+class TargetConfig(dg.Config):
+    """Which generation a run works for."""
+
+    rebuild: bool = Field(
+        False,
+        description="Work for the generation that the settings describe now, making it when it is missing; "
+        "otherwise for the active one.",
+    )
+
+
+@dg.asset(
+    deps=["chunks"],
+    partitions_def=SHARDS,
+    backfill_policy=ONE_RUN,
+    pool=GPU_POOL,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "openai", "postgres"},
+    code_version="1",
+    description=(
+        "One native vector per distinct text and model, from the embedding server. What has a vector is never "
+        "embedded again; a text that the server refuses fails its document and no other."
+    ),
+)
+def embeddings(
+    context: dg.AssetExecutionContext, config: TargetConfig, knowledge_base: KnowledgeBaseResource
+) -> dg.MaterializeResult[None]:
+    with step(knowledge_base, context.log) as site:
+        report = stage.run(site, context.partition_keys, rebuild=config.rebuild)
+    embedded, tokens = report.counts["texts_embedded"], report.counts["tokens"]
+    return dg.MaterializeResult(
+        metadata=metadata(
+            report,
+            model=dg.MetadataValue.text(report.details["model"]),
+            generation=dg.MetadataValue.text(report.details["generation"]),
+            tokens_per_second=dg.MetadataValue.float(
+                round(tokens / report.seconds, 1) if embedded and report.seconds else 0.0
+            ),
+        )
+    )

@@ -1,0 +1,53 @@
+"""Asset 5: the table that is searched."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import dagster as dg
+
+from kb_pipeline.assets.embeddings import TargetConfig
+from kb_pipeline.assets.shared import GROUP, ONE_RUN, OWNERS, SHARDS, bars, metadata, table
+from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
+from kb_pipeline.stages import knowledge_chunks as stage
+from kb_pipeline.store import generations, ledger
+
+
+@dg.asset(
+    deps=["embeddings"],
+    partitions_def=SHARDS,
+    backfill_policy=ONE_RUN,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "postgres"},
+    code_version="1",
+    # The nightly sweep materializes the table even when nothing changed.
+    freshness_policy=dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(hours=49), warn_window=timedelta(hours=26)
+    ),
+    description=(
+        "The serving table behind the view `knowledge_chunks`: chunks with vectors at the serving dimension, a "
+        "vector index and a full-text index. A document is replaced in one transaction, so a reader sees all of "
+        "its old chunks or all of its new ones."
+    ),
+)
+def knowledge_chunks(
+    context: dg.AssetExecutionContext, config: TargetConfig, knowledge_base: KnowledgeBaseResource
+) -> dg.MaterializeResult[None]:
+    with step(knowledge_base, context.log) as site:
+        report = stage.run(site, context.partition_keys, rebuild=config.rebuild)
+        connection = site.connect()
+        summaries = generations.summaries(connection)
+        counts = ledger.counts_by_collection(connection, site.settings, context.partition_keys)
+    return dg.MaterializeResult(
+        metadata=metadata(
+            report,
+            generation=dg.MetadataValue.text(report.details["generation"]),
+            model=dg.MetadataValue.text(report.details["model"]),
+            dimension=dg.MetadataValue.int(report.details["dimension"]),
+            generations=table(summaries),
+            tokens_by_collection=bars(
+                "Tokens by collection", {row["collection"]: float(row["tokens"]) for row in counts}, "tokens"
+            ),
+        )
+    )

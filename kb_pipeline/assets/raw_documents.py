@@ -1,0 +1,65 @@
+"""Asset 1: the files of the sources, as the ledger knows them."""
+
+from __future__ import annotations
+
+import dagster as dg
+from pydantic import Field
+
+from kb_pipeline.assets.shared import GROUP, ONE_RUN, OWNERS, SHARDS, bars, metadata, table
+from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
+from kb_pipeline.stages import raw_documents as stage
+from kb_pipeline.store import ledger
+
+
+class ScanConfig(dg.Config):
+    """How far a scan goes."""
+
+    allow_mass_delete: bool = Field(False, description="Apply deletions even when most of a source vanished.")
+    within: dict[str, str] = Field(
+        {}, description="Source URI to a path inside it; only what lies there is scanned. Empty: everything."
+    )
+
+
+@dg.asset(
+    partitions_def=SHARDS,
+    backfill_policy=ONE_RUN,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "postgres"},
+    code_version="1",
+    description=(
+        "The documents of every source: listed, compared with the ledger, and hashed when size, time or etag "
+        "changed. Knows new, changed, moved and deleted files; a listing that suddenly lost most of its files "
+        "deletes nothing."
+    ),
+)
+def raw_documents(
+    context: dg.AssetExecutionContext, config: ScanConfig, knowledge_base: KnowledgeBaseResource
+) -> dg.MaterializeResult[None]:
+    with step(knowledge_base, context.log) as site:
+        report = stage.run(
+            site,
+            context.partition_keys,
+            prefix=config.within or None,
+            allow_mass_delete=config.allow_mass_delete,
+        )
+        connection = site.connect()
+        recent = ledger.recent_documents(connection, site.settings, context.partition_keys)
+        counts = ledger.counts_by_collection(connection, site.settings, context.partition_keys)
+    for folder, reason in report.details.get("unlisted", {}).items():
+        context.log.warning("%s could not be listed (%s); what is below it was left as it is", folder, reason)
+    for uri, held in report.details.get("held", {}).items():
+        context.log.warning(
+            "%s lost %d files at once; nothing was deleted. Check that it is mounted, or run kb ingest --allow-mass-delete",
+            uri,
+            held,
+        )
+    return dg.MaterializeResult(
+        metadata=metadata(
+            report,
+            last_changed=table(recent),
+            documents_by_collection=bars(
+                "Documents by collection", {row["collection"]: row["documents"] for row in counts}, "documents"
+            ),
+        )
+    )

@@ -1,0 +1,36 @@
+"""The two jobs: bring the knowledge base up to date, and re-embed it."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from kb_pipeline import assets
+
+REFRESH = "refresh"
+RE_EMBED = "re_embed"
+
+refresh = dg.define_asset_job(
+    REFRESH,
+    selection=dg.AssetSelection.assets(
+        assets.raw_documents, assets.cleaned_elements, assets.chunks, assets.embeddings, assets.knowledge_chunks
+    ),
+    # A step process of its own would cost seconds of imports; parsing has its own processes anyway.
+    executor_def=dg.in_process_executor,
+    description="Bring the knowledge base up to date with its sources, as far as the run's shards go.",
+)
+
+re_embed = dg.define_asset_job(
+    RE_EMBED,
+    selection=dg.AssetSelection.assets(assets.embeddings, assets.knowledge_chunks),
+    executor_def=dg.in_process_executor,
+    config=dg.RunConfig(
+        ops={
+            "embeddings": assets.TargetConfig(rebuild=True),
+            "knowledge_chunks": assets.TargetConfig(rebuild=True),
+        }
+    ),
+    description=(
+        "Embed whatever has no vector under the configured model, load it, and make that generation the active one "
+        "once it is complete. With an unchanged model and dimension this only fills gaps."
+    ),
+)

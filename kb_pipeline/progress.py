@@ -1,0 +1,96 @@
+"""How long work tells whoever is watching how far it is.
+
+A stage opens a *track* with a total and advances it. What becomes of that is up to the listener in
+force: the command line draws bars, a Dagster run logs a line about every ten seconds, a test sees
+nothing. The listener is a context variable, so that stages need not hand it down.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+LOG_SECONDS = 10.0
+
+
+class Track(Protocol):
+    def advance(self, count: int = 1) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Listener(Protocol):
+    def open(self, what: str, total: int) -> Track: ...
+
+
+class _Silence:
+    def open(self, what: str, total: int) -> Track:
+        return self
+
+    def advance(self, count: int = 1) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+_listener: ContextVar[Listener] = ContextVar("progress_listener", default=_Silence())
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Report the progress of everything in this context to `listener`."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+@contextmanager
+def track(what: str, total: int) -> Iterator[Track]:
+    """A piece of work of `total` steps, called `what` in a person's words."""
+    opened = _listener.get().open(what, total)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+class LogLines:
+    """A listener that writes a line about every ten seconds: done, total, rate, time left."""
+
+    def __init__(self, log: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._clock = clock
+
+    def open(self, what: str, total: int) -> Track:
+        return _LogTrack(what, total, self._log, self._clock)
+
+
+class _LogTrack:
+    def __init__(self, what: str, total: int, log: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._what, self._total, self._log, self._clock = what, total, log, clock
+        self._started = self._last = clock()
+        self._done = 0
+
+    def advance(self, count: int = 1) -> None:
+        self._done += count
+        now = self._clock()
+        if now - self._last >= LOG_SECONDS:
+            self._last = now
+            self._log(progress_line(self._what, self._done, self._total, now - self._started))
+
+    def close(self) -> None:
+        if self._done:
+            seconds = self._clock() - self._started
+            self._log(f"{self._what}: {self._done:,} in {seconds:.1f} s")
+
+
+def progress_line(what: str, done: int, total: int, seconds: float) -> str:
+    rate = done / seconds if seconds > 0 else 0.0
+    left = f", about {max(total - done, 0) / rate:.0f} s left" if rate else ""
+    return f"{what}: {done:,} of {total:,}, {rate:,.1f} per second{left}"

@@ -1,0 +1,57 @@
+"""The knowledge base as a Dagster resource: what every asset, check and sensor works with.
+
+Its life in a run: *open* when the first step that needs it starts (an embedded PostgreSQL is started,
+the schema is brought up to date), *reach* for the embedding server when a step first embeds, *close*
+when the step ends. The servers themselves outlive the run: they are shared by all runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from kb_pipeline.errors import KbError
+from kb_pipeline.progress import LogLines, listening
+from kb_pipeline.resources.embedding_server import EmbeddingServerResource
+from kb_pipeline.resources.postgres import PostgresResource
+from kb_pipeline.settings import Settings, load_settings
+from kb_pipeline.site import Site, open_site
+
+
+class KnowledgeBaseResource(dg.ConfigurableResource[None]):
+    """The site that the KB_* settings describe."""
+
+    postgres: PostgresResource
+    embedding_server: EmbeddingServerResource
+
+    @contextmanager
+    def site(self) -> Iterator[Site]:
+        """Open the site for one step. Raises UnavailableError."""
+        with open_site(self.settings()) as site:
+            yield site
+
+    def settings(self) -> Settings:
+        changes = {"embedding_url": self.embedding_server.url, "embedding_model": self.embedding_server.model}
+        return load_settings().model_copy(update=changes)
+
+
+def knowledge_base(settings: Settings) -> KnowledgeBaseResource:
+    return KnowledgeBaseResource(
+        postgres=PostgresResource(embedded=settings.database_url is None),
+        embedding_server=EmbeddingServerResource(url=settings.embedding_url, model=settings.embedding_model),
+    )
+
+
+@contextmanager
+def step(resource: KnowledgeBaseResource, log: dg.DagsterLogManager) -> Iterator[Site]:
+    """One step's use of the knowledge base: progress lines in its log, and failures as one sentence.
+
+    What went wrong stays the cause of the dg.Failure, so that a caller in the same process finds it.
+    """
+    try:
+        with listening(LogLines(log.info)), resource.site() as site:
+            yield site
+    except KbError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error

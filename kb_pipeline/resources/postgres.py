@@ -1,0 +1,12 @@
+"""PostgreSQL, which is the ledger and the vector store in one, as a Dagster resource."""
+
+from __future__ import annotations
+
+import dagster as dg
+from pydantic import Field
+
+
+class PostgresResource(dg.ConfigurableResource[None]):
+    """The database; its URL comes from KB_DATABASE_URL and is shown nowhere, since it may hold a password."""
+
+    embedded: bool = Field(True, description="Whether the embedded server of KB_HOME is used.")

@@ -1,0 +1,35 @@
+"""The nightly sweep and the weekly re-embedding."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from kb_pipeline.assets.shared import SHARDS
+from kb_pipeline.jobs import re_embed, refresh
+from kb_pipeline.partitions import range_tags
+
+
+def _all_shards() -> dg.RunRequest:
+    keys = SHARDS.get_partition_keys()
+    return dg.RunRequest(tags=range_tags(keys[0], keys[-1]))
+
+
+@dg.schedule(
+    job=refresh,
+    cron_schedule="30 2 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night: scan all sources, finish what earlier runs left, and check the whole table.",
+)
+def nightly_sweep(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    # Without a run key: the sensor's are remembered for ever, and the sweep has to run regardless.
+    return _all_shards()
+
+
+@dg.schedule(
+    job=re_embed,
+    cron_schedule="0 3 * * 0",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every Sunday: embed whatever has no vector under the configured model.",
+)
+def weekly_re_embedding(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    return _all_shards()

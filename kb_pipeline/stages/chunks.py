@@ -1,0 +1,68 @@
+"""Stage 3: cleaned elements become chunks, with the tokens that full-text search needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from kb_pipeline.chunking.chunk import chunk_document
+from kb_pipeline.chunking.lexemes import tokens
+from kb_pipeline.errors import EmptyDocument
+from kb_pipeline.parsing.elements import CleanedDocument
+from kb_pipeline.progress import track
+from kb_pipeline.site import Site
+from kb_pipeline.stages.report import StageReport, batched
+from kb_pipeline.store import ledger
+from kb_pipeline.store.database import Connection
+from kb_pipeline.store.ledger import ChunkedDocument, PendingChunks
+
+STAGE = "chunks"
+
+
+def run(site: Site, shards: Sequence[str]) -> StageReport:
+    """Chunk every document of `shards` that asks for it; commits batch by batch."""
+    started = time.monotonic()
+    report = StageReport()
+    connection = site.connect()
+    jobs = ledger.pending_chunks(connection, site.settings, shards)
+    with track("chunking documents", len(jobs)) as progress:
+        for batch in batched(jobs, site.settings.batch_documents):
+            _run_batch(site, connection, batch, report)
+            progress.advance(len(batch))
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _run_batch(site: Site, connection: Connection, batch: Sequence[PendingChunks], report: StageReport) -> None:
+    elements = ledger.load_elements(connection, batch)
+    made: dict[int, ChunkedDocument] = {}
+    empty: list[PendingChunks] = []
+    for job in batch:
+        document = elements[job.content_hash, job.parse_fingerprint]
+        chunked = _chunk(site, job, document)
+        if chunked.chunks:
+            made[job.id] = chunked
+        else:
+            empty.append(job)
+    with connection.transaction():
+        current = ledger.lock_documents(connection, [job.id for job in batch])
+        # A file that changed meanwhile is chunked by the run that parses its new bytes.
+        stale = {job.id for job in batch if current.get(job.id) != job.content_hash}
+        made = {document: chunked for document, chunked in made.items() if document not in stale}
+        ledger.replace_chunks(connection, made)
+        ledger.clear_failures(connection, STAGE, list(made))
+        for job in empty:
+            if job.id not in stale:
+                error = EmptyDocument("The document has no text left after cleaning; nothing of it can be searched.")
+                ledger.record_failure(connection, job.id, STAGE, job.version, error)
+                report.counts["failed"] += 1
+    report.counts["documents"] += len(made)
+    report.counts["chunks"] += sum(len(chunked.chunks) for chunked in made.values())
+    report.counts["tokens"] += sum(chunk.token_count for chunked in made.values() for chunk in chunked.chunks)
+
+
+def _chunk(site: Site, job: PendingChunks, document: CleanedDocument) -> ChunkedDocument:
+    chunks = chunk_document(
+        document.elements, document_key=str(job.id), settings=site.settings.chunking_for(job.collection)
+    )
+    return ChunkedDocument(job.version, chunks, [tokens(chunk.embedded_text) for chunk in chunks])

@@ -1,0 +1,102 @@
+"""Stage 4: every text of the chunks gets a vector under the generation's model, once.
+
+A *refresh* works for the active generation and refuses a server that runs another model. A *rebuild*
+works for the generation that the settings and the server now describe, and makes it when it is missing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from kb_pipeline.embedding.client import EmbeddedText, ModelIdentity, RejectedText
+from kb_pipeline.errors import GenerationMismatch, TextRejected
+from kb_pipeline.progress import track
+from kb_pipeline.settings import Settings
+from kb_pipeline.site import Site
+from kb_pipeline.stages.report import StageReport
+from kb_pipeline.store import generations, ledger
+from kb_pipeline.store.database import Connection
+from kb_pipeline.store.generations import Generation, GenerationKey
+
+STAGE = "embeddings"
+COMMIT_TEXTS = 512
+WIDEST_DEFAULT = 1024
+
+
+def generation_key(identity: ModelIdentity, settings: Settings) -> GenerationKey:
+    """The generation that `settings` and the server ask for."""
+    return GenerationKey(
+        model_fingerprint=identity.fingerprint,
+        model=identity.name,
+        native_dimension=identity.native_dimension,
+        dimension=settings.dimension or min(identity.native_dimension, WIDEST_DEFAULT),
+        query_instruction=settings.query_instruction,
+    )
+
+
+def target_generation(site: Site, connection: Connection, *, rebuild: bool) -> Generation:
+    """The generation that a run works for; see the module's docstring."""
+    if not rebuild:
+        active = generations.active_generation(connection)
+        if active is not None:
+            return active
+    return generations.ensure_generation(connection, generation_key(site.embedding.identity, site.settings))
+
+
+def require_model(identity: ModelIdentity, generation: Generation) -> None:
+    """Raises GenerationMismatch when the server's vectors cannot be mixed with the generation's."""
+    if identity.fingerprint != generation.model_fingerprint:
+        raise GenerationMismatch(
+            f"The embedding server runs {identity.name}, but generation {generation.name} was built with "
+            f"{generation.model}; run the job re_embed to build a new generation, or point KB_EMBEDDING_URL back."
+        )
+
+
+def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageReport:
+    """Embed what has no vector; commits every few hundred texts.
+
+    Raises EmbeddingServerUnavailable, GenerationMismatch; what was committed stays.
+    """
+    started = time.monotonic()
+    report = StageReport()
+    reader, writer = site.connect(), site.connect()
+    generation = target_generation(site, reader, rebuild=rebuild)
+    model = generation.model_fingerprint
+    totals = ledger.pending_text_totals(reader, site.settings, shards, model)
+    report.details |= {"model": generation.model, "generation": generation.name}
+    report.counts.update(tokens=totals.tokens, texts_reused=totals.shared, texts_embedded=0, texts_rejected=0)
+    if totals.texts:
+        require_model(site.embedding.identity, generation)
+        texts = ledger.pending_texts(reader, site.settings, shards, model)
+        with track("embedding texts", totals.texts) as progress:
+            embedded: list[EmbeddedText] = []
+            for result in site.embedding.embed(texts):
+                progress.advance()
+                if isinstance(result, RejectedText):
+                    _record_rejection(writer, result, model)
+                    report.counts["texts_rejected"] += 1
+                    continue
+                embedded.append(result)
+                if len(embedded) >= COMMIT_TEXTS:
+                    _store(writer, model, embedded, report)
+                    embedded = []
+            _store(writer, model, embedded, report)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _store(connection: Connection, model: str, embedded: list[EmbeddedText], report: StageReport) -> None:
+    if embedded:
+        vectors = np.stack([result.vector for result in embedded])
+        ledger.insert_embeddings(connection, model, [result.key for result in embedded], vectors)
+        report.counts["texts_embedded"] += len(embedded)
+
+
+def _record_rejection(connection: Connection, rejected: RejectedText, model: str) -> None:
+    with connection.transaction():
+        for document, version in ledger.documents_with_texts(connection, [rejected.key]):
+            error = TextRejected(rejected.reason)
+            ledger.record_failure(connection, document, STAGE, f"{version}:{model}", error)

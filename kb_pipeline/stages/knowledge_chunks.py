@@ -1,0 +1,63 @@
+"""Stage 5: documents whose chunks all have vectors are swapped into the serving table.
+
+A document is swapped in one transaction, together with a bounded number of others. After the first
+load the vector index is built; a generation under construction becomes the active one once it is complete.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from kb_pipeline.progress import track
+from kb_pipeline.site import Site
+from kb_pipeline.stages.embeddings import STAGE as EMBEDDINGS
+from kb_pipeline.stages.embeddings import target_generation
+from kb_pipeline.stages.report import StageReport, batched
+from kb_pipeline.store import generations, ledger
+from kb_pipeline.store.database import Connection
+
+# Chunk-rich documents make long transactions; readers never wait for them, but locks are held.
+DOCUMENTS_PER_SWAP = 100
+
+
+def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageReport:
+    """Load, index, refresh statistics, activate when complete, purge; commits batch by batch."""
+    started = time.monotonic()
+    report = StageReport()
+    connection = site.connect()
+    generation = target_generation(site, connection, rebuild=rebuild)
+    pending = ledger.pending_loads(
+        connection, site.settings, shards, generation.id, generation.model_fingerprint
+    )
+    with track("loading documents", len(pending)) as progress:
+        for batch in batched(pending, DOCUMENTS_PER_SWAP):
+            documents = [document for document, _ in batch]
+            report.counts["chunks_written"] += generations.swap_documents(connection, generation, documents)
+            ledger.clear_failures(connection, EMBEDDINGS, documents)
+            progress.advance(len(batch))
+    report.counts["documents"] = sum(not leaving for _, leaving in pending)
+    report.counts["documents_removed"] = sum(leaving for _, leaving in pending)
+    _purge(site, connection, shards)
+    incomplete = generations.incomplete_documents(connection, generation)
+    if not incomplete and generations.row_count(connection, generation):
+        with track("building the vector index", 1):
+            report.counts["index_built"] = int(generations.ensure_vector_index(connection, generation))
+        if generation.state != "active" and rebuild:
+            generations.activate(connection, generation)
+            report.counts["activated"] = 1
+    generations.refresh_statistics(connection, generation)
+    report.counts["rows"] = generations.row_count(connection, generation)
+    report.counts["documents_incomplete"] = incomplete
+    report.details |= {"generation": generation.name, "model": generation.model, "dimension": generation.dimension}
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _purge(site: Site, connection: Connection, shards: Sequence[str]) -> None:
+    """Deleted documents leave every generation, retired ones included: a rollback must not bring them back."""
+    leaving = ledger.leaving_documents(connection, site.settings, shards)
+    for generation in generations.generations(connection):
+        for batch in batched(leaving, DOCUMENTS_PER_SWAP):
+            generations.swap_documents(connection, generation, batch)
+    ledger.purge_documents(connection, site.settings, shards)

@@ -1,0 +1,92 @@
+"""What there is to do, found without doing it: for the sensor, `kb plan` and `kb ingest`.
+
+A shard is *dirty* when a scan found something in it, or when an earlier run left work in it. A *span* is
+a contiguous range of shards that becomes one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kb_pipeline.errors import SourceUnavailable
+from kb_pipeline.settings import Settings, fingerprint
+from kb_pipeline.stages import raw_documents
+from kb_pipeline.stages.raw_documents import Scan
+from kb_pipeline.store import generations, ledger
+from kb_pipeline.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`dirty`: shard -> documents to work on, in shard order. `unavailable`: why a source was passed over."""
+
+    scans: tuple[Scan, ...]
+    dirty: Mapping[str, int]
+    fingerprint: str
+    unavailable: tuple[str, ...] = field(default=())
+
+
+def make_plan(
+    connection: Connection,
+    settings: Settings,
+    shards: Sequence[str],
+    *,
+    prefix: Mapping[str, str] | None = None,
+    allow_mass_delete: bool = False,
+) -> Plan:
+    """Scan the sources and ask the ledger what is pending; changes nothing.
+
+    `prefix`: source uri -> limit to what lies at or below that path. A source that cannot be listed is
+    passed over and named, so that one unmounted share does not stop the others.
+    """
+    scans: list[Scan] = []
+    unavailable: list[str] = []
+    for source in ledger.sources(connection):
+        if prefix is not None and source.uri not in prefix:
+            continue
+        try:
+            scan = raw_documents.scan_source(connection, source, settings, allow_mass_delete=allow_mass_delete)
+        except SourceUnavailable as error:
+            unavailable.append(str(error))
+            continue
+        scans.append(raw_documents.within(scan, (prefix or {}).get(source.uri, ""), None, settings.shard_digits))
+    active = generations.active_generation(connection)
+    pending = ledger.dirty_shards(
+        connection,
+        settings,
+        shards,
+        active.id if active else None,
+        active.model_fingerprint if active else None,
+    )
+    dirty: dict[str, int] = {shard.shard: shard.documents for shard in pending}
+    for scan in scans:
+        for shard, documents in scan.shards(settings.shard_digits).items():
+            dirty[shard] = dirty.get(shard, 0) + documents
+    changes = [
+        [sorted(entry.signature for entry in scan.diff.new + tuple(change.entry for change in scan.diff.changed)),
+         sorted(move.entry.path for move in scan.diff.moved), sorted(known.path for known in scan.diff.deleted)]
+        for scan in scans
+    ]  # fmt: skip
+    left = [[shard.shard, shard.documents, shard.changed_at.isoformat()] for shard in pending]
+    return Plan(
+        scans=tuple(scans),
+        dirty=dict(sorted(dirty.items())),
+        fingerprint=fingerprint(changes, left),
+        unavailable=tuple(unavailable),
+    )
+
+
+def spans(dirty: Mapping[str, int], most_documents: int) -> list[tuple[str, str]]:
+    """Ranges (first, last) of shards that hold all dirty ones, none with more than `most_documents`
+    documents unless a single shard has more. Clean shards inside a range cost nothing."""
+    found: list[tuple[str, str]] = []
+    held = 0
+    for shard, documents in sorted(dirty.items()):
+        if found and held + documents <= most_documents:
+            found[-1] = (found[-1][0], shard)
+            held += documents
+        else:
+            found.append((shard, shard))
+            held = documents
+    return found

@@ -1,0 +1,209 @@
+"""Stage 1: bring the ledger's documents in step with what the sources hold.
+
+Scanning lists a source and compares it with the ledger; applying writes the difference. Only one
+process at a time applies a source, and it lists under that lock, so what it applies is never stale.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from kb_pipeline.errors import UnreadableFile
+from kb_pipeline.progress import track
+from kb_pipeline.settings import Settings
+from kb_pipeline.site import Site
+from kb_pipeline.source.diff import DeletionGuard, SourceDiff, diff
+from kb_pipeline.source.listing import Entry, entry_of, hash_file, is_local, list_source, settle, shard_hash
+from kb_pipeline.stages.report import StageReport, batched
+from kb_pipeline.store import ledger
+from kb_pipeline.store.database import Connection
+from kb_pipeline.store.ledger import Source
+
+STAGE = "raw_documents"
+REMOTE_READERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A source, its difference to the ledger, and why some of its folders could not be listed."""
+
+    source: Source
+    diff: SourceDiff
+    unlisted: dict[str, str]
+
+    def shards(self, digits: int) -> dict[str, int]:
+        """shard -> how many documents of it have to be looked at."""
+        paths = [entry.path for entry in self.diff.new]
+        paths += [change.entry.path for change in self.diff.changed]
+        paths += [move.entry.path for move in self.diff.moved]
+        paths += [document.path for document in self.diff.deleted]
+        counts: dict[str, int] = {}
+        for path in paths:
+            shard = shard_hash(self.source.uri, path)[:digits]
+            counts[shard] = counts.get(shard, 0) + 1
+        return counts
+
+
+def scan_source(
+    connection: Connection,
+    source: Source,
+    settings: Settings,
+    *,
+    allow_mass_delete: bool = False,
+    hashes: dict[str, bytes] | None = None,
+) -> Scan:
+    """Compare a source with the ledger, changing nothing.
+
+    `hashes` collects what had to be hashed to tell moves from new files. Raises SourceUnavailable.
+    """
+    listing = list_source(source.uri)
+    known = ledger.signatures(connection, source.id)
+    differing = [entry_of(line) for line in listing.signatures - known]
+    missing_paths = [entry_of(line).path for line in known - listing.signatures]
+    at_rest, writing = settle(source.uri, differing)
+    found = hashes if hashes is not None else {}
+
+    def content_hash(entry: Entry) -> bytes | None:
+        try:
+            return found.setdefault(entry.path, hash_file(source.uri, entry.path))
+        except UnreadableFile:
+            return None
+
+    result = diff(
+        scanned=len(listing.signatures),
+        differing=at_rest + writing,
+        writing=writing,
+        missing=ledger.known_documents(connection, source.id, missing_paths) if missing_paths else {},
+        known_count=len(known),
+        unlisted=list(listing.unlisted),
+        content_hash=content_hash,
+        guard=DeletionGuard(settings.mass_delete_count, settings.mass_delete_share, allow_mass_delete),
+    )
+    return Scan(source, result, listing.unlisted)
+
+
+def within(scan: Scan, prefix: str, shards: Sequence[str] | None, digits: int) -> Scan:
+    """The part of a scan that concerns `shards` (None: all) and paths at or below `prefix` ('' is all)."""
+    wanted = None if shards is None else frozenset(shards)
+
+    def inside(path: str) -> bool:
+        if prefix and path != prefix and not path.startswith(prefix.rstrip("/") + "/"):
+            return False
+        return wanted is None or shard_hash(scan.source.uri, path)[:digits] in wanted
+
+    found = scan.diff
+    return replace(
+        scan,
+        diff=replace(
+            found,
+            new=tuple(entry for entry in found.new if inside(entry.path)),
+            changed=tuple(change for change in found.changed if inside(change.entry.path)),
+            moved=tuple(move for move in found.moved if inside(move.entry.path) or inside(move.document.path)),
+            deleted=tuple(document for document in found.deleted if inside(document.path)),
+        ),
+    )
+
+
+def run(
+    site: Site, shards: Sequence[str] | None, *, prefix: dict[str, str] | None = None, allow_mass_delete: bool = False
+) -> StageReport:
+    """Scan every source and apply what concerns `shards`; commits batch by batch.
+
+    `prefix`: source uri -> limit to what lies at or below that path; sources not named are left out.
+    """
+    started = time.monotonic()
+    report = StageReport()
+    reader, writer = site.connect(), site.connect()
+    for source in ledger.sources(reader):
+        if prefix is not None and source.uri not in prefix:
+            continue
+        with ledger.source_lock(writer, source.id):
+            hashes: dict[str, bytes] = {}
+            scan = scan_source(reader, source, site.settings, allow_mass_delete=allow_mass_delete, hashes=hashes)
+            limited = within(scan, (prefix or {}).get(source.uri, ""), shards, site.settings.shard_digits)
+            _apply(writer, limited, hashes, site.settings.batch_documents, report)
+            ledger.mark_scanned(writer, source.id)
+        count(scan, limited, report)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def count(scan: Scan, limited: Scan, report: StageReport) -> None:
+    """Add a scan's numbers to a report."""
+    report.counts.update(
+        scanned=scan.diff.scanned,
+        unchanged=scan.diff.unchanged,
+        new=len(limited.diff.new),
+        changed=len(limited.diff.changed),
+        moved=len(limited.diff.moved),
+        deleted=len(limited.diff.deleted),
+        held=len(scan.diff.held),
+        writing=len(scan.diff.writing),
+        unlisted=len(scan.unlisted),
+    )
+    report.details.setdefault("unlisted", {}).update(scan.unlisted)
+    if scan.diff.held:
+        report.details.setdefault("held", {})[scan.source.uri] = len(scan.diff.held)
+
+
+def _apply(
+    connection: Connection, scan: Scan, hashes: dict[str, bytes], batch_documents: int, report: StageReport
+) -> None:
+    source, found = scan.source, scan.diff
+    entries: list[tuple[Entry, int | None]] = [(entry, None) for entry in found.new]
+    entries += [(change.entry, change.document.id) for change in found.changed]
+    with track("reading files", len(entries)) as progress, _hashing(source, hashes) as hash_all:
+        for batch in batched(entries, batch_documents):
+            digests = hash_all([entry for entry, _ in batch])
+            with connection.transaction():
+                for (entry, document), digest in zip(batch, digests, strict=True):
+                    _write(connection, source, entry, document, digest, report)
+            progress.advance(len(batch))
+    for moves in batched(found.moved, batch_documents):
+        with connection.transaction():
+            for move in moves:
+                ledger.move_document(connection, source, move.document.id, move.entry)
+    for deleted in batched(found.deleted, batch_documents):
+        with connection.transaction():
+            ledger.delete_documents(connection, [document.id for document in deleted])
+
+
+def _write(
+    connection: Connection,
+    source: Source,
+    entry: Entry,
+    document: int | None,
+    digest: bytes | UnreadableFile,
+    report: StageReport,
+) -> None:
+    content_hash = None if isinstance(digest, UnreadableFile) else digest
+    if document is None:
+        document = ledger.insert_document(connection, source, entry, content_hash)
+    else:
+        ledger.update_document(connection, document, entry, content_hash)
+    if isinstance(digest, UnreadableFile):
+        ledger.record_failure(connection, document, STAGE, entry.signature, digest)
+        report.counts["failed"] += 1
+    else:
+        ledger.clear_failures(connection, STAGE, [document])
+
+
+@contextmanager
+def _hashing(source: Source, known: dict[str, bytes]) -> Iterator[Callable[[Sequence[Entry]], list[bytes | UnreadableFile]]]:
+    """A function that hashes a batch of files: one after another on a local disk, many at once over a network."""
+
+    def digest(entry: Entry) -> bytes | UnreadableFile:
+        try:
+            return known.get(entry.path) or hash_file(source.uri, entry.path)
+        except UnreadableFile as error:
+            return error
+
+    if is_local(source.uri):
+        yield lambda entries: [digest(entry) for entry in entries]
+        return
+    with ThreadPoolExecutor(REMOTE_READERS) as pool:
+        yield lambda entries: list(pool.map(digest, entries))

@@ -1,0 +1,223 @@
+"""Generations: the serving tables, and which one is live.
+
+A *generation* is one serving table with its model, dimension and query instruction. Exactly one is
+*active*: the view `knowledge_chunks` shows it. A generation is *building* until every document that
+has chunks is in it, then *ready*; the one before the active one is *retired* and stays for rollback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from kb_pipeline.errors import SettingsError
+from kb_pipeline.store import ledger
+from kb_pipeline.store.database import Connection
+from kb_pipeline.store.queries import query, serving_table
+
+# Full-text statistics are refreshed when the number of rows changed by more than this share.
+STATISTICS_DRIFT = 0.1
+INDEX_BUILD_MEMORY = "512MB"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """`dimension` is that of the serving table; `native_dimension` that of the stored vectors."""
+
+    id: int
+    name: str
+    model_fingerprint: str
+    model: str
+    native_dimension: int
+    dimension: int
+    query_instruction: str
+    collections: list[str] | None
+    state: str
+    created_at: datetime
+    activated_at: datetime | None
+
+    @property
+    def table(self) -> sql.Identifier:
+        return serving_table(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationKey:
+    """What distinguishes one generation from another: everything that vectors depend on."""
+
+    model_fingerprint: str
+    model: str
+    native_dimension: int
+    dimension: int
+    query_instruction: str
+
+    def matches(self, generation: Generation) -> bool:
+        return (self.model_fingerprint, self.dimension, self.query_instruction) == (
+            generation.model_fingerprint,
+            generation.dimension,
+            generation.query_instruction,
+        )
+
+
+def generations(connection: Connection) -> list[Generation]:
+    with connection.cursor(row_factory=class_row(Generation)) as cursor:
+        return cursor.execute(query("generations", "generation_columns")).fetchall()
+
+
+def active_generation(connection: Connection) -> Generation | None:
+    return next((generation for generation in generations(connection) if generation.state == "active"), None)
+
+
+def named_generation(connection: Connection, name: str) -> Generation:
+    """Raises SettingsError, which lists the names there are."""
+    known = generations(connection)
+    for generation in known:
+        if generation.name == name:
+            return generation
+    names = ", ".join(generation.name for generation in known) or "none yet"
+    raise SettingsError(f"There is no generation {name}; there are: {names}.")
+
+
+def ensure_generation(connection: Connection, key: GenerationKey) -> Generation:
+    """The generation of `key`, made when it is missing; the very first one is active at once, so
+    that documents become searchable while they come in. Commits."""
+    with connection.transaction():
+        connection.execute(query("generations", "lock"))
+        known = generations(connection)
+        for generation in reversed(known):
+            if key.matches(generation):
+                return generation
+        parameters = {"fingerprint": key.model_fingerprint, "name": key.model, "native_dimension": key.native_dimension}
+        connection.execute(query("stages", "register_model"), parameters)
+        row = connection.execute(
+            query("generations", "insert"),
+            {
+                "name": f"g{len(known) + 1}",
+                "model": key.model_fingerprint,
+                "dimension": key.dimension,
+                "query_instruction": key.query_instruction,
+            },
+        ).fetchone()
+        assert row is not None  # noqa: S101 - RETURNING always gives a row
+        table = serving_table(row[0])
+        connection.execute(
+            query("serving_table", "create_serving_table", table=table, dimension=sql.Literal(key.dimension))
+        )
+        connection.execute(query("serving_table", "create_serving_indexes", table=table))
+        if not known:
+            _activate(connection, row[0])
+    return next(generation for generation in generations(connection) if generation.id == row[0])
+
+
+def activate(connection: Connection, generation: Generation) -> None:
+    """Make `generation` the one that is searched, in one transaction. Commits."""
+    with connection.transaction():
+        connection.execute(query("generations", "lock"))
+        _activate(connection, generation.id)
+
+
+def _activate(connection: Connection, generation: int) -> None:
+    connection.execute(query("generations", "retire_active"))
+    connection.execute(query("generations", "activate"), {"generation": generation})
+    connection.execute(query("serving_table", "create_view", table=serving_table(generation)))
+
+
+def swap_documents(connection: Connection, generation: Generation, documents: Sequence[int]) -> int:
+    """Bring the rows of `documents` in the serving table up to date, in one transaction, and commit.
+
+    A reader sees all of a document's old chunks or all of its new ones. Rows whose chunk is unchanged
+    stay where they are, so the vector index grows only by what is new. Returns rows inserted.
+    """
+    parameters = {"generation": generation.id, "model": generation.model_fingerprint}
+    table = generation.table
+    with connection.transaction():
+        ledger.lock_documents(connection, documents)
+        rows = connection.execute(
+            query("generations", "loadable_documents"), parameters | {"ids": list(documents)}
+        ).fetchall()
+        swap = parameters | {"ids": [row[0] for row in rows]}
+        connection.execute(query("generations", "delete_stale_rows", table=table), swap)
+        connection.execute(query("generations", "update_kept_rows", table=table), swap)
+        inserted = connection.execute(
+            query("generations", "insert_rows", table=table, dimension=sql.Literal(generation.dimension)), swap
+        ).rowcount
+        connection.execute(query("generations", "forget_loaded"), swap)
+        connection.execute(query("generations", "record_loaded"), swap)
+    return inserted
+
+
+def incomplete_documents(connection: Connection, generation: Generation) -> int:
+    """How many documents with chunks the generation does not hold in their current version."""
+    row = connection.execute(
+        query("generations", "incomplete_documents"),
+        {"generation": generation.id, "model": generation.model_fingerprint},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def row_count(connection: Connection, generation: Generation) -> int:
+    row = connection.execute(query("generations", "row_count", table=generation.table)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def ensure_vector_index(connection: Connection, generation: Generation) -> bool:
+    """Build the HNSW index when it is missing; True when it was built. Commits.
+
+    It is built after the first load: building it before would cost six times as much per row.
+    """
+    index = f"generation_{generation.id}_embedding"
+    with connection.transaction():
+        row = connection.execute(query("generations", "has_vector_index"), {"index": index}).fetchone()
+        if row and row[0]:
+            return False
+        connection.execute(query("generations", "index_memory"), {"memory": INDEX_BUILD_MEMORY})
+        connection.execute(
+            query("serving_table", "create_vector_index", table=generation.table, index=sql.Identifier(index))
+        )
+        connection.execute(query("generations", "analyze", table=generation.table))
+    return True
+
+
+def refresh_statistics(connection: Connection, generation: Generation) -> bool:
+    """Count lexemes again when the table grew or shrank enough; True when it did. Commits.
+
+    BM25 needs how many rows hold each lexeme. A slightly stale count moves no ranking; counting at
+    every query would.
+    """
+    parameters = {"generation": generation.id}
+    with connection.transaction():
+        rows = row_count(connection, generation)
+        known = connection.execute(query("generations", "statistics"), parameters).fetchone()
+        if known is not None and abs(rows - known[0]) <= STATISTICS_DRIFT * known[0]:
+            return False
+        literal = sql.Literal(generation.id)
+        statement = query("generations", "lexemes_statement", table=generation.table).as_string(connection)
+        connection.execute(query("generations", "lock"))
+        connection.execute(query("generations", "delete_lexemes"), parameters)
+        connection.execute(
+            query("generations", "insert_lexemes", generation=literal, statement=sql.Literal(statement))
+        )
+        connection.execute(
+            query("generations", "record_statistics", generation=literal, table=generation.table)
+        )
+        connection.execute(query("generations", "analyze", table=generation.table))
+    return True
+
+
+def summaries(connection: Connection) -> list[dict[str, Any]]:
+    """Each generation with its number of rows, for people to read."""
+    return [
+        {
+            "name": generation.name,
+            "state": generation.state,
+            "model": generation.model,
+            "dimension": generation.dimension,
+            "rows": row_count(connection, generation),
+        }
+        for generation in generations(connection)
+    ]

@@ -1,0 +1,471 @@
+"""Reading and writing the ledger: sources, documents, elements, chunks, embeddings, failures.
+
+Functions take an open connection and leave the transaction to the caller, except those whose
+docstring says that they commit. A *shard* is the set of documents whose `shard_hash` starts with
+given hex digits; every question about pending work is asked for a list of shards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import psycopg
+from pgvector import HalfVector
+from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Jsonb
+
+from kb_pipeline.chunking.chunks import Chunk, embedded_text
+from kb_pipeline.errors import DocumentError
+from kb_pipeline.parsing.elements import CleanedDocument, pack, unpack
+from kb_pipeline.settings import Settings
+from kb_pipeline.source.diff import KnownDocument
+from kb_pipeline.source.listing import Entry, collection_of, shard_hash
+from kb_pipeline.store.database import Connection
+from kb_pipeline.store.queries import query
+from kb_pipeline.store.tsvector import TsVector
+
+SIGNATURE_SEPARATOR = "\n//\n"
+FIRST_RETRY = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    id: int
+    uri: str
+    scanned_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingParse:
+    """A document whose elements are missing."""
+
+    id: int
+    uri: str
+    path: str
+    collection: str
+    content_hash: bytes
+    parse_fingerprint: str
+
+    @property
+    def input_version(self) -> str:
+        return f"{self.content_hash.hex()}:{self.parse_fingerprint}"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChunks:
+    """A document whose chunks are missing or were made from something else."""
+
+    id: int
+    path: str
+    collection: str
+    content_hash: bytes
+    parse_fingerprint: str
+    chunk_fingerprint: str
+
+    @property
+    def version(self) -> str:
+        return f"{self.content_hash.hex()}:{self.parse_fingerprint}:{self.chunk_fingerprint}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkedDocument:
+    """The chunks of one document, and the full-text tokens of each."""
+
+    version: str
+    chunks: Sequence[Chunk]
+    tokens: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class DirtyShard:
+    shard: str
+    documents: int
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    uri: str
+    path: str
+    collection: str
+    stage: str
+    error: str
+    reason: str
+    attempts: int
+    failed_at: datetime
+    next_retry: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TextTotals:
+    """`texts` to embed, their estimated `tokens`, and how many chunks share a text with another."""
+
+    texts: int
+    tokens: int
+    shared: int
+
+
+# Sources and documents
+
+
+def register_source(connection: Connection, uri: str) -> None:
+    connection.execute(query("documents", "register_source"), {"uri": uri})
+
+
+def sources(connection: Connection) -> list[Source]:
+    with connection.cursor(row_factory=class_row(Source)) as cursor:
+        return cursor.execute(query("documents", "sources")).fetchall()
+
+
+def signatures(connection: Connection, source: int) -> frozenset[str]:
+    """What the ledger believes the source holds, one line per file; see `source.listing`."""
+    rows = connection.execute(query("documents", "signatures"), {"source": source}, binary=True)
+    return frozenset(line for (text,) in rows for line in text.split(SIGNATURE_SEPARATOR))
+
+
+def known_documents(connection: Connection, source: int, paths: Sequence[str]) -> dict[str, KnownDocument]:
+    with connection.cursor(row_factory=class_row(KnownDocument)) as cursor:
+        cursor.execute(query("documents", "known_documents"), {"source": source, "paths": list(paths)})
+        return {document.path: document for document in cursor}
+
+
+@contextmanager
+def source_lock(connection: Connection, source: int) -> Iterator[None]:
+    """While this lasts nobody else applies a scan of this source; it ends with the connection, too.
+
+    The connection must be in autocommit mode: the lock spans many transactions.
+    """
+    connection.execute(query("documents", "lock_source"), {"source": source})
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute(query("documents", "unlock_source"), {"source": source})
+
+
+def mark_scanned(connection: Connection, source: int) -> None:
+    connection.execute(query("documents", "mark_scanned"), {"source": source})
+
+
+def insert_document(connection: Connection, source: Source, entry: Entry, content_hash: bytes | None) -> int:
+    row = connection.execute(
+        query("documents", "insert_document"),
+        _entry_parameters(source, entry) | {"source": source.id, "content_hash": content_hash},
+    ).fetchone()
+    assert row is not None  # noqa: S101 - RETURNING on an upsert always gives a row
+    return int(row[0])
+
+
+def update_document(connection: Connection, document: int, entry: Entry, content_hash: bytes | None) -> None:
+    connection.execute(
+        query("documents", "update_document"),
+        {
+            "id": document,
+            "size": entry.size,
+            "modified_ns": entry.modified_ns,
+            "etag": entry.etag,
+            "content_hash": content_hash,
+        },
+    )
+
+
+def move_document(connection: Connection, source: Source, document: int, entry: Entry) -> None:
+    """Give a document its new path; nothing of it is processed again."""
+    parameters = _entry_parameters(source, entry) | {"id": document, "source": source.id}
+    connection.execute(query("documents", "forget_deleted_path"), parameters)
+    connection.execute(query("documents", "move_document"), parameters)
+
+
+def delete_documents(connection: Connection, documents: Sequence[int]) -> None:
+    """Mark documents as gone; the last stage takes their rows out."""
+    connection.execute(query("documents", "delete_documents"), {"ids": list(documents)})
+
+
+def leaving_documents(connection: Connection, settings: Settings, shards: Sequence[str]) -> list[int]:
+    """Documents that were deleted and whose rows are still there."""
+    rows = connection.execute(query("documents", "leaving_documents"), _shard_parameters(settings, shards))
+    return [row[0] for row in rows]
+
+
+def purge_documents(connection: Connection, settings: Settings, shards: Sequence[str]) -> int:
+    """Remove deleted documents that no serving table holds any more."""
+    return connection.execute(query("documents", "purge_documents"), _shard_parameters(settings, shards)).rowcount
+
+
+def lock_documents(connection: Connection, documents: Iterable[int]) -> dict[int, bytes | None]:
+    """Lock rows in id order, so that two runs cannot deadlock, and return their content hashes."""
+    rows = connection.execute(query("documents", "lock_documents"), {"ids": list(documents)})
+    return dict(rows.fetchall())
+
+
+def count_documents(connection: Connection) -> int:
+    """Live documents."""
+    row = connection.execute(query("documents", "document_counts")).fetchone()
+    return int(row[0]) if row else 0
+
+
+def counts_by_collection(connection: Connection, settings: Settings, shards: Sequence[str]) -> list[dict[str, Any]]:
+    return _rows(connection, "documents", "counts_by_collection", _shard_parameters(settings, shards))
+
+
+def recent_documents(
+    connection: Connection, settings: Settings, shards: Sequence[str], limit: int = 10
+) -> list[dict[str, Any]]:
+    return _rows(connection, "documents", "recent_documents", _shard_parameters(settings, shards) | {"limit": limit})
+
+
+def elements_by_format(connection: Connection, settings: Settings, shards: Sequence[str]) -> list[dict[str, Any]]:
+    return _rows(connection, "stages", "elements_by_format", _shard_parameters(settings, shards))
+
+
+def chunk_preview(
+    connection: Connection, settings: Settings, shards: Sequence[str], limit: int = 10
+) -> list[dict[str, Any]]:
+    return _rows(connection, "stages", "chunk_preview", _shard_parameters(settings, shards) | {"limit": limit})
+
+
+# What is pending
+
+
+def pending_elements(connection: Connection, settings: Settings, shards: Sequence[str]) -> list[PendingParse]:
+    with connection.cursor(row_factory=class_row(PendingParse)) as cursor:
+        return cursor.execute(
+            query("wanted", "pending_elements"), _wanted_parameters(settings, shards)
+        ).fetchall()
+
+
+def pending_chunks(connection: Connection, settings: Settings, shards: Sequence[str]) -> list[PendingChunks]:
+    with connection.cursor(row_factory=class_row(PendingChunks)) as cursor:
+        return cursor.execute(
+            query("wanted", "pending_chunks"), _wanted_parameters(settings, shards)
+        ).fetchall()
+
+
+def pending_text_totals(connection: Connection, settings: Settings, shards: Sequence[str], model: str) -> TextTotals:
+    with connection.cursor(row_factory=class_row(TextTotals)) as cursor:
+        cursor.execute(query("wanted", "pending_text_totals"), _shard_parameters(settings, shards) | {"model": model})
+        totals = cursor.fetchone()
+    assert totals is not None  # noqa: S101 - an aggregate always gives a row
+    return totals
+
+
+def pending_texts(
+    connection: Connection, settings: Settings, shards: Sequence[str], model: str, page: int = 2000
+) -> Iterator[tuple[bytes, str]]:
+    """(text hash, embedded text) of every text without a vector, once each, in order of the hash.
+
+    Read page by page, each in a transaction of its own: embedding may take hours, and a snapshot held
+    that long would keep PostgreSQL from cleaning up.
+    """
+    parameters = _shard_parameters(settings, shards) | {"model": model, "limit": page}
+    after = b""
+    while True:
+        rows = connection.execute(query("wanted", "pending_texts"), parameters | {"after": after}).fetchall()
+        for text_hash, section_path, content in rows:
+            yield text_hash, embedded_text(section_path, content)
+        if len(rows) < page:
+            return
+        after = rows[-1][0]
+
+
+def documents_with_texts(connection: Connection, text_hashes: Sequence[bytes]) -> list[tuple[int, str]]:
+    """(document id, chunks version) of the live documents that hold one of the texts."""
+    return connection.execute(
+        query("wanted", "documents_with_texts"), {"text_hashes": list(text_hashes)}
+    ).fetchall()
+
+
+def pending_loads(
+    connection: Connection, settings: Settings, shards: Sequence[str], generation: int, model: str
+) -> list[tuple[int, bool]]:
+    """(document id, whether it is leaving) of what the serving table lacks or still has."""
+    parameters = _shard_parameters(settings, shards) | {"generation": generation, "model": model}
+    return connection.execute(query("wanted", "pending_loads"), parameters).fetchall()
+
+
+def dirty_shards(
+    connection: Connection, settings: Settings, shards: Sequence[str], generation: int | None, model: str | None
+) -> list[DirtyShard]:
+    parameters = _wanted_parameters(settings, shards) | {"generation": generation, "model": model}
+    with connection.cursor(row_factory=class_row(DirtyShard)) as cursor:
+        return cursor.execute(query("wanted", "dirty_shards"), parameters).fetchall()
+
+
+# What stages write
+
+
+def insert_elements(
+    connection: Connection, job: PendingParse, document: CleanedDocument, *, file_format: str, seconds: float
+) -> None:
+    connection.execute(
+        query("stages", "insert_elements"),
+        {
+            "content_hash": job.content_hash,
+            "parse_fingerprint": job.parse_fingerprint,
+            "format": file_format,
+            "page_count": document.page_count,
+            "element_count": len(document.elements),
+            "dropped_count": len(document.dropped),
+            "privacy_counts": Jsonb(dict(document.privacy_counts)),
+            "warnings": list(document.warnings),
+            "parse_seconds": seconds,
+            "payload": pack(document),
+        },
+    )
+
+
+def load_elements(connection: Connection, jobs: Sequence[PendingChunks]) -> dict[tuple[bytes, str], CleanedDocument]:
+    rows = connection.execute(
+        query("stages", "elements_of_batch"),
+        {
+            "content_hashes": [job.content_hash for job in jobs],
+            "parse_fingerprints": [job.parse_fingerprint for job in jobs],
+        },
+        binary=True,
+    )
+    return {(content_hash, parse): unpack(payload) for content_hash, parse, payload in rows}
+
+
+def replace_chunks(connection: Connection, chunked: Mapping[int, ChunkedDocument]) -> None:
+    """Replace the chunks of documents, given by document id.
+
+    What the serving tables hold is untouched: the old chunks stay searchable until the swap.
+    """
+    connection.execute(query("stages", "delete_chunks"), {"ids": list(chunked)})
+    with connection.cursor() as cursor:
+        with cursor.copy(query("stages", "copy_chunks")) as copy:
+            copy.set_types(
+                ["int8", "text", "int4", "bytea", "text", "int4", "int4", "text[]", "text", "int4", "tsvector", "jsonb"]
+            )
+            for document, made in chunked.items():
+                for chunk, tokens in zip(made.chunks, made.tokens, strict=True):
+                    copy.write_row(_chunk_row(document, chunk, tokens))
+    connection.execute(
+        query("stages", "set_chunks_versions"),
+        {"ids": list(chunked), "versions": [made.version for made in chunked.values()]},
+    )
+
+
+def insert_embeddings(connection: Connection, model: str, hashes: Sequence[bytes], vectors: np.ndarray) -> None:
+    """Store native vectors, (n, native dimension), and commit.
+
+    Straight into the table by COPY BINARY; when another run stored one of the texts meanwhile, again
+    through a temporary table that skips what is there.
+    """
+    try:
+        with connection.transaction():
+            _copy_embeddings(connection, "copy_embeddings", model, hashes, vectors)
+    except psycopg.errors.UniqueViolation:
+        with connection.transaction():
+            connection.execute(query("stages", "stage_embeddings"))
+            _copy_embeddings(connection, "copy_staged_embeddings", model, hashes, vectors)
+            connection.execute(query("stages", "merge_staged_embeddings"))
+
+
+def _copy_embeddings(
+    connection: Connection, statement: str, model: str, hashes: Sequence[bytes], vectors: np.ndarray
+) -> None:
+    with connection.cursor() as cursor, cursor.copy(query("stages", statement)) as copy:
+        copy.set_types(["bytea", "text", "halfvec"])
+        for text_hash, vector in zip(hashes, vectors, strict=True):
+            copy.write_row((text_hash, model, HalfVector(vector)))
+
+
+# Failures
+
+
+def record_failure(connection: Connection, document: int, stage: str, input_version: str, error: DocumentError) -> None:
+    connection.execute(
+        query("stages", "fail_document"),
+        {
+            "document": document,
+            "stage": stage,
+            "input_version": input_version,
+            "error": type(error).__name__,
+            "reason": str(error),
+            "first_delay": FIRST_RETRY if error.transient else None,
+        },
+    )
+
+
+def clear_failures(connection: Connection, stage: str, documents: Sequence[int]) -> None:
+    connection.execute(query("stages", "clear_failures"), {"stage": stage, "ids": list(documents)})
+
+
+def failures(
+    connection: Connection, settings: Settings, shards: Sequence[str] | None = None, limit: int | None = None
+) -> list[Failure]:
+    with connection.cursor(row_factory=class_row(Failure)) as cursor:
+        return cursor.execute(
+            query("stages", "failures"), {"digits": settings.shard_digits, "shards": shards, "limit": limit}
+        ).fetchall()
+
+
+def count_failures(connection: Connection, settings: Settings, shards: Sequence[str] | None = None) -> int:
+    row = connection.execute(
+        query("stages", "count_failures"), {"digits": settings.shard_digits, "shards": shards}
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def retry_failures(connection: Connection) -> int:
+    """Make every failure due now; returns how many documents have one."""
+    row = connection.execute(query("stages", "retry_failures")).fetchone()
+    return int(row[0]) if row else 0
+
+
+# Parameters
+
+
+def _entry_parameters(source: Source, entry: Entry) -> dict[str, Any]:
+    return {
+        "path": entry.path,
+        "shard_hash": shard_hash(source.uri, entry.path),
+        "collection": collection_of(entry.path),
+        "size": entry.size,
+        "modified_ns": entry.modified_ns,
+        "etag": entry.etag,
+    }
+
+
+def _shard_parameters(settings: Settings, shards: Sequence[str]) -> dict[str, Any]:
+    return {"digits": settings.shard_digits, "shards": list(shards)}
+
+
+def _wanted_parameters(settings: Settings, shards: Sequence[str]) -> dict[str, Any]:
+    default = ""
+    collections = sorted(settings.collections)
+    return _shard_parameters(settings, shards) | {
+        "parse_fingerprint": settings.parse_fingerprint(default),
+        "chunk_fingerprint": settings.chunk_fingerprint(default),
+        "collections": collections,
+        "parse_fingerprints": [settings.parse_fingerprint(name) for name in collections],
+        "chunk_fingerprints": [settings.chunk_fingerprint(name) for name in collections],
+    }
+
+
+def _chunk_row(document: int, chunk: Chunk, tokens: Sequence[str]) -> tuple[Any, ...]:
+    return (
+        document,
+        chunk.chunk_key,
+        chunk.ordinal,
+        chunk.text_hash,
+        chunk.content,
+        chunk.page_number,
+        chunk.page_end,
+        list(chunk.section_path),
+        chunk.language,
+        chunk.token_count,
+        TsVector(tuple(tokens)),
+        Jsonb(dict(chunk.metadata)),
+    )
+
+
+def _rows(connection: Connection, file: str, name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query(file, name), parameters).fetchall()

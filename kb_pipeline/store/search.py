@@ -1,0 +1,205 @@
+"""The queries of a search, over the serving table of one generation.
+
+A *condition* is a piece of SQL with its parameters that says which rows a search may return; `Ranked`
+is a row's id with its score, the best first. Everything here runs inside the transaction that
+`snapshot` opens, except `record_event`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import psycopg
+from pgvector import HalfVector
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from kb_pipeline.errors import DatabaseUnavailable
+from kb_pipeline.store.database import Connection
+from kb_pipeline.store.generations import Generation
+from kb_pipeline.store.queries import query
+
+# pgvector's ceiling. At a million rows, 200 finds 98 % of the true ten nearest, 100 finds 94 %.
+MOST_EF_SEARCH = 1_000
+EF_SEARCH = 200
+TIMEOUT = 30_000  # milliseconds for one statement of a search
+
+# The free parameters of BM25, as Lucene and bm25s set them for prose.
+BM25_K1 = 1.5
+BM25_B = 0.75
+
+Ranked = tuple[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Which rows may be returned: SQL on the columns of a serving table, and its named parameters."""
+
+    sql: sql.Composable
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def and_(self, other: Condition) -> Condition:
+        both = query("search", "conjunction", left=self.sql, right=other.sql)
+        return Condition(both, {**self.parameters, **other.parameters})
+
+
+EVERYTHING = Condition(query("search", "everything"))
+
+
+@dataclass(frozen=True, slots=True)
+class TermStatistics:
+    """What BM25 knows of a table: its rows, their mean length in tokens, and how many rows hold each term."""
+
+    row_count: int
+    mean_length: float
+    frequencies: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a serving table, as a hit shows it."""
+
+    id: int
+    content: str
+    source_file: str
+    page_number: int | None
+    page_end: int | None
+    section_title: str | None
+    section_path: list[str]
+    collection: str
+    document_id: int
+    chunk_key: str
+    metadata: dict[str, Any]
+
+
+def in_collections(collections: Sequence[str]) -> Condition:
+    piece = query("search", "in_collections", collections=sql.Placeholder("collections"))
+    return Condition(piece, {"collections": list(collections)})
+
+
+@contextmanager
+def snapshot(connection: Connection, *, depth: int) -> Iterator[None]:
+    """One read-only transaction that sees one state of the table, set up to find `depth` rows.
+
+    `connection` must be idle. Raises DatabaseUnavailable when a statement takes too long.
+    """
+    try:
+        with connection.transaction():
+            connection.execute(query("search", "snapshot"))
+            ef_search = min(max(EF_SEARCH, depth), MOST_EF_SEARCH)
+            connection.execute(
+                query("search", "session_settings"), {"ef_search": str(ef_search), "timeout": str(TIMEOUT)}
+            )
+            yield
+    except psycopg.errors.QueryCanceled:
+        raise DatabaseUnavailable(
+            f"The search took longer than {TIMEOUT // 1000} seconds; narrow it, or try again when the server is less busy."
+        ) from None
+
+
+def nearest(
+    connection: Connection, generation: Generation, vector: np.ndarray, condition: Condition, depth: int
+) -> list[Ranked]:
+    """The rows nearest to `vector`, (dimension,) and of norm 1, by cosine similarity."""
+    parameters = {**condition.parameters, "vector": HalfVector(vector), "depth": depth}
+    parts = {"table": generation.table, "condition": condition.sql}
+    found = connection.execute(query("search", "nearest", **parts), parameters, prepare=False).fetchall()
+    if len(found) < depth and condition is not EVERYTHING:
+        found = connection.execute(query("search", "nearest_exact", **parts), parameters, prepare=False).fetchall()
+    return found
+
+
+def term_statistics(connection: Connection, generation: Generation, terms: Sequence[str]) -> TermStatistics:
+    """From the ledger; counted on the fly while nothing was recorded for this generation yet."""
+    parameters = {"generation": generation.id, "lexemes": list(terms)}
+    recorded = connection.execute(query("search", "statistics"), parameters).fetchone()
+    if recorded is not None and recorded[0] > 0:
+        rows = connection.execute(query("search", "document_frequencies"), parameters)
+        return TermStatistics(recorded[0], recorded[1], dict(rows.fetchall()))
+    counted = connection.execute(query("search", "counted_statistics", table=generation.table)).fetchone()
+    row_count, mean_length = counted or (0, 0.0)
+    frequencies = connection.execute(
+        query("search", "counted_frequencies", table=generation.table),
+        {"lexemes": list(terms), "patterns": [any_of([term]) for term in terms]},
+    )
+    return TermStatistics(row_count, float(mean_length), dict(frequencies.fetchall()))
+
+
+def any_of(terms: Sequence[str]) -> str:
+    """A tsquery that matches a row with one of `terms`."""
+    return " | ".join(_quoted(term) for term in terms)
+
+
+def pairs_with(term: str, others: Sequence[str]) -> str:
+    """A tsquery that matches a row with `term` and one of `others`."""
+    return f"{_quoted(term)} & ({any_of(others)})"
+
+
+def _quoted(term: str) -> str:
+    return "'" + term.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def bm25(
+    connection: Connection,
+    generation: Generation,
+    *,
+    candidates: str,
+    idfs: Mapping[str, float],
+    mean_length: float,
+    condition: Condition,
+    most: int,
+    depth: int,
+) -> list[Ranked]:
+    """The best `depth` by BM25 over the terms of `idfs`, of at most `most` rows that match the tsquery `candidates`."""
+    return connection.execute(
+        query("search", "bm25", table=generation.table, condition=condition.sql),
+        {
+            **condition.parameters,
+            "candidates": candidates,
+            "lexemes": list(idfs),
+            "idfs": list(idfs.values()),
+            "mean_length": max(mean_length, 1.0),
+            "k1": BM25_K1,
+            "b": BM25_B,
+            "most": most,
+            "depth": depth,
+        },
+        prepare=False,
+    ).fetchall()
+
+
+def rows(connection: Connection, generation: Generation, ids: Sequence[int]) -> dict[int, Row]:
+    with connection.cursor(row_factory=class_row(Row)) as cursor:
+        cursor.execute(query("search", "rows", table=generation.table), {"ids": list(ids)})
+        return {row.id: row for row in cursor}
+
+
+def is_empty(connection: Connection, generation: Generation) -> bool:
+    row = connection.execute(query("search", "any_row", table=generation.table)).fetchone()
+    return not (row and row[0])
+
+
+def collections(connection: Connection, generation: Generation) -> list[str]:
+    """The collections that have rows, in order."""
+    return [row[0] for row in connection.execute(query("search", "collections", table=generation.table))]
+
+
+def record_event(
+    connection: Connection, generation: Generation, *, text: str, mode: str, hits: Sequence[Mapping[str, Any]]
+) -> int | None:
+    """Log a search and commit; None on a server that cannot be written to, such as a replica.
+
+    `text` is the masked query.
+    """
+    parameters = {"query": text, "mode": mode, "generation": generation.id, "hits": Jsonb(list(hits))}
+    try:
+        with connection.transaction():
+            row = connection.execute(query("search", "insert_event"), parameters).fetchone()
+    except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege):
+        return None
+    return int(row[0]) if row else None

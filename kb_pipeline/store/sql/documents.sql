@@ -1,0 +1,90 @@
+-- name: register_source
+INSERT INTO sources (uri) VALUES (%(uri)s) ON CONFLICT (uri) DO NOTHING
+
+-- name: sources
+SELECT id, uri, scanned_at FROM sources ORDER BY id
+
+-- name: mark_scanned
+UPDATE sources SET scanned_at = now() WHERE id = %(source)s
+
+-- name: lock_source
+SELECT pg_advisory_lock(hashtextextended('kb source ' || %(source)s::text, 0))
+
+-- name: unlock_source
+SELECT pg_advisory_unlock(hashtextextended('kb source ' || %(source)s::text, 0))
+
+-- name: signatures
+-- One row per shard, so that a million documents do not become one huge value.
+-- A path never holds an empty component, so the separator cannot occur in it.
+SELECT string_agg(path || E'\t' || size || E'\t' || coalesce(modified_ns::text, '') || E'\t' || coalesce(etag, ''), E'\n//\n')
+FROM documents d
+WHERE source_id = %(source)s AND deleted_at IS NULL
+  -- A file that could not be read and is due again counts as never seen.
+  AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id AND f.stage = 'raw_documents' AND f.next_retry <= now())
+GROUP BY shard_hash
+
+-- name: known_documents
+SELECT id, path, size, content_hash
+FROM documents
+WHERE source_id = %(source)s AND deleted_at IS NULL AND path = ANY(%(paths)s)
+
+-- name: insert_document
+-- A path that was deleted and came back before its chunks left is the same document again.
+INSERT INTO documents (source_id, path, shard_hash, collection, size, modified_ns, etag, content_hash)
+VALUES (%(source)s, %(path)s, %(shard_hash)s, %(collection)s, %(size)s, %(modified_ns)s, %(etag)s, %(content_hash)s)
+ON CONFLICT (source_id, path) DO UPDATE
+SET size = excluded.size, modified_ns = excluded.modified_ns, etag = excluded.etag,
+    content_hash = excluded.content_hash, deleted_at = NULL, changed_at = now()
+RETURNING id
+
+-- name: update_document
+UPDATE documents
+SET size = %(size)s, modified_ns = %(modified_ns)s, etag = %(etag)s,
+    changed_at = CASE WHEN content_hash IS DISTINCT FROM %(content_hash)s THEN now() ELSE changed_at END,
+    content_hash = %(content_hash)s
+WHERE id = %(id)s
+
+-- name: forget_deleted_path
+-- A moved document may land on a path whose old document is still on its way out.
+UPDATE documents SET path = path || ' (deleted ' || id || ')'
+WHERE source_id = %(source)s AND path = %(path)s AND deleted_at IS NOT NULL
+
+-- name: move_document
+UPDATE documents
+SET path = %(path)s, shard_hash = %(shard_hash)s, collection = %(collection)s,
+    size = %(size)s, modified_ns = %(modified_ns)s, etag = %(etag)s, changed_at = now()
+WHERE id = %(id)s
+
+-- name: delete_documents
+UPDATE documents SET deleted_at = now() WHERE id = ANY(%(ids)s) AND deleted_at IS NULL
+
+-- name: purge_documents
+-- Only once no serving table holds them any more.
+DELETE FROM documents d
+WHERE d.deleted_at IS NOT NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
+  AND NOT EXISTS (SELECT FROM generation_documents g WHERE g.document_id = d.id)
+
+-- name: leaving_documents
+SELECT id FROM documents
+WHERE deleted_at IS NOT NULL AND left(shard_hash, %(digits)s) = ANY(%(shards)s)
+ORDER BY id
+
+-- name: lock_documents
+SELECT id, content_hash FROM documents WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE
+
+-- name: document_counts
+SELECT count(*) FILTER (WHERE deleted_at IS NULL) AS documents,
+       count(*) FILTER (WHERE deleted_at IS NOT NULL) AS leaving
+FROM documents
+
+-- name: counts_by_collection
+SELECT d.collection, count(DISTINCT d.id) AS documents, count(c.chunk_key) AS chunks, coalesce(sum(c.token_count), 0) AS tokens
+FROM documents d LEFT JOIN chunks c ON c.document_id = d.id
+WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
+GROUP BY d.collection ORDER BY d.collection
+
+-- name: recent_documents
+SELECT d.path, d.collection, d.size, d.changed_at
+FROM documents d
+WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
+ORDER BY d.changed_at DESC, d.path LIMIT %(limit)s

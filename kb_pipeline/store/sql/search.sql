@@ -1,0 +1,140 @@
+-- name: session_settings
+-- For this transaction only. Iterative scans go on until enough rows pass the filter; compiling a
+-- query of milliseconds would cost more than it saves.
+SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),
+       set_config('hnsw.ef_search', %(ef_search)s, true),
+       set_config('statement_timeout', %(timeout)s, true),
+       set_config('jit', 'off', true)
+
+-- name: snapshot
+-- Both rankings and the rows themselves are read from one state of the table.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY
+
+-- name: nearest
+-- The order that a relaxed scan gives is approximate: sorted again once the rows are there.
+WITH nearest AS MATERIALIZED (
+    SELECT id, embedding <=> %(vector)s::halfvec AS distance
+    FROM {table}
+    WHERE {condition}
+    ORDER BY embedding <=> %(vector)s::halfvec
+    LIMIT %(depth)s)
+SELECT id, 1 - distance FROM nearest ORDER BY distance, id
+
+-- name: nearest_exact
+-- Every row that passes the filter is compared: for filters that let so few rows pass that an
+-- index scan gives up before it has found them.
+WITH passing AS MATERIALIZED (
+    SELECT id, embedding <=> %(vector)s::halfvec AS distance FROM {table} WHERE {condition})
+SELECT id, 1 - distance FROM passing ORDER BY distance, id LIMIT %(depth)s
+
+-- name: statistics
+SELECT row_count, mean_length FROM generation_statistics WHERE generation_id = %(generation)s
+
+-- name: document_frequencies
+SELECT lexeme, document_frequency FROM generation_lexemes
+WHERE generation_id = %(generation)s AND lexeme = ANY(%(lexemes)s)
+
+-- name: counted_statistics
+SELECT count(*), coalesce(avg(token_count), 0) FROM {table}
+
+-- name: counted_frequencies
+SELECT l.lexeme, (SELECT count(*) FROM {table} t WHERE t.lexemes @@ l.pattern::tsquery)
+FROM unnest(%(lexemes)s::text[], %(patterns)s::text[]) AS l (lexeme, pattern)
+
+-- name: bm25
+-- BM25 as Lucene has it: the sum over the query's terms of idf * tf / (tf + k1 * (1 - b + b * length / mean length)),
+-- where length is the token count of the chunk. Candidates come from the index on lexemes; only they are scored.
+WITH candidates AS MATERIALIZED (
+    SELECT id, lexemes, token_count FROM {table}
+    WHERE lexemes @@ %(candidates)s::tsquery AND {condition}
+    LIMIT %(most)s)
+SELECT c.id, s.score
+FROM candidates c
+CROSS JOIN LATERAL (
+    SELECT sum(q.idf * o.tf / (o.tf + %(k1)s * (1 - %(b)s + %(b)s * c.token_count / %(mean_length)s::float8))) AS score
+    FROM (SELECT lexeme, greatest(cardinality(positions), 1)::float8 AS tf FROM unnest(c.lexemes)) o
+    JOIN unnest(%(lexemes)s::text[], %(idfs)s::float8[]) AS q (lexeme, idf) ON q.lexeme = o.lexeme) s
+ORDER BY s.score DESC, c.id
+LIMIT %(depth)s
+
+-- name: rows
+SELECT id, content, source_file, page_number, page_end, section_title, section_path, collection, document_id,
+       chunk_key, metadata
+FROM {table} WHERE id = ANY(%(ids)s)
+
+-- name: any_row
+SELECT EXISTS (SELECT FROM {table})
+
+-- name: collections
+-- One index probe per collection instead of a scan of the table.
+WITH RECURSIVE found AS (
+    (SELECT collection FROM {table} ORDER BY collection LIMIT 1)
+    UNION ALL
+    SELECT (SELECT t.collection FROM {table} t WHERE t.collection > found.collection ORDER BY t.collection LIMIT 1)
+    FROM found WHERE found.collection IS NOT NULL)
+SELECT collection FROM found WHERE collection IS NOT NULL
+
+-- name: insert_event
+INSERT INTO search_events (query, mode, generation_id, hits)
+VALUES (%(query)s, %(mode)s, %(generation)s, %(hits)s)
+RETURNING id
+
+-- name: ping
+SELECT 1
+
+-- The pieces that conditions are made of.
+
+-- name: everything
+true
+
+-- name: in_collections
+collection = ANY({collections})
+
+-- name: column
+{name}
+
+-- name: metadata_text
+(metadata ->> {key})
+
+-- name: metadata_number
+-- Also numbers that are stored as text; anything else is null and passes no comparison.
+(CASE WHEN metadata ->> {key} ~ '^-?[0-9]{{1,40}}([.][0-9]{{1,40}})?$' THEN (metadata ->> {key})::numeric END)
+
+-- name: equal
+{column} = {value}
+
+-- name: unequal
+{column} <> {value}
+
+-- name: less
+{column} < {value}
+
+-- name: at_most
+{column} <= {value}
+
+-- name: greater
+{column} > {value}
+
+-- name: at_least
+{column} >= {value}
+
+-- name: like
+{column} LIKE {value}
+
+-- name: ilike
+{column} ILIKE {value}
+
+-- name: any_of
+{column} = ANY({value})
+
+-- name: is_null
+{column} IS NULL
+
+-- name: negation
+(NOT {inner})
+
+-- name: conjunction
+({left} AND {right})
+
+-- name: disjunction
+({left} OR {right})

@@ -1,0 +1,94 @@
+-- name: insert_elements
+INSERT INTO elements (content_hash, parse_fingerprint, format, page_count, element_count, dropped_count,
+                      privacy_counts, warnings, parse_seconds, payload)
+VALUES (%(content_hash)s, %(parse_fingerprint)s, %(format)s, %(page_count)s, %(element_count)s, %(dropped_count)s,
+        %(privacy_counts)s, %(warnings)s, %(parse_seconds)s, %(payload)s)
+ON CONFLICT DO NOTHING
+
+-- name: elements
+SELECT payload FROM elements WHERE content_hash = %(content_hash)s AND parse_fingerprint = %(parse_fingerprint)s
+
+-- name: elements_of_batch
+SELECT e.content_hash, e.parse_fingerprint, e.payload
+FROM unnest(%(content_hashes)s::bytea[], %(parse_fingerprints)s::text[]) AS w(content_hash, parse_fingerprint)
+JOIN elements e USING (content_hash, parse_fingerprint)
+
+-- name: delete_chunks
+DELETE FROM chunks WHERE document_id = ANY(%(ids)s)
+
+-- name: copy_chunks
+COPY chunks (document_id, chunk_key, ordinal, text_hash, content, page_number, page_end, section_path, language,
+             token_count, lexemes, metadata)
+FROM STDIN (FORMAT binary)
+
+-- name: set_chunks_versions
+UPDATE documents d SET chunks_version = w.version
+FROM unnest(%(ids)s::bigint[], %(versions)s::text[]) AS w(id, version)
+WHERE d.id = w.id
+
+-- name: register_model
+INSERT INTO models (fingerprint, name, native_dimension) VALUES (%(fingerprint)s, %(name)s, %(native_dimension)s)
+ON CONFLICT (fingerprint) DO NOTHING
+
+-- name: copy_embeddings
+COPY embeddings (text_hash, model_fingerprint, embedding) FROM STDIN (FORMAT binary)
+
+-- name: stage_embeddings
+-- Another run embedded some of the same texts meanwhile: go through a temporary table instead.
+CREATE TEMPORARY TABLE staged_embeddings (LIKE embeddings) ON COMMIT DROP
+
+-- name: copy_staged_embeddings
+COPY staged_embeddings (text_hash, model_fingerprint, embedding) FROM STDIN (FORMAT binary)
+
+-- name: merge_staged_embeddings
+INSERT INTO embeddings SELECT * FROM staged_embeddings ON CONFLICT DO NOTHING
+
+-- name: fail_document
+INSERT INTO failures (document_id, stage, input_version, error, reason, next_retry)
+VALUES (%(document)s, %(stage)s, %(input_version)s, %(error)s, %(reason)s, now() + %(first_delay)s)
+ON CONFLICT (document_id, stage) DO UPDATE
+SET attempts = CASE WHEN failures.input_version = excluded.input_version THEN failures.attempts + 1 ELSE 1 END,
+    input_version = excluded.input_version, error = excluded.error, reason = excluded.reason, failed_at = now(),
+    next_retry = now() + %(first_delay)s * power(4, CASE WHEN failures.input_version = excluded.input_version
+                                                         THEN least(failures.attempts, 6) ELSE 0 END)
+
+-- name: clear_failures
+DELETE FROM failures WHERE stage = %(stage)s AND document_id = ANY(%(ids)s)
+
+-- name: failures
+SELECT s.uri, d.path, d.collection, f.stage, f.error, f.reason, f.attempts, f.failed_at, f.next_retry
+FROM failures f JOIN documents d ON d.id = f.document_id JOIN sources s ON s.id = d.source_id
+WHERE d.deleted_at IS NULL AND (%(shards)s::text[] IS NULL OR left(d.shard_hash, %(digits)s) = ANY(%(shards)s))
+ORDER BY f.failed_at DESC, d.path
+LIMIT %(limit)s
+
+-- name: count_failures
+SELECT count(DISTINCT f.document_id)
+FROM failures f JOIN documents d ON d.id = f.document_id
+WHERE d.deleted_at IS NULL AND (%(shards)s::text[] IS NULL OR left(d.shard_hash, %(digits)s) = ANY(%(shards)s))
+
+-- name: failures_by_reason
+SELECT f.stage, f.error, count(*)
+FROM failures f JOIN documents d ON d.id = f.document_id
+WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
+GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+
+-- name: retry_failures
+-- Whatever failed is due now; the next ingest tries it again.
+WITH due AS (UPDATE failures SET next_retry = now() RETURNING document_id)
+SELECT count(DISTINCT document_id) FROM due
+
+-- name: elements_by_format
+SELECT e.format, count(DISTINCT d.id) AS documents, sum(e.page_count) AS pages,
+       sum(e.element_count) AS elements, sum(e.dropped_count) AS dropped,
+       round(avg(e.parse_seconds)::numeric, 3)::float8 AS seconds_per_document
+FROM documents d JOIN elements e ON e.content_hash = d.content_hash
+WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
+GROUP BY e.format ORDER BY 2 DESC, 1
+
+-- name: chunk_preview
+SELECT d.path AS file, c.page_number AS page, array_to_string(c.section_path, ' > ') AS section, c.language,
+       c.token_count AS tokens, left(c.content, 160) AS content
+FROM documents d JOIN chunks c ON c.document_id = d.id
+WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
+ORDER BY d.changed_at DESC, d.id, c.ordinal LIMIT %(limit)s
