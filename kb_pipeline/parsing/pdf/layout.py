@@ -1,0 +1,161 @@
+"""Reading order: spans -> columns -> lines.
+
+A *region* is a column, or a band of a page that has no columns. Columns are found by a *gutter*: a
+vertical strip near the middle that few spans cross, with running text on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kb_pipeline.parsing.pdf.page import Span
+from kb_pipeline.parsing.pdf.tables import RuledTable
+from kb_pipeline.parsing.text import join_lines
+
+_GUTTER_FROM, _GUTTER_TO = 0.25, 0.75  # of the text width
+_GUTTER_STEPS = 60
+_NARROWEST_GUTTER = 6.0  # points on either side of the strip's middle, together
+_CROSSING_SHARE = 0.3  # of the characters may stand in spans across the gutter (headings, figures)
+_SIDE_SHARE = 0.15  # of the characters must stand on each side
+_RUNNING_TEXT_SHARE = 0.5  # median span width on a side, of that side's width
+_FEWEST_SPANS = 8
+_SAME_LINE = 0.5  # of the smaller height must overlap
+_WIDE_GAP = 2.0  # ems between two spans of a line that are cells rather than words
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The spans of one baseline in one region, or a table in its place. `right`: the region's right edge."""
+
+    text: str
+    x0: float
+    top: float
+    x1: float
+    bottom: float
+    size: float
+    bold: bool
+    page_number: int
+    left: float = 0.0
+    right: float = 0.0
+    table: RuledTable | None = None
+
+
+def lines_in_reading_order(spans: Sequence[Span], tables: Sequence[RuledTable], page_number: int) -> list[Line]:
+    """All lines and tables of a page."""
+    items: list[Span | RuledTable] = [*spans, *tables]
+    lines: list[Line] = []
+    for region in _regions(items):
+        lines.extend(_region_lines(region, page_number))
+    return lines
+
+
+def _regions(items: list[Span | RuledTable]) -> list[list[Span | RuledTable]]:
+    gutter = _gutter(items)
+    if gutter is None:
+        return [items]
+    regions: list[list[Span | RuledTable]] = []
+    left: list[Span | RuledTable] = []
+    right: list[Span | RuledTable] = []
+    across: list[Span | RuledTable] = []
+
+    def flush_columns() -> None:
+        for side in (left, right):
+            if side:
+                regions.extend(_regions(list(side)))
+            side.clear()
+
+    def flush_across() -> None:
+        if across:
+            regions.append(list(across))
+        across.clear()
+
+    for item in sorted(items, key=lambda item: (item.top, item.x0)):
+        if item.x0 < gutter < item.x1:
+            flush_columns()
+            across.append(item)
+        else:
+            flush_across()
+            (left if item.x1 <= gutter else right).append(item)
+    flush_columns()
+    flush_across()
+    return regions
+
+
+def _gutter(items: Sequence[Span | RuledTable]) -> float | None:
+    """The x of the strip between two columns, or None."""
+    spans = [item for item in items if isinstance(item, Span)]
+    if len(spans) < _FEWEST_SPANS:
+        return None
+    x0, x1 = min(span.x0 for span in spans), max(span.x1 for span in spans)
+    total = sum(len(span.raw) for span in spans)
+    best: tuple[int, float] | None = None
+    run: list[float] = []
+    for step in range(_GUTTER_STEPS + 1):
+        x = x0 + (x1 - x0) * (_GUTTER_FROM + (_GUTTER_TO - _GUTTER_FROM) * step / _GUTTER_STEPS)
+        half = _NARROWEST_GUTTER / 2
+        crossing = sum(len(span.raw) for span in spans if span.x0 < x + half and span.x1 > x - half)
+        if best is None or crossing < best[0]:
+            best, run = (crossing, x), [x]
+        elif crossing == best[0]:
+            run.append(x)
+    if best is None or best[0] > _CROSSING_SHARE * total:
+        return None
+    x = run[len(run) // 2]
+    for side, width in (
+        ([span for span in spans if span.x1 <= x], x - x0),
+        ([span for span in spans if span.x0 >= x], x1 - x),
+    ):
+        if sum(len(span.raw) for span in side) < _SIDE_SHARE * total or len(side) < _FEWEST_SPANS // 2:
+            return None
+        widths = sorted(span.x1 - span.x0 for span in side)
+        if widths[len(widths) // 2] < _RUNNING_TEXT_SHARE * width:
+            return None
+    return x
+
+
+def _region_lines(items: Sequence[Span | RuledTable], page_number: int) -> list[Line]:
+    rows: list[list[Span]] = []
+    tables: list[RuledTable] = []
+    for item in sorted(items, key=lambda item: (item.top + item.bottom) / 2):
+        if isinstance(item, RuledTable):
+            tables.append(item)
+        elif rows and _on_one_line(rows[-1][-1], item):
+            rows[-1].append(item)
+        else:
+            rows.append([item])
+    spans = [item for item in items if isinstance(item, Span)]
+    left = min((span.x0 for span in spans), default=0.0)
+    right = max((span.x1 for span in spans), default=0.0)
+    lines = [_line(row, left, right, page_number) for row in rows]
+    lines += [
+        Line("", table.x0, table.top, table.x1, table.bottom, 0.0, False, page_number, left, right, table)
+        for table in tables
+    ]
+    return sorted(lines, key=lambda line: line.top + line.bottom)
+
+
+def _on_one_line(a: Span, b: Span) -> bool:
+    overlap = min(a.bottom, b.bottom) - max(a.top, b.top)
+    return overlap > _SAME_LINE * min(a.bottom - a.top, b.bottom - b.top)
+
+
+def _line(row: list[Span], left: float, right: float, page_number: int) -> Line:
+    row = sorted(row, key=lambda span: span.x0)
+    text = row[0].text
+    for before, span in zip(row, row[1:], strict=False):
+        wide = span.x0 - before.x1 > _WIDE_GAP * max(before.size, span.size)
+        text = f"{text}  {span.text}" if wide else join_lines([text, span.text])
+    longest = max(row, key=lambda span: len(span.raw))
+    return Line(
+        text,
+        row[0].x0,
+        min(span.top for span in row),
+        max(span.x1 for span in row),
+        max(span.bottom for span in row),
+        longest.size,
+        all(span.bold for span in row),
+        page_number,
+        left,
+        right,
+    )
