@@ -1,0 +1,47 @@
+# `make` shows what there is. Everything happens in .venv; state is in .kb (or where KB_HOME says).
+
+PYTHON ?= python3
+JOBS ?= 2
+# Extra arguments for pytest: make test ARGS='-k search'
+ARGS ?=
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint up down bench lock clean install install-dev
+.NOTPARALLEL:
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: install ## Install, ingest the sample documents, search them; leaves nothing running
+	@$(BIN)/python scripts/quickstart.py
+
+up: install ## Dagster, its daemon and the search server in the foreground; Ctrl-C stops all of it
+	@$(BIN)/kb up
+
+down: ## Stop what runs for this KB_HOME
+	@if [ -x $(BIN)/kb ]; then $(BIN)/kb down; else echo "Nothing is installed, so nothing runs."; fi
+
+test: lint ## The whole suite: style, types and tests
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+lint: install-dev ## Style and types only
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: install-dev ## The benchmarks: each prints a table and a ratio
+	@set -e; for benchmark in benchmarks/bench_*.py; do $(BIN)/python "$$benchmark"; done
+
+install: ## Make .venv with what running needs
+	@$(PYTHON) scripts/install.py run
+
+install-dev: ## The same, with what the tests need
+	@$(PYTHON) scripts/install.py dev
+
+lock: ## Remake requirements/ from pyproject.toml with the newest versions it allows
+	@$(PYTHON) scripts/lock.py
+
+clean: down ## Remove .venv and caches; the knowledge base in .kb stays
+	@rm -rf .venv build kb_pipeline.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
