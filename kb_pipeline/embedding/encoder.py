@@ -17,14 +17,16 @@ from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL, same_model
 from kb_pipeline.embedding.truncation import normalized
 from kb_pipeline.errors import SettingsError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 TokenIds = Sequence[int]
 Dtype = Literal["auto", "float32", "bfloat16"]
@@ -61,8 +63,8 @@ class Encoder:
                 f"The CPU embedding server needs the package {error.name}; install kb_pipeline[cpu], "
                 "or set KB_EMBEDDING_URL to a server that is running elsewhere."
             ) from None
-        transformers_logging.disable_progress_bar()
-        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
         torch.set_num_threads(threads or usable_cpus())
         self.dtype = _choose_dtype(dtype)
@@ -76,7 +78,7 @@ class Encoder:
         transformer = model[0]
         if not hasattr(transformer, "auto_model"):
             raise SettingsError(f"Model {folder_or_name} is not a transformer; choose another KB_EMBEDDING_MODEL.")
-        config = transformer.auto_model.config
+        config: Any = transformer.auto_model.config  # type: ignore[union-attr]
         reserved = _RESERVED_POSITIONS.get(config.model_type, 0)
         self.context_length = int(config.max_position_embeddings) - reserved
         self.vocabulary_size = int(config.vocab_size)
@@ -225,7 +227,7 @@ class BatchQueue:
         while batch := self._next_batch():
             try:
                 vectors = self._encode([text.ids for text in batch])
-            except Exception as error:  # the requests of this batch fail, the server lives on
+            except Exception as error:  # noqa: BLE001  the requests of this batch fail, the server lives on
                 _log.exception("A batch of %d texts failed", len(batch))
                 for text in batch:
                     _resolve(text.request.result, error=error)

@@ -20,28 +20,31 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-import numpy as np
 import orjson
 import uvicorn
-from numpy.typing import NDArray
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kb_pipeline.embedding.encoder import BatchQueue, Encoder, QueueClosed, QueueFull, TokenIds
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
 from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import KbError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 MAX_QUEUED_TEXTS = 4096
 STOP_SECONDS = 60  # how long requests in flight may take after SIGTERM
@@ -200,7 +203,37 @@ def _check_lengths(inputs: Sequence[TokenIds], encoder: Encoder) -> None:
 def create_app(service: Service, api_key: str | None = None) -> ASGIApp:
     """The ASGI application. With `api_key`, everything but /health and /metrics needs it as a bearer token."""
 
-    async def embeddings(request: Request) -> Response:
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(service.queue.close)
+
+    endpoints = _Endpoints(service)
+    app = Starlette(
+        routes=[
+            Route("/v1/embeddings", endpoints.embeddings, methods=["POST"]),
+            Route("/v1/models", endpoints.models),
+            Route("/v1/models/{name:path}", endpoints.model),
+            Route("/health", endpoints.health),
+            Route("/health_generate", endpoints.health),
+            Route("/model_info", endpoints.model_info),
+            Route("/get_model_info", endpoints.model_info),
+            Route("/metrics", endpoints.metrics),
+        ],
+        exception_handlers={Refused: _refused, HTTPException: _not_routed, Exception: _broken},
+        lifespan=lifespan,
+    )
+    return _CountStatuses(_RequireKey(app, api_key) if api_key else app, service.statuses)
+
+
+class _Endpoints:
+    """The handlers, one per path."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def embeddings(self, request: Request) -> Response:
+        service = self._service
         call = parse_call(request.headers.get("content-type", ""), await request.body())
         _check_dimensions(call.dimensions, service.encoder, service.name)
         inputs: Sequence[TokenIds] = call.token_ids
@@ -210,68 +243,49 @@ def create_app(service: Service, api_key: str | None = None) -> ASGIApp:
         vectors = await _computed(service.queue, inputs, request)
         if call.dimensions is not None:
             vectors = to_dimension(vectors, call.dimensions)
-        body = _embeddings_body(vectors, service.name, sum(map(len, inputs)), as_base64=call.base64)
-        return _json(body)
+        return _json(_embeddings_body(vectors, service.name, sum(map(len, inputs)), as_base64=call.base64))
 
-    async def health(request: Request) -> Response:
-        return Response(status_code=200 if service.queue.alive else 503)
+    async def health(self, _request: Request) -> Response:
+        return Response(status_code=200 if self._service.queue.alive else 503)
 
-    async def models(request: Request) -> Response:
-        return _json({"object": "list", "data": [_model_card(service)]})
+    async def models(self, _request: Request) -> Response:
+        return _json({"object": "list", "data": [_model_card(self._service)]})
 
-    async def model(request: Request) -> Response:
+    async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name == service.name:
-            return _json(_model_card(service))
+        if name == self._service.name:
+            return _json(_model_card(self._service))
         message = f"The model '{name}' does not exist"
         error = {"message": message, "type": "invalid_request_error", "param": "model", "code": "model_not_found"}
         return _json({"error": error}, 404)
 
-    async def model_info(request: Request) -> Response:
+    async def model_info(self, _request: Request) -> Response:
         return _json(
             {
-                "model_path": service.name,
-                "tokenizer_path": service.name,
+                "model_path": self._service.name,
+                "tokenizer_path": self._service.name,
                 "is_generation": False,
                 "preferred_sampling_params": None,
                 "weight_version": "default",
             }
         )
 
-    async def metrics(request: Request) -> Response:
-        return PlainTextResponse(_metrics(service), media_type="text/plain; version=0.0.4")
+    async def metrics(self, _request: Request) -> Response:
+        return PlainTextResponse(_metrics(self._service), media_type="text/plain; version=0.0.4")
 
-    async def refused(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Refused)
-        return _error(error.status, error.message, error.kind)
 
-    async def not_routed(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return _json({"detail": error.detail}, error.status_code, dict(error.headers or {}))
+async def _refused(_request: Request, error: Exception) -> Response:
+    refused = cast("Refused", error)
+    return _error(refused.status, refused.message, refused.kind)
 
-    async def broken(request: Request, error: Exception) -> Response:
-        return _error(500, "Internal server error", "InternalServerError")
 
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        yield
-        await run_in_threadpool(service.queue.close)
+async def _not_routed(_request: Request, error: Exception) -> Response:
+    http_error = cast("HTTPException", error)
+    return _json({"detail": http_error.detail}, http_error.status_code, dict(http_error.headers or {}))
 
-    app = Starlette(
-        routes=[
-            Route("/v1/embeddings", embeddings, methods=["POST"]),
-            Route("/v1/models", models),
-            Route("/v1/models/{name:path}", model),
-            Route("/health", health),
-            Route("/health_generate", health),
-            Route("/model_info", model_info),
-            Route("/get_model_info", model_info),
-            Route("/metrics", metrics),
-        ],
-        exception_handlers={Refused: refused, HTTPException: not_routed, Exception: broken},
-        lifespan=lifespan,
-    )
-    return _CountStatuses(_RequireKey(app, api_key) if api_key else app, service.statuses)
+
+async def _broken(_request: Request, _cause: Exception) -> Response:
+    return _error(500, "Internal server error", "InternalServerError")
 
 
 async def _computed(queue: BatchQueue, inputs: Sequence[TokenIds], request: Request) -> NDArray[np.float32]:
@@ -433,7 +447,7 @@ def serve(
     url = f"http://{shown_host}:{listener.getsockname()[1]}/v1"
 
     def ready() -> None:
-        print(f"Serving {service.name} ({encoder.dtype}, {encoder.dimension} dimensions) at {url}", file=sys.stderr)
+        sys.stderr.write(f"Serving {service.name} ({encoder.dtype}, {encoder.dimension} dimensions) at {url}\n")
         if ready_file is not None:
             _write_atomically(ready_file, json.dumps({"url": url, "pid": os.getpid()}))
 
@@ -492,7 +506,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             threads=options.threads,
         )
     except KbError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return error.exit_code
     return 0
 

@@ -6,10 +6,14 @@ vector is shorter than 1, and servers compute in bfloat16, so it is always renor
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from kb_pipeline.errors import SettingsError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def to_dimension(vectors: NDArray[np.floating], dimension: int) -> NDArray[np.float32]:
