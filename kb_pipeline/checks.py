@@ -1,7 +1,5 @@
 """Asset checks. A blocking one keeps what is wrong from reaching the next asset."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from kb_pipeline import assets
@@ -24,7 +22,7 @@ def vectors_are_sound(
         connection = site.connect()
         shards = SHARDS.get_partition_keys()
         checks = {
-            generation: audit.check_embeddings(connection, site.settings, shards, generation)
+            generation: audit.check_embeddings(connection, site.scope(shards), generation)
             for generation in generations.generations(connection)
             if generation.state in ("active", "building")
         }
@@ -67,7 +65,7 @@ def counts_agree(context: dg.AssetCheckExecutionContext, knowledge_base: Knowled
 def failure_rate(context: dg.AssetCheckExecutionContext, knowledge_base: KnowledgeBaseResource) -> dg.AssetCheckResult:
     with step(knowledge_base, context.log) as site:
         connection = site.connect()
-        failed = ledger.count_failures(connection, site.settings)
+        failed = ledger.count_failures(connection, site.scope())
         documents = ledger.count_documents(connection)
     rate = failed / documents if documents else 0.0
     return dg.AssetCheckResult(

@@ -6,16 +6,9 @@ very large sites. Partitions bound the work of a run; the ledger decides what in
 
 from __future__ import annotations
 
-from itertools import product
-
 import dagster as dg
 
-HEX = "0123456789abcdef"
-
-
-def shard_names(digits: int) -> list[str]:
-    """All shards of `digits` hex digits, in order."""
-    return ["".join(letters) for letters in product(HEX, repeat=digits)]
+from kb_pipeline.source.listing import shard_names
 
 
 def shard_partitions(digits: int) -> dg.StaticPartitionsDefinition:

@@ -1,7 +1,5 @@
 """The nightly sweep and the weekly re-embedding."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from kb_pipeline.assets.shared import SHARDS

@@ -1,14 +1,12 @@
 """The sensor that notices dropped files."""
 
-from __future__ import annotations
-
 import time
 
 import dagster as dg
 
 from kb_pipeline.errors import KbError
 from kb_pipeline.jobs import refresh
-from kb_pipeline.partitions import range_tags, shard_names
+from kb_pipeline.partitions import range_tags
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource
 from kb_pipeline.stages.planning import make_plan, spans
 
@@ -40,7 +38,7 @@ def dropped_files(
     try:
         with knowledge_base.site() as site:
             settings = site.settings
-            plan = make_plan(site.connect(), settings, shard_names(settings.shard_digits))
+            plan = make_plan(site.connect(), settings, site.scope())
     except KbError as error:
         return dg.SkipReason(str(error))
     for sentence in plan.unavailable:

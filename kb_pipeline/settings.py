@@ -116,14 +116,6 @@ class Settings(BaseSettings):
         specific = self.collections.get(collection)
         return specific.chunking if specific and specific.chunking else self.chunking
 
-    def parse_fingerprint(self, collection: str) -> str:
-        """Everything that the cleaned elements of a document in `collection` depend on besides its bytes."""
-        return fingerprint("parse", PARSE_CODE_VERSION)
-
-    def chunk_fingerprint(self, collection: str) -> str:
-        """Everything that the chunks depend on besides the elements."""
-        return fingerprint("chunk", CHUNK_CODE_VERSION, self.chunking_for(collection).model_dump())
-
 
 def fingerprint(*parts: Any) -> str:
     """16 hex digits over the JSON of `parts`."""

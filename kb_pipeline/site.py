@@ -6,6 +6,7 @@ schema is brought up to date. The embedding server is only reached for when it i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,9 +14,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from kb_pipeline.settings import Settings
+from kb_pipeline.chunking.lexemes import TOKENIZER_VERSION
+from kb_pipeline.privacy.key import load_or_create_key
+from kb_pipeline.privacy.masking import Masker, MaskingPolicy
+from kb_pipeline.settings import (
+    CHUNK_CODE_VERSION,
+    PARSE_CODE_VERSION,
+    ChunkingSettings,
+    Settings,
+    fingerprint,
+)
+from kb_pipeline.source.listing import shard_names
 from kb_pipeline.store import database
 from kb_pipeline.store.database import Connection
+from kb_pipeline.store.ledger import Scope, StageFingerprints
 
 if TYPE_CHECKING:
     from kb_pipeline.embedding.client import EmbeddingClient
@@ -39,16 +51,39 @@ class Site:
 
         Raises EmbeddingServerUnavailable.
         """
-        from kb_pipeline.embedding.client import connect
+        from kb_pipeline.embedding.client import EmbeddingClient
 
         settings = self.settings
         key = settings.embedding_api_key
         return self._resources.enter_context(
-            connect(
+            EmbeddingClient.connect(
                 embedding_url(settings),
                 api_key=key.get_secret_value() if key else None,
                 expected_model=settings.embedding_model if settings.embedding_url else None,
             )
+        )
+
+    @cached_property
+    def masker(self) -> Masker:
+        """Masks personal data with this site's key, which is made at first use."""
+        return Masker(MaskingPolicy(), load_or_create_key(self.settings.home_path))
+
+    def scope(self, shards: Sequence[str] | None = None) -> Scope:
+        """`shards` (all of them by default), and what the settings ask of their documents."""
+        settings = self.settings
+        return Scope(
+            digits=settings.shard_digits,
+            shards=shard_names(settings.shard_digits) if shards is None else shards,
+            fingerprints=self._fingerprints(settings.chunking),
+            collection_fingerprints={
+                name: self._fingerprints(settings.chunking_for(name)) for name in settings.collections
+            },
+        )
+
+    def _fingerprints(self, chunking: ChunkingSettings) -> StageFingerprints:
+        return StageFingerprints(
+            parse=fingerprint("parse", PARSE_CODE_VERSION, self.masker.fingerprint_parts),
+            chunk=fingerprint("chunk", CHUNK_CODE_VERSION, TOKENIZER_VERSION, chunking.model_dump()),
         )
 
     @cached_property

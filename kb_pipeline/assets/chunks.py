@@ -1,7 +1,5 @@
 """Asset 3: the passages that are embedded, searched and shown."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from kb_pipeline.assets.shared import GROUP, ONE_RUN, OWNERS, SHARDS, bars, metadata, table
@@ -28,8 +26,8 @@ def chunks(context: dg.AssetExecutionContext, knowledge_base: KnowledgeBaseResou
     with step(knowledge_base, context.log) as site:
         report = stage.run(site, context.partition_keys)
         connection = site.connect()
-        preview = ledger.chunk_preview(connection, site.settings, context.partition_keys)
-        counts = ledger.counts_by_collection(connection, site.settings, context.partition_keys)
+        preview = ledger.chunk_preview(connection, site.scope(context.partition_keys))
+        counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
     return dg.MaterializeResult(
         metadata=metadata(
             report,

@@ -1,7 +1,5 @@
 """Asset 2: headings, paragraphs and tables, cleaned and masked."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from kb_pipeline.assets.shared import GROUP, ONE_RUN, OWNERS, SHARDS, metadata, table
@@ -31,8 +29,8 @@ def cleaned_elements(
     with step(knowledge_base, context.log) as site:
         report = stage.run(site, context.partition_keys)
         connection = site.connect()
-        failures = ledger.failures(connection, site.settings, context.partition_keys, limit=20)
-        formats = ledger.elements_by_format(connection, site.settings, context.partition_keys)
+        failures = ledger.failures(connection, site.scope(context.partition_keys), limit=20)
+        formats = ledger.elements_by_format(connection, site.scope(context.partition_keys))
     return dg.MaterializeResult(
         metadata=metadata(
             report,

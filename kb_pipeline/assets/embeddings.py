@@ -1,7 +1,5 @@
 """Asset 4: a native vector for every text."""
 
-from __future__ import annotations
-
 import dagster as dg
 from pydantic import Field
 

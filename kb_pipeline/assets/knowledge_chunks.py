@@ -1,7 +1,5 @@
 """Asset 5: the table that is searched."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import dagster as dg
@@ -38,7 +36,7 @@ def knowledge_chunks(
         report = stage.run(site, context.partition_keys, rebuild=config.rebuild)
         connection = site.connect()
         summaries = generations.summaries(connection)
-        counts = ledger.counts_by_collection(connection, site.settings, context.partition_keys)
+        counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
     return dg.MaterializeResult(
         metadata=metadata(
             report,

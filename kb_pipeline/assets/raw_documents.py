@@ -1,7 +1,5 @@
 """Asset 1: the files of the sources, as the ledger knows them."""
 
-from __future__ import annotations
-
 import dagster as dg
 from pydantic import Field
 
@@ -44,8 +42,8 @@ def raw_documents(
             allow_mass_delete=config.allow_mass_delete,
         )
         connection = site.connect()
-        recent = ledger.recent_documents(connection, site.settings, context.partition_keys)
-        counts = ledger.counts_by_collection(connection, site.settings, context.partition_keys)
+        recent = ledger.recent_documents(connection, site.scope(context.partition_keys))
+        counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
     for folder, reason in report.details.get("unlisted", {}).items():
         context.log.warning("%s could not be listed (%s); what is below it was left as it is", folder, reason)
     for uri, held in report.details.get("held", {}).items():

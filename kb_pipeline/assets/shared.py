@@ -1,7 +1,5 @@
 """What the five assets have in common: partitions, owners, and how a stage's report becomes metadata."""
 
-from __future__ import annotations
-
 import base64
 import html
 from collections.abc import Mapping, Sequence

@@ -5,8 +5,6 @@ the schema is brought up to date), *reach* for the embedding server when a step 
 when the step ends. The servers themselves outlive the run: they are shared by all runs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

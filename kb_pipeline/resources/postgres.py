@@ -1,7 +1,5 @@
 """PostgreSQL, which is the ledger and the vector store in one, as a Dagster resource."""
 
-from __future__ import annotations
-
 import dagster as dg
 from pydantic import Field
 

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -90,6 +91,11 @@ def collection_of(path: str) -> str:
 def shard_hash(uri: str, path: str) -> str:
     """Two hex digits that spread the documents of all sources evenly."""
     return hashlib.sha256(f"{uri}\0{path}".encode()).hexdigest()[:2]
+
+
+def shard_names(digits: int) -> list[str]:
+    """All shards of `digits` hex digits, in order."""
+    return ["".join(letters) for letters in product("0123456789abcdef", repeat=digits)]
 
 
 def list_source(uri: str) -> Listing:

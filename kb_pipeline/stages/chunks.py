@@ -24,7 +24,7 @@ def run(site: Site, shards: Sequence[str]) -> StageReport:
     started = time.monotonic()
     report = StageReport()
     connection = site.connect()
-    jobs = ledger.pending_chunks(connection, site.settings, shards)
+    jobs = ledger.pending_chunks(connection, site.scope(shards))
     with track("chunking documents", len(jobs)) as progress:
         for batch in batched(jobs, site.settings.batch_documents):
             _run_batch(site, connection, batch, report)

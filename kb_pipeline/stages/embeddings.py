@@ -62,15 +62,16 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
     """
     started = time.monotonic()
     report = StageReport()
+    scope = site.scope(shards)
     reader, writer = site.connect(), site.connect()
     generation = target_generation(site, reader, rebuild=rebuild)
     model = generation.model_fingerprint
-    totals = ledger.pending_text_totals(reader, site.settings, shards, model)
+    totals = ledger.pending_text_totals(reader, scope, model)
     report.details |= {"model": generation.model, "generation": generation.name}
     report.counts.update(tokens=totals.tokens, texts_reused=totals.shared, texts_embedded=0, texts_rejected=0)
     if totals.texts:
         require_model(site.embedding.identity, generation)
-        texts = ledger.pending_texts(reader, site.settings, shards, model)
+        texts = ledger.pending_texts(reader, scope, model)
         with track("embedding texts", totals.texts) as progress:
             embedded: list[EmbeddedText] = []
             for result in site.embedding.embed(texts):

@@ -16,6 +16,7 @@ from kb_pipeline.stages.embeddings import target_generation
 from kb_pipeline.stages.report import StageReport, batched
 from kb_pipeline.store import generations, ledger
 from kb_pipeline.store.database import Connection
+from kb_pipeline.store.ledger import Scope
 
 # Chunk-rich documents make long transactions; readers never wait for them, but locks are held.
 DOCUMENTS_PER_SWAP = 100
@@ -25,10 +26,11 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
     """Load, index, refresh statistics, activate when complete, purge; commits batch by batch."""
     started = time.monotonic()
     report = StageReport()
+    scope = site.scope(shards)
     connection = site.connect()
     generation = target_generation(site, connection, rebuild=rebuild)
     pending = ledger.pending_loads(
-        connection, site.settings, shards, generation.id, generation.model_fingerprint
+        connection, scope, generation.id, generation.model_fingerprint
     )
     with track("loading documents", len(pending)) as progress:
         for batch in batched(pending, DOCUMENTS_PER_SWAP):
@@ -38,7 +40,7 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
             progress.advance(len(batch))
     report.counts["documents"] = sum(not leaving for _, leaving in pending)
     report.counts["documents_removed"] = sum(leaving for _, leaving in pending)
-    _purge(site, connection, shards)
+    _purge(connection, scope)
     incomplete = generations.incomplete_documents(connection, generation)
     if not incomplete and generations.row_count(connection, generation):
         with track("building the vector index", 1):
@@ -54,10 +56,10 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
     return report
 
 
-def _purge(site: Site, connection: Connection, shards: Sequence[str]) -> None:
+def _purge(connection: Connection, scope: Scope) -> None:
     """Deleted documents leave every generation, retired ones included: a rollback must not bring them back."""
-    leaving = ledger.leaving_documents(connection, site.settings, shards)
+    leaving = ledger.leaving_documents(connection, scope)
     for generation in generations.generations(connection):
         for batch in batched(leaving, DOCUMENTS_PER_SWAP):
             generations.swap_documents(connection, generation, batch)
-    ledger.purge_documents(connection, site.settings, shards)
+    ledger.purge_documents(connection, scope)

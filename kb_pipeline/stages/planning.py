@@ -6,7 +6,7 @@ a contiguous range of shards that becomes one run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kb_pipeline.errors import SourceUnavailable
@@ -15,6 +15,7 @@ from kb_pipeline.stages import raw_documents
 from kb_pipeline.stages.raw_documents import Scan
 from kb_pipeline.store import generations, ledger
 from kb_pipeline.store.database import Connection
+from kb_pipeline.store.ledger import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Plan:
 def make_plan(
     connection: Connection,
     settings: Settings,
-    shards: Sequence[str],
+    scope: Scope,
     *,
     prefix: Mapping[str, str] | None = None,
     allow_mass_delete: bool = False,
@@ -54,8 +55,7 @@ def make_plan(
     active = generations.active_generation(connection)
     pending = ledger.dirty_shards(
         connection,
-        settings,
-        shards,
+        scope,
         active.id if active else None,
         active.model_fingerprint if active else None,
     )

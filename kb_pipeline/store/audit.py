@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
-from kb_pipeline.settings import Settings
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.generations import Generation
+from kb_pipeline.store.ledger import Scope
 from kb_pipeline.store.queries import query
 
 EXAMPLES = 5
@@ -78,14 +77,14 @@ def check_serving_vectors(connection: Connection, generation: Generation) -> Vec
 
 
 def check_embeddings(
-    connection: Connection, settings: Settings, shards: Sequence[str], generation: Generation
+    connection: Connection, scope: Scope, generation: Generation
 ) -> VectorCheck:
     row = connection.execute(
         query("audit", "unsound_embeddings"),
         {
             "model": generation.model_fingerprint,
-            "digits": settings.shard_digits,
-            "shards": list(shards),
+            "digits": scope.digits,
+            "shards": list(scope.shards),
             "limit": CHECKED_VECTORS,
         },
     ).fetchone()

@@ -22,7 +22,6 @@ from psycopg.types.json import Jsonb
 from kb_pipeline.chunking.chunks import Chunk, embedded_text
 from kb_pipeline.errors import DocumentError
 from kb_pipeline.parsing.elements import CleanedDocument, pack, unpack
-from kb_pipeline.settings import Settings
 from kb_pipeline.source.diff import KnownDocument
 from kb_pipeline.source.listing import Entry, collection_of, shard_hash
 from kb_pipeline.store.database import Connection
@@ -31,6 +30,27 @@ from kb_pipeline.store.tsvector import TsVector
 
 SIGNATURE_SEPARATOR = "\n//\n"
 FIRST_RETRY = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class StageFingerprints:
+    """What the settings ask of a collection's documents: how they are parsed and how they are chunked."""
+
+    parse: str
+    chunk: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The shards that a question is about (names of `digits` hex digits), and what is asked of their documents.
+
+    `collection_fingerprints` holds the collections that differ from the default `fingerprints`.
+    """
+
+    digits: int
+    shards: Sequence[str]
+    fingerprints: StageFingerprints
+    collection_fingerprints: Mapping[str, StageFingerprints]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +206,15 @@ def delete_documents(connection: Connection, documents: Sequence[int]) -> None:
     connection.execute(query("documents", "delete_documents"), {"ids": list(documents)})
 
 
-def leaving_documents(connection: Connection, settings: Settings, shards: Sequence[str]) -> list[int]:
+def leaving_documents(connection: Connection, scope: Scope) -> list[int]:
     """Documents that were deleted and whose rows are still there."""
-    rows = connection.execute(query("documents", "leaving_documents"), _shard_parameters(settings, shards))
+    rows = connection.execute(query("documents", "leaving_documents"), _shard_parameters(scope))
     return [row[0] for row in rows]
 
 
-def purge_documents(connection: Connection, settings: Settings, shards: Sequence[str]) -> int:
+def purge_documents(connection: Connection, scope: Scope) -> int:
     """Remove deleted documents that no serving table holds any more."""
-    return connection.execute(query("documents", "purge_documents"), _shard_parameters(settings, shards)).rowcount
+    return connection.execute(query("documents", "purge_documents"), _shard_parameters(scope)).rowcount
 
 
 def lock_documents(connection: Connection, documents: Iterable[int]) -> dict[int, bytes | None]:
@@ -209,60 +229,60 @@ def count_documents(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def counts_by_collection(connection: Connection, settings: Settings, shards: Sequence[str]) -> list[dict[str, Any]]:
-    return _rows(connection, "documents", "counts_by_collection", _shard_parameters(settings, shards))
+def counts_by_collection(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
+    return _rows(connection, "documents", "counts_by_collection", _shard_parameters(scope))
 
 
 def recent_documents(
-    connection: Connection, settings: Settings, shards: Sequence[str], limit: int = 10
+    connection: Connection, scope: Scope, limit: int = 10
 ) -> list[dict[str, Any]]:
-    return _rows(connection, "documents", "recent_documents", _shard_parameters(settings, shards) | {"limit": limit})
+    return _rows(connection, "documents", "recent_documents", _shard_parameters(scope) | {"limit": limit})
 
 
-def elements_by_format(connection: Connection, settings: Settings, shards: Sequence[str]) -> list[dict[str, Any]]:
-    return _rows(connection, "stages", "elements_by_format", _shard_parameters(settings, shards))
+def elements_by_format(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
+    return _rows(connection, "stages", "elements_by_format", _shard_parameters(scope))
 
 
 def chunk_preview(
-    connection: Connection, settings: Settings, shards: Sequence[str], limit: int = 10
+    connection: Connection, scope: Scope, limit: int = 10
 ) -> list[dict[str, Any]]:
-    return _rows(connection, "stages", "chunk_preview", _shard_parameters(settings, shards) | {"limit": limit})
+    return _rows(connection, "stages", "chunk_preview", _shard_parameters(scope) | {"limit": limit})
 
 
 # What is pending
 
 
-def pending_elements(connection: Connection, settings: Settings, shards: Sequence[str]) -> list[PendingParse]:
+def pending_elements(connection: Connection, scope: Scope) -> list[PendingParse]:
     with connection.cursor(row_factory=class_row(PendingParse)) as cursor:
         return cursor.execute(
-            query("wanted", "pending_elements"), _wanted_parameters(settings, shards)
+            query("wanted", "pending_elements"), _wanted_parameters(scope)
         ).fetchall()
 
 
-def pending_chunks(connection: Connection, settings: Settings, shards: Sequence[str]) -> list[PendingChunks]:
+def pending_chunks(connection: Connection, scope: Scope) -> list[PendingChunks]:
     with connection.cursor(row_factory=class_row(PendingChunks)) as cursor:
         return cursor.execute(
-            query("wanted", "pending_chunks"), _wanted_parameters(settings, shards)
+            query("wanted", "pending_chunks"), _wanted_parameters(scope)
         ).fetchall()
 
 
-def pending_text_totals(connection: Connection, settings: Settings, shards: Sequence[str], model: str) -> TextTotals:
+def pending_text_totals(connection: Connection, scope: Scope, model: str) -> TextTotals:
     with connection.cursor(row_factory=class_row(TextTotals)) as cursor:
-        cursor.execute(query("wanted", "pending_text_totals"), _shard_parameters(settings, shards) | {"model": model})
+        cursor.execute(query("wanted", "pending_text_totals"), _shard_parameters(scope) | {"model": model})
         totals = cursor.fetchone()
     assert totals is not None  # noqa: S101 - an aggregate always gives a row
     return totals
 
 
 def pending_texts(
-    connection: Connection, settings: Settings, shards: Sequence[str], model: str, page: int = 2000
+    connection: Connection, scope: Scope, model: str, page: int = 2000
 ) -> Iterator[tuple[bytes, str]]:
     """(text hash, embedded text) of every text without a vector, once each, in order of the hash.
 
     Read page by page, each in a transaction of its own: embedding may take hours, and a snapshot held
     that long would keep PostgreSQL from cleaning up.
     """
-    parameters = _shard_parameters(settings, shards) | {"model": model, "limit": page}
+    parameters = _shard_parameters(scope) | {"model": model, "limit": page}
     after = b""
     while True:
         rows = connection.execute(query("wanted", "pending_texts"), parameters | {"after": after}).fetchall()
@@ -281,17 +301,17 @@ def documents_with_texts(connection: Connection, text_hashes: Sequence[bytes]) -
 
 
 def pending_loads(
-    connection: Connection, settings: Settings, shards: Sequence[str], generation: int, model: str
+    connection: Connection, scope: Scope, generation: int, model: str
 ) -> list[tuple[int, bool]]:
     """(document id, whether it is leaving) of what the serving table lacks or still has."""
-    parameters = _shard_parameters(settings, shards) | {"generation": generation, "model": model}
+    parameters = _shard_parameters(scope) | {"generation": generation, "model": model}
     return connection.execute(query("wanted", "pending_loads"), parameters).fetchall()
 
 
 def dirty_shards(
-    connection: Connection, settings: Settings, shards: Sequence[str], generation: int | None, model: str | None
+    connection: Connection, scope: Scope, generation: int | None, model: str | None
 ) -> list[DirtyShard]:
-    parameters = _wanted_parameters(settings, shards) | {"generation": generation, "model": model}
+    parameters = _wanted_parameters(scope) | {"generation": generation, "model": model}
     with connection.cursor(row_factory=class_row(DirtyShard)) as cursor:
         return cursor.execute(query("wanted", "dirty_shards"), parameters).fetchall()
 
@@ -299,21 +319,18 @@ def dirty_shards(
 # What stages write
 
 
-def insert_elements(
-    connection: Connection, job: PendingParse, document: CleanedDocument, *, file_format: str, seconds: float
-) -> None:
+def insert_elements(connection: Connection, job: PendingParse, document: CleanedDocument) -> None:
     connection.execute(
         query("stages", "insert_elements"),
         {
             "content_hash": job.content_hash,
             "parse_fingerprint": job.parse_fingerprint,
-            "format": file_format,
+            "format": document.metadata.get("format", ""),
             "page_count": document.page_count,
             "element_count": len(document.elements),
             "dropped_count": len(document.dropped),
             "privacy_counts": Jsonb(dict(document.privacy_counts)),
             "warnings": list(document.warnings),
-            "parse_seconds": seconds,
             "payload": pack(document),
         },
     )
@@ -397,19 +414,15 @@ def clear_failures(connection: Connection, stage: str, documents: Sequence[int])
     connection.execute(query("stages", "clear_failures"), {"stage": stage, "ids": list(documents)})
 
 
-def failures(
-    connection: Connection, settings: Settings, shards: Sequence[str] | None = None, limit: int | None = None
-) -> list[Failure]:
+def failures(connection: Connection, scope: Scope, limit: int | None = None) -> list[Failure]:
+    """The quarantine, newest first."""
     with connection.cursor(row_factory=class_row(Failure)) as cursor:
-        return cursor.execute(
-            query("stages", "failures"), {"digits": settings.shard_digits, "shards": shards, "limit": limit}
-        ).fetchall()
+        return cursor.execute(query("stages", "failures"), _shard_parameters(scope) | {"limit": limit}).fetchall()
 
 
-def count_failures(connection: Connection, settings: Settings, shards: Sequence[str] | None = None) -> int:
-    row = connection.execute(
-        query("stages", "count_failures"), {"digits": settings.shard_digits, "shards": shards}
-    ).fetchone()
+def count_failures(connection: Connection, scope: Scope) -> int:
+    """Documents that have a failure."""
+    row = connection.execute(query("stages", "count_failures"), _shard_parameters(scope)).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -433,19 +446,18 @@ def _entry_parameters(source: Source, entry: Entry) -> dict[str, Any]:
     }
 
 
-def _shard_parameters(settings: Settings, shards: Sequence[str]) -> dict[str, Any]:
-    return {"digits": settings.shard_digits, "shards": list(shards)}
+def _shard_parameters(scope: Scope) -> dict[str, Any]:
+    return {"digits": scope.digits, "shards": list(scope.shards)}
 
 
-def _wanted_parameters(settings: Settings, shards: Sequence[str]) -> dict[str, Any]:
-    default = ""
-    collections = sorted(settings.collections)
-    return _shard_parameters(settings, shards) | {
-        "parse_fingerprint": settings.parse_fingerprint(default),
-        "chunk_fingerprint": settings.chunk_fingerprint(default),
-        "collections": collections,
-        "parse_fingerprints": [settings.parse_fingerprint(name) for name in collections],
-        "chunk_fingerprints": [settings.chunk_fingerprint(name) for name in collections],
+def _wanted_parameters(scope: Scope) -> dict[str, Any]:
+    special = scope.collection_fingerprints
+    return _shard_parameters(scope) | {
+        "parse_fingerprint": scope.fingerprints.parse,
+        "chunk_fingerprint": scope.fingerprints.chunk,
+        "collections": list(special),
+        "parse_fingerprints": [fingerprints.parse for fingerprints in special.values()],
+        "chunk_fingerprints": [fingerprints.chunk for fingerprints in special.values()],
     }
 
 

@@ -7,12 +7,10 @@ is a row's id with its score, the best first. Everything here runs inside the tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import psycopg
 from pgvector import HalfVector
 from psycopg import sql
@@ -20,9 +18,15 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from kb_pipeline.errors import DatabaseUnavailable
-from kb_pipeline.store.database import Connection
-from kb_pipeline.store.generations import Generation
 from kb_pipeline.store.queries import query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
+
+    from kb_pipeline.store.database import Connection
+    from kb_pipeline.store.generations import Generation
 
 # pgvector's ceiling. At a million rows, 200 finds 98 % of the true ten nearest, 100 finds 94 %.
 MOST_EF_SEARCH = 1_000
@@ -98,7 +102,7 @@ def snapshot(connection: Connection, *, depth: int) -> Iterator[None]:
             yield
     except psycopg.errors.QueryCanceled:
         raise DatabaseUnavailable(
-            f"The search took longer than {TIMEOUT // 1000} seconds; narrow it, or try again when the server is less busy."
+            f"The search took longer than {TIMEOUT // 1000} seconds; narrow it or try again later."
         ) from None
 
 

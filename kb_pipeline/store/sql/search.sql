@@ -91,7 +91,7 @@ true
 collection = ANY({collections})
 
 -- name: column
-{name}
+{column}
 
 -- name: metadata_text
 (metadata ->> {key})

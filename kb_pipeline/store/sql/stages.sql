@@ -1,8 +1,8 @@
 -- name: insert_elements
 INSERT INTO elements (content_hash, parse_fingerprint, format, page_count, element_count, dropped_count,
-                      privacy_counts, warnings, parse_seconds, payload)
+                      privacy_counts, warnings, payload)
 VALUES (%(content_hash)s, %(parse_fingerprint)s, %(format)s, %(page_count)s, %(element_count)s, %(dropped_count)s,
-        %(privacy_counts)s, %(warnings)s, %(parse_seconds)s, %(payload)s)
+        %(privacy_counts)s, %(warnings)s, %(payload)s)
 ON CONFLICT DO NOTHING
 
 -- name: elements
@@ -58,14 +58,14 @@ DELETE FROM failures WHERE stage = %(stage)s AND document_id = ANY(%(ids)s)
 -- name: failures
 SELECT s.uri, d.path, d.collection, f.stage, f.error, f.reason, f.attempts, f.failed_at, f.next_retry
 FROM failures f JOIN documents d ON d.id = f.document_id JOIN sources s ON s.id = d.source_id
-WHERE d.deleted_at IS NULL AND (%(shards)s::text[] IS NULL OR left(d.shard_hash, %(digits)s) = ANY(%(shards)s))
+WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
 ORDER BY f.failed_at DESC, d.path
 LIMIT %(limit)s
 
 -- name: count_failures
 SELECT count(DISTINCT f.document_id)
 FROM failures f JOIN documents d ON d.id = f.document_id
-WHERE d.deleted_at IS NULL AND (%(shards)s::text[] IS NULL OR left(d.shard_hash, %(digits)s) = ANY(%(shards)s))
+WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
 
 -- name: failures_by_reason
 SELECT f.stage, f.error, count(*)
@@ -80,8 +80,7 @@ SELECT count(DISTINCT document_id) FROM due
 
 -- name: elements_by_format
 SELECT e.format, count(DISTINCT d.id) AS documents, sum(e.page_count) AS pages,
-       sum(e.element_count) AS elements, sum(e.dropped_count) AS dropped,
-       round(avg(e.parse_seconds)::numeric, 3)::float8 AS seconds_per_document
+       sum(e.element_count) AS elements, sum(e.dropped_count) AS dropped
 FROM documents d JOIN elements e ON e.content_hash = d.content_hash
 WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
 GROUP BY e.format ORDER BY 2 DESC, 1

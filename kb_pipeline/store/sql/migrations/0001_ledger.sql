@@ -43,7 +43,6 @@ CREATE TABLE elements (
     dropped_count      integer NOT NULL,
     privacy_counts     jsonb NOT NULL,
     warnings           text[] NOT NULL,
-    parse_seconds      real NOT NULL,
     payload            bytea NOT NULL,
     created_at         timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (content_hash, parse_fingerprint)

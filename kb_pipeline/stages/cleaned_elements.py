@@ -1,0 +1,113 @@
+"""Stage 2: files become cleaned, masked elements, in sandboxed processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from kb_pipeline.errors import DocumentError, UnreadableFile
+from kb_pipeline.parsing.elements import CleanedDocument
+from kb_pipeline.parsing.parsed import ParseLimits
+from kb_pipeline.parsing.sandbox import ParseJob, ParserPool
+from kb_pipeline.progress import track
+from kb_pipeline.settings import Settings
+from kb_pipeline.site import Site
+from kb_pipeline.source.listing import local_copy
+from kb_pipeline.stages.report import StageReport
+from kb_pipeline.store import ledger
+from kb_pipeline.store.database import Connection
+from kb_pipeline.store.ledger import PendingParse
+
+STAGE = "cleaned_elements"
+MOST_PROCESSES = 8
+# A batch is committed when it is full or this old, so that one slow file does not hold back the others.
+COMMIT_SECONDS = 5.0
+
+Outcome = tuple[PendingParse, CleanedDocument | DocumentError]
+
+
+def run(site: Site, shards: Sequence[str]) -> StageReport:
+    """Parse every document of `shards` without elements; commits batch by batch."""
+    started = time.monotonic()
+    report = StageReport()
+    connection = site.connect()
+    jobs = ledger.pending_elements(connection, site.scope(shards))
+    if jobs:
+        with track("parsing documents", len(jobs)) as progress:
+            for batch in _committable(_parse(site, jobs), site.settings.batch_documents):
+                _store(connection, batch, report)
+                progress.advance(len(batch))
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def parse_limits(settings: Settings) -> ParseLimits:
+    return ParseLimits(**settings.limits.model_dump())
+
+
+def _parse(site: Site, pending: Sequence[PendingParse]) -> Iterator[Outcome]:
+    """Every pending document with its elements or its error, as they get ready."""
+    settings = site.settings
+    processes = settings.parser_processes or min(os.cpu_count() or 1, MOST_PROCESSES)
+    unfetched: list[Outcome] = []
+    copies: dict[int, ExitStack] = {}
+
+    def jobs() -> Iterator[ParseJob]:
+        for document in pending:
+            copies[document.id] = stack = ExitStack()
+            try:
+                path = stack.enter_context(local_copy(document.uri, document.path, site.scratch))
+            except UnreadableFile as error:
+                unfetched.append((document, error))
+                continue
+            yield ParseJob(
+                key=document,
+                path=path,
+                name=Path(document.path).name,
+                content_hash=document.content_hash,
+                mask=site.masker.mask_document,
+            )
+
+    with ParserPool(min(processes, len(pending)), parse_limits(settings)) as pool:
+        try:
+            for job, result in pool.parse(jobs()):
+                copies.pop(job.key.id).close()
+                yield job.key, result
+            yield from unfetched
+        finally:
+            for stack in copies.values():
+                stack.close()
+
+
+def _committable(outcomes: Iterator[Outcome], size: int) -> Iterator[list[Outcome]]:
+    batch: list[Outcome] = []
+    begun = time.monotonic()
+    for outcome in outcomes:
+        batch.append(outcome)
+        if len(batch) >= size or time.monotonic() - begun > COMMIT_SECONDS:
+            yield batch
+            batch, begun = [], time.monotonic()
+    if batch:
+        yield batch
+
+
+def _store(connection: Connection, batch: Sequence[Outcome], report: StageReport) -> None:
+    with connection.transaction():
+        ledger.lock_documents(connection, [job.id for job, _ in batch])
+        for job, result in batch:
+            if isinstance(result, DocumentError):
+                ledger.record_failure(connection, job.id, STAGE, job.input_version, result)
+                report.counts["failed"] += 1
+                continue
+            ledger.insert_elements(connection, job, result)
+            report.counts["documents"] += 1
+            report.counts["elements"] += len(result.elements)
+            report.counts["dropped"] += len(result.dropped)
+            report.counts["pages"] += result.page_count or 0
+            report.counts["masked"] += sum(result.privacy_counts.values())
+        ledger.clear_failures(
+            connection, STAGE, [job.id for job, result in batch if isinstance(result, CleanedDocument)]
+        )
