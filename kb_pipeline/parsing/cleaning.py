@@ -24,7 +24,15 @@ _INVISIBLE = re.compile(
     "\ud800-\udfff\ue000-\uf8ff\ufdd0-\ufdef\ufff9-\ufffb\ufffe\uffff]"
 )
 _LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-_RADICALS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x2E80, 0x2FE0)}
+# Some PDF producers write radicals for the characters that look like them. Unicode gives the Kangxi
+# radicals an equivalent character; those of the supplement block are paired here.
+_SUPPLEMENT = (
+    "⺎兀⺒巳⺓幺⺝月⺟母⺠民⺧牛⺩王⺫目⺬示⺮竹⺯糸⺰纟⺶羊⺹耂⺼月⺽臼⺾艹⻁虎⻂衤⻃覀⻄西⻅见⻆角⻈讠⻉贝⻊足⻋车⻌辶⻍辶⻎辶⻏阝⻐钅⻑長"
+    "⻓长⻔门⻕阜⻖阝⻗雨⻘青⻙韦⻚页⻛风⻜飞⻝食⻠饣⻢马⻣骨⻤鬼⻥鱼⻦鸟⻧卤⻨麦⻩黄⻪黾⻫斉⻬齐⻭歯⻮齿⻯竜⻰龙⻲亀"
+)
+RADICALS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x2E80, 0x2FE0)} | {
+    ord(radical): character for radical, character in zip(_SUPPLEMENT[::2], _SUPPLEMENT[1::2], strict=True)
+}
 _HAS_RADICAL = re.compile("[\u2e80-\u2fdf]")
 _SPACES = re.compile(r"[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _BLANK_AROUND_LINE_END = re.compile(r" ?\n[ \n]*")
@@ -70,7 +78,7 @@ def clean_text(text: str, *, preserve_layout: bool = False) -> str:
     text = _INVISIBLE.sub("", text)
     text = unicodedata.normalize("NFC", text)
     if _HAS_RADICAL.search(text):
-        text = text.translate(_RADICALS)
+        text = text.translate(RADICALS)
     if preserve_layout:
         return text.strip("\n").rstrip()
     text = _SPACES.sub(" ", text)

@@ -48,10 +48,10 @@ def text_elements(text: str) -> list[Element]:
 
 
 def join_lines(lines: list[str]) -> str:
-    """Lines of one paragraph as one line: no space between Chinese characters."""
+    """Lines of one paragraph as one line: no space at a line end where a Chinese character stands."""
     joined = ""
     for line in (line.strip() for line in lines):
-        if joined and line and not (_CHINESE.match(joined[-1]) and _CHINESE.match(line[0])):
+        if joined and line and not (_CHINESE.match(joined[-1]) or _CHINESE.match(line[0])):
             joined += " "
         joined += line
     return joined

@@ -1,4 +1,8 @@
-"""Running headers, footers and page numbers: lines at the edge of pages that repeat from page to page."""
+"""Lines that are not text of the document: running headers and footers, page numbers, tables of contents.
+
+Running lines stand at the edge of pages and repeat from page to page; a line of a table of contents ends in
+a leader of dots and a page number.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,9 @@ _PAGE_NUMBER = re.compile(
     r"(?:page|p\.?)?\s*[-–—·~|]?\s*#(?:\s*(?:/|of|\||共)\s*#\s*页?)?\s*[-–—·~|]?|第\s*#\s*页(?:[,，/\s]*共\s*#\s*页)?|[ivxlc]{1,6}",
     re.IGNORECASE,
 )
+_CONTENTS = re.compile(r"(?:[.．…·_]\s?){4,}\s*[-–—]?\s*(?:\d+|[ivxlc]+)?\s*[-–—]?\s*$", re.IGNORECASE)
+_FEWEST_CONTENTS = 3  # such lines on one page
+_NUMBERS_AROUND = re.compile(r"^[\s#/|–—-]+|[\s#/|–—-]+$|\s+")
 _DIGITS = re.compile(r"\d+")
 
 
@@ -33,12 +40,22 @@ def furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) -> Mapp
                 shape = _shape(line.text)
                 if _PAGE_NUMBER.fullmatch(shape) and (line is ordered[0] or line is ordered[-1]):
                     found[id(line)] = "page number"
-                candidates[edge, shape.replace(" ", "")].append((index, line))
+                candidates[edge, _NUMBERS_AROUND.sub("", shape) or shape].append((index, line))
     needed = min(_FEWEST_PAGES, max(2, len(pages)))
     for (edge, _), seen in candidates.items():
         indexes = {index for index, _ in seen}
         if len(indexes) >= needed and len(indexes) >= _DENSITY * (max(indexes) - min(indexes) + 1):
             found.update((id(line), edge) for _, line in seen if id(line) not in found)
+    return found
+
+
+def contents_lines(pages: Sequence[Sequence[Line]]) -> Mapping[int, str]:
+    """id(line) -> reason, for the lines of tables of contents."""
+    found: dict[int, str] = {}
+    for lines in pages:
+        dotted = [line for line in lines if _CONTENTS.search(line.text)]
+        if len(dotted) >= _FEWEST_CONTENTS:
+            found.update((id(line), "table of contents") for line in dotted)
     return found
 
 

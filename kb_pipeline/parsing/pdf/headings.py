@@ -26,7 +26,7 @@ _LARGER = 1.1  # times the body size
 _LONGEST = 120  # columns of a heading; East Asian characters count two
 _MOST_LINES = 3
 _DEEPEST = 6
-_NOT_A_HEADING = re.compile(r"[。；;，,、]$|(?<=[a-z])\.$|\.{4,}|…{2,}|·{4,}|^[\W\d_]*$|^(?:注|资料来源|数据来源|Source|Note)\s*[:：]")
+_NOT_A_HEADING = re.compile(r"[。；;，,、：]$|(?<=[a-z])\.$|\.{4,}|…{2,}|·{4,}|^[\W\d_]*$|^(?:注|资料来源|数据来源|Source|Note)\s*[:：]")
 _CAPTION = re.compile(r"(?:图表?|表格?|专栏|Figure|Fig\.?|Table)\s*[\d一二三四五六七八九十]")
 
 
@@ -100,7 +100,7 @@ def _stands_out(paragraph: Paragraph, body: Style) -> bool:
     if paragraph.size < 0.95 * body_size:
         return False
     if paragraph.bold and not body_bold:
-        return paragraph.alone or paragraph.line_count == 1
+        return paragraph.alone
     return is_numbered_heading(text) and paragraph.alone and numbering_scheme(text) not in WEAK_SCHEMES
 
 

@@ -7,11 +7,10 @@ vertical strip near the middle that few spans cross, with running text on both s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kb_pipeline.parsing.pdf.page import Span
 from kb_pipeline.parsing.pdf.tables import RuledTable
-from kb_pipeline.parsing.text import join_lines
 
 _GUTTER_FROM, _GUTTER_TO = 0.25, 0.75  # of the text width
 _GUTTER_STEPS = 60
@@ -20,13 +19,18 @@ _CROSSING_SHARE = 0.3  # of the characters may stand in spans across the gutter 
 _SIDE_SHARE = 0.15  # of the characters must stand on each side
 _RUNNING_TEXT_SHARE = 0.5  # median span width on a side, of that side's width
 _FEWEST_SPANS = 8
+_FEWEST_OF_SIZE = 3  # lines of one size that tell the edges of their text
 _SAME_LINE = 0.5  # of the smaller height must overlap
+_WORD_GAP = 0.2  # ems between two spans of a line that are words
 _WIDE_GAP = 2.0  # ems between two spans of a line that are cells rather than words
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The spans of one baseline in one region, or a table in its place. `right`: the region's right edge."""
+    """The spans of one baseline in one region, or a table in its place. `region` counts from 0 on each page.
+
+    `left` and `right` are the edges of the running text around the line, set by `with_edges`.
+    """
 
     text: str
     x0: float
@@ -36,6 +40,7 @@ class Line:
     size: float
     bold: bool
     page_number: int
+    region: int
     left: float = 0.0
     right: float = 0.0
     table: RuledTable | None = None
@@ -45,9 +50,28 @@ def lines_in_reading_order(spans: Sequence[Span], tables: Sequence[RuledTable], 
     """All lines and tables of a page."""
     items: list[Span | RuledTable] = [*spans, *tables]
     lines: list[Line] = []
-    for region in _regions(items):
-        lines.extend(_region_lines(region, page_number))
+    for number, region in enumerate(_regions(items)):
+        lines.extend(_region_lines(region, page_number, number))
     return lines
+
+
+def with_edges(lines: Sequence[Line]) -> list[Line]:
+    """The lines of a page with the edges of the text they stand in: of their size, or else of their region."""
+    edges: dict[tuple[int, float | None], tuple[float, float, int]] = {}
+    for line in lines:
+        if line.table is None:
+            for size in (line.size, None):
+                left, right, count = edges.get((line.region, size), (line.x0, line.x1, 0))
+                edges[line.region, size] = min(left, line.x0), max(right, line.x1), count + 1
+    found = []
+    for line in lines:
+        if line.table is None:
+            left, right, count = edges[line.region, line.size]
+            if count < _FEWEST_OF_SIZE:
+                left, right, _ = edges[line.region, None]
+            line = replace(line, left=left, right=right)
+        found.append(line)
+    return found
 
 
 def _regions(items: list[Span | RuledTable]) -> list[list[Span | RuledTable]]:
@@ -114,7 +138,7 @@ def _gutter(items: Sequence[Span | RuledTable]) -> float | None:
     return x
 
 
-def _region_lines(items: Sequence[Span | RuledTable], page_number: int) -> list[Line]:
+def _region_lines(items: Sequence[Span | RuledTable], page_number: int, region: int) -> list[Line]:
     rows: list[list[Span]] = []
     tables: list[RuledTable] = []
     for item in sorted(items, key=lambda item: (item.top + item.bottom) / 2):
@@ -124,12 +148,9 @@ def _region_lines(items: Sequence[Span | RuledTable], page_number: int) -> list[
             rows[-1].append(item)
         else:
             rows.append([item])
-    spans = [item for item in items if isinstance(item, Span)]
-    left = min((span.x0 for span in spans), default=0.0)
-    right = max((span.x1 for span in spans), default=0.0)
-    lines = [_line(row, left, right, page_number) for row in rows]
+    lines = [_line(row, page_number, region) for row in rows]
     lines += [
-        Line("", table.x0, table.top, table.x1, table.bottom, 0.0, False, page_number, left, right, table)
+        Line("", table.x0, table.top, table.x1, table.bottom, 0.0, False, page_number, region, table=table)
         for table in tables
     ]
     return sorted(lines, key=lambda line: line.top + line.bottom)
@@ -140,12 +161,14 @@ def _on_one_line(a: Span, b: Span) -> bool:
     return overlap > _SAME_LINE * min(a.bottom - a.top, b.bottom - b.top)
 
 
-def _line(row: list[Span], left: float, right: float, page_number: int) -> Line:
+def _line(row: list[Span], page_number: int, region: int) -> Line:
     row = sorted(row, key=lambda span: span.x0)
     text = row[0].text
     for before, span in zip(row, row[1:], strict=False):
-        wide = span.x0 - before.x1 > _WIDE_GAP * max(before.size, span.size)
-        text = f"{text}  {span.text}" if wide else join_lines([text, span.text])
+        gap = (span.x0 - before.x1) / max(before.size, span.size, 1.0)
+        text += ("  " if gap > _WIDE_GAP else " " if gap > _WORD_GAP else "") + span.text
+    if all(len(span.text) == 1 for span in row):
+        text = text.replace(" ", "")  # a heading spaced out over the line
     longest = max(row, key=lambda span: len(span.raw))
     return Line(
         text,
@@ -156,6 +179,5 @@ def _line(row: list[Span], left: float, right: float, page_number: int) -> Line:
         longest.size,
         all(span.bold for span in row),
         page_number,
-        left,
-        right,
+        region,
     )

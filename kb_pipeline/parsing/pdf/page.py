@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from kb_pipeline.parsing.cleaning import RADICALS
+
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(r"bold|black|heavy|simhei|heiti|黑", re.IGNORECASE)
 _SPAN_GAP = 1.0  # ems between two characters that begin a new span
@@ -137,7 +139,7 @@ def _read_spans(textpage: pdfium.PdfTextPage, view: _View) -> tuple[tuple[Span, 
 
     def finish() -> None:
         if chars and "".join(chars).strip():
-            spans.append(_span(raw, first, last, "".join(chars), (x0, top, x1, bottom), tuple(centres), view.rotation))
+            spans.append(_span(raw, first, last, "".join(chars), (x0, top, x1, bottom), tuple(centres)))
         chars.clear()
         centres.clear()
 
@@ -157,7 +159,7 @@ def _read_spans(textpage: pdfium.PdfTextPage, view: _View) -> tuple[tuple[Span, 
             unmapped += 1
             continue
         c0, ctop, c1, cbottom = view.box(rect.left, rect.bottom, rect.right, rect.top)
-        character = chr(code)
+        character = RADICALS.get(code) or chr(code)
         if code == 2:  # pdfium's mark of a hyphen at the end of a line
             character = "-"
         height = cbottom - ctop
@@ -187,16 +189,21 @@ def _span(
     text: str,
     box: tuple[float, float, float, float],
     centres: tuple[float, ...],
-    rotation: int,
 ) -> Span:
     """The style is that of the first, the middle and the last character: bold only where all are."""
     samples = sorted({first, (first + last) // 2, last})
     sizes = sorted(_font_size(raw, index) for index in samples)
     bold = all(_is_bold(raw, index) for index in samples)
-    angle = pdfium_c.FPDFText_GetCharAngle(raw, first)
+    return Span(text, *box, size=sizes[len(sizes) // 2], bold=bold, tilted=_is_tilted(raw, first), centres=centres)
+
+
+def _is_tilted(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> bool:
+    """Whether the baseline is neither horizontal nor vertical. Slanted letters on a straight line are not tilted."""
+    matrix = pdfium_c.FS_MATRIX()
+    if not pdfium_c.FPDFText_GetMatrix(raw, index, ctypes.byref(matrix)):
+        return False
     quarter = math.pi / 2
-    tilted = angle >= 0 and abs((angle + _TILT) % quarter - _TILT) > _TILT
-    return Span(text, *box, size=sizes[len(sizes) // 2], bold=bold, tilted=tilted, centres=centres)
+    return abs((math.atan2(matrix.b, matrix.a) + quarter / 2) % quarter - quarter / 2) > _TILT
 
 
 def _font_size(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> float:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import statistics
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import pypdfium2 as pdfium
@@ -12,9 +15,9 @@ from kb_pipeline.errors import EmptyDocument, EncryptedDocument, LimitExceeded, 
 from kb_pipeline.parsing.elements import DroppedText, Element
 from kb_pipeline.parsing.numbering import numbering_scheme
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
-from kb_pipeline.parsing.pdf.furniture import furniture
+from kb_pipeline.parsing.pdf.furniture import contents_lines, furniture
 from kb_pipeline.parsing.pdf.headings import Bookmark, Paragraph, heading_levels
-from kb_pipeline.parsing.pdf.layout import Line, lines_in_reading_order
+from kb_pipeline.parsing.pdf.layout import Line, lines_in_reading_order, with_edges
 from kb_pipeline.parsing.pdf.page import read_page
 from kb_pipeline.parsing.pdf.tables import RuledTable, take_tables
 from kb_pipeline.parsing.tables import table_element
@@ -22,10 +25,13 @@ from kb_pipeline.parsing.text import join_lines
 
 _BROKEN_SHARE = 0.3  # of unmapped characters; a page with more has no usable text layer
 _SAME_SIZE = 0.06  # relative difference within one paragraph
-_LINE_PITCH = 0.9  # free space between two lines of a paragraph, at most so many line heights
+_LOOSEST_PITCH = 1.3  # times the usual distance of two lines of one size: more is a new paragraph
+_CHINESE_ROOM = 2.5  # ems left free at the end of a Chinese line that another line of its paragraph follows
+_CHINESE_ROOM_INSIDE = 5.0  # the same where the line ends inside a sentence
 _INDENT = 0.8  # ems
 _SENTENCE_END = re.compile(r"[。！？；.!?;:：][”’」』\"')）]*$")
 _BULLET = re.compile(r"[•●▪■◆◇○·‣⁃\uf000-\uf0ff✓➢►▶]\s*|[-–—*]\s+")
+_LABEL = re.compile(r"[^：:。，,；;]{1,14}[：:]")
 _HYPHENATED = re.compile(r"(?<=[a-z])[-\xad]$")
 
 Block = tuple[list[Line], RuledTable | None]
@@ -78,9 +84,9 @@ def _read(document: pdfium.PdfDocument, page_count: int) -> ParsedDocument:
         heights.append(page.height)
     if not pages:
         _refuse(page_count, unreadable)
-    reasons = furniture(pages, heights)
+    reasons = {**contents_lines(pages), **furniture(pages, heights)}
     dropped += [DroppedText(reasons[id(line)], line.text, line.page_number) for page in pages for line in page if id(line) in reasons]
-    body = [[line for line in page if id(line) not in reasons] for page in pages]
+    body = [with_edges([line for line in page if id(line) not in reasons]) for page in pages]
     return ParsedDocument(
         tuple(_elements(list(_blocks(body)), _bookmarks(document))),
         tuple(dropped),
@@ -124,6 +130,7 @@ def _bookmarks(document: pdfium.PdfDocument) -> list[Bookmark]:
 
 def _blocks(pages: Sequence[Sequence[Line]]) -> Iterator[Block]:
     """Paragraphs (the lines that belong together, also across columns and pages) and tables."""
+    pitches = _line_pitches(pages)
     current: list[Line] = []
     for page in pages:
         for line in page:
@@ -132,7 +139,7 @@ def _blocks(pages: Sequence[Sequence[Line]]) -> Iterator[Block]:
                     yield current, None
                 current = []
                 yield [line], line.table
-            elif current and _continues(current, line):
+            elif current and _continues(current, line, pitches.get(line.size, 2 * line.size)):
                 current.append(line)
             else:
                 if current:
@@ -142,7 +149,17 @@ def _blocks(pages: Sequence[Sequence[Line]]) -> Iterator[Block]:
         yield current, None
 
 
-def _continues(paragraph: Sequence[Line], line: Line) -> bool:
+def _line_pitches(pages: Sequence[Sequence[Line]]) -> dict[float, float]:
+    """Font size -> the usual distance between the bottoms of two neighbouring lines of that size, points."""
+    distances: dict[float, list[float]] = defaultdict(list)
+    for page in pages:
+        for above, line in itertools.pairwise(page):
+            if above.size == line.size and above.region == line.region and 0 < line.bottom - above.bottom < 4 * line.size:
+                distances[line.size].append(line.bottom - above.bottom)
+    return {size: statistics.median(found) for size, found in distances.items()}
+
+
+def _continues(paragraph: Sequence[Line], line: Line, pitch: float) -> bool:
     """Whether `line` belongs to the paragraph that ends so far with the last of its lines."""
     previous = paragraph[-1]
     em = previous.size or 10.0
@@ -150,10 +167,12 @@ def _continues(paragraph: Sequence[Line], line: Line) -> bool:
         return False
     if _BULLET.match(line.text) or numbering_scheme(line.text):
         return False
-    neighbours = line.page_number == previous.page_number and line.top > previous.top
+    if _LABEL.match(line.text) and _LABEL.match(paragraph[0].text):
+        return False  # a form: one field a line
+    neighbours = (line.page_number, line.region) == (previous.page_number, previous.region)
     if not neighbours and _SENTENCE_END.search(previous.text):
         return False
-    if neighbours and line.top - previous.bottom > _LINE_PITCH * (previous.bottom - previous.top):
+    if neighbours and line.bottom - previous.bottom > _LOOSEST_PITCH * pitch:
         return False
     hanging = _BULLET.match(paragraph[0].text) or numbering_scheme(paragraph[0].text)
     indent = line.x0 - line.left if not neighbours else line.x0 - previous.x0
@@ -167,7 +186,8 @@ def _is_full(previous: Line, line: Line) -> bool:
     first_word = line.text.split(" ", 1)[0]
     chinese = bool(first_word) and first_word[0] >= "\u2e80"
     share = min(1.0, len(first_word) / max(len(line.text), 1))
-    needed = 2.5 * line.size if chinese else share * (line.x1 - line.x0) + line.size
+    chinese_room = _CHINESE_ROOM if _SENTENCE_END.search(previous.text) else _CHINESE_ROOM_INSIDE
+    needed = chinese_room * line.size if chinese else share * (line.x1 - line.x0) + line.size
     return previous.x1 + needed >= previous.right
 
 
