@@ -23,4 +23,6 @@ def check_archive(data: bytes, *, unzipped_mb: int) -> None:
             "raise limits.unzipped_mb or split the file."
         )
     if len(members) > _MOST_MEMBERS:
-        raise LimitExceeded(f"The file holds {len(members)} parts, more than {_MOST_MEMBERS}; save it again or split it.")
+        raise LimitExceeded(
+            f"The file holds {len(members)} parts, more than {_MOST_MEMBERS}; save it again or split it."
+        )

@@ -18,9 +18,8 @@ def read_delimited(data: bytes, *, delimiter: str | None = None) -> ParsedDocume
     """`delimiter`: None looks for comma, semicolon, tab or bar."""
     text, encoding = decode_text(data)
     csv.field_size_limit(_LARGEST_FIELD)
-    dialect = {"delimiter": delimiter or _delimiter(text)}
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), **dialect))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or _delimiter(text)))
     except csv.Error:
         raise MalformedDocument("The file cannot be read as CSV; export it again from its program.") from None
     table = table_element(rows, header=True)

@@ -37,7 +37,9 @@ def read_document(
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UnreadableFile(f"The file cannot be read ({error.strerror}); check that it is there and may be read.") from None
+        raise UnreadableFile(
+            f"The file cannot be read ({error.strerror}); check that it is there and may be read."
+        ) from None
     if content_hash is not None and hashlib.sha256(data).digest() != content_hash:
         raise ChangedWhileRead("The file changed between the scan and the reading; the next run picks it up.")
     return mask(clean_document(partition(data, name=name, limits=limits)))

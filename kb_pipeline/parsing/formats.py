@@ -36,7 +36,7 @@ class Format(StrEnum):
 
 
 EXTENSIONS: dict[str, Format] = {
-    **{f".{format.value}": format for format in Format},
+    **{f".{kind.value}": kind for kind in Format},
     ".docm": Format.DOCX,
     ".dotx": Format.DOCX,
     ".xlsm": Format.XLSX,
@@ -61,7 +61,7 @@ _ZIP_MIMETYPES = {
     b"application/epub+zip": Format.EPUB,
     b"application/vnd.oasis.opendocument.text": Format.ODT,
 }
-_SUPPORTED = ", ".join(format.value.upper() for format in Format)
+_SUPPORTED = ", ".join(kind.value.upper() for kind in Format)
 
 
 def detect_format(name: str, data: bytes) -> Format:
@@ -93,8 +93,12 @@ def detect_format(name: str, data: bytes) -> Format:
 
 def _text_format(by_name: Format, extension: str, data: bytes) -> Format:
     if is_binary(data):
-        raise _unsupported(extension) if extension == "" else MalformedDocument(
-            f"The file holds binary data although its name says {by_name.value.upper()}; save it as text."
+        raise (
+            _unsupported(extension)
+            if extension == ""
+            else MalformedDocument(
+                f"The file holds binary data although its name says {by_name.value.upper()}; save it as text."
+            )
         )
     return Format.HTML if by_name is Format.TEXT and _looks_like_html(data) else by_name
 
@@ -110,15 +114,15 @@ def _zip_format(by_name: Format | None, data: bytes) -> Format:
             names = archive.namelist()
             mimetype = archive.open("mimetype").read(200).strip() if "mimetype" in names else b""
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
-        kind = by_name.value.upper() if by_name in ZIP_FORMATS else "ZIP"
+        expected = by_name.value.upper() if by_name in ZIP_FORMATS else "ZIP"
         raise MalformedDocument(
-            f"The file cannot be opened as {kind} ({type(error).__name__}); open it and save it again."
+            f"The file cannot be opened as {expected} ({type(error).__name__}); open it and save it again."
         ) from None
     if mimetype in _ZIP_MIMETYPES:
         return _ZIP_MIMETYPES[mimetype]
-    for folder, format in _ZIP_FOLDERS.items():
+    for folder, kind in _ZIP_FOLDERS.items():
         if any(name.startswith(folder) for name in names):
-            return format
+            return kind
     raise _unsupported(".zip", hint="unpack it and add the files inside; ")
 
 

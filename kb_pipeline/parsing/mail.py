@@ -9,20 +9,25 @@ import email
 import email.policy
 import io
 from dataclasses import replace
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
+from typing import TYPE_CHECKING
 
+from kb_pipeline.errors import EncryptedDocument
 from kb_pipeline.parsing.elements import Element
 from kb_pipeline.parsing.encodings import decode_text
 from kb_pipeline.parsing.parsed import ParsedDocument
 from kb_pipeline.parsing.text import text_elements
 from kb_pipeline.parsing.web import html_document
 
+if TYPE_CHECKING:
+    from oxmsg import Message
+
+_ENCRYPTED_SUFFIXES = (".pgp-encrypted", ".pgp", ".gpg", ".asc", ".p7m")
 _HEADERS = ("from", "to", "cc", "date")
 
 
 def read_eml(data: bytes) -> ParsedDocument:
     message = email.message_from_bytes(data, policy=email.policy.default)
-    assert isinstance(message, EmailMessage)  # what the default policy makes
     metadata = {name: value for name in _HEADERS if (value := _header(message, name))}
     part = message.get_body(preferencelist=("html", "plain"))
     body = _decode_part(part) if part is not None else ""
@@ -35,6 +40,8 @@ def read_msg(data: bytes) -> ParsedDocument:
     from oxmsg import Message
 
     message = Message.load(io.BytesIO(data))
+    if not message.body and not message.html_body and _is_encrypted(message):
+        raise EncryptedDocument("The message is encrypted; save it decrypted from the mail program.")
     metadata = {
         "from": message.sender or "",
         "to": ", ".join(recipient.email_address for recipient in message.recipients),
@@ -44,6 +51,13 @@ def read_msg(data: bytes) -> ParsedDocument:
     attachments = [attachment.file_name or "" for attachment in message.attachments]
     return _document(
         message.subject or "", body, bool(message.html_body), {k: v for k, v in metadata.items() if v}, attachments
+    )
+
+
+def _is_encrypted(message: Message) -> bool:
+    """S/MIME shows in the class of the message, PGP/MIME in its attachments."""
+    return "smime" in (message.message_class or "").lower() or any(
+        (attachment.file_name or "").lower().endswith(_ENCRYPTED_SUFFIXES) for attachment in message.attachments
     )
 
 
@@ -74,14 +88,14 @@ def _header(message: EmailMessage, name: str) -> str:
         return ""
 
 
-def _attachment_name(part: EmailMessage) -> str:
+def _attachment_name(part: MIMEPart) -> str:
     try:
         return part.get_filename() or "unnamed"
     except (ValueError, TypeError, IndexError, AttributeError, LookupError):
         return "unnamed"
 
 
-def _decode_part(part: EmailMessage) -> str:
+def _decode_part(part: MIMEPart) -> str:
     """The text of a body part; a wrong or unknown charset is guessed from the bytes."""
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):

@@ -63,39 +63,31 @@ def _front_matter(block: str) -> dict[str, str]:
 
 def _elements(tokens: list[Token]) -> Iterator[Element | DroppedText | None]:
     """Elements in order; None for a thematic break."""
-    open_items: list[str] = []  # the marker of each list item that has not shown its text yet
-    index = 0
-    while index < len(tokens):
-        token = tokens[index]
-        if token.type == "heading_open":
-            text = _inline_text(tokens[index + 1])
-            if text:
-                yield Element("Title", text, heading_level=int(token.tag[1]))
-        elif token.type == "list_item_open":
-            open_items.append(f"{token.info}{token.markup} " if token.info else "")
-        elif token.type == "list_item_close":
-            open_items.pop()
-        elif token.type == "paragraph_open":
-            text = _inline_text(tokens[index + 1])
-            if text and open_items:
-                yield Element("ListItem", open_items[-1] + text)
-                open_items[-1] = ""
-            elif text:
-                yield Element("NarrativeText", text)
-        elif token.type in ("fence", "code_block"):
-            if token.content.strip():
+    markers: list[str] = []  # of each open list item that has not shown its text yet
+    for index, token in enumerate(tokens):
+        match token.type:
+            case "heading_open":
+                yield Element("Title", _inline_text(tokens[index + 1]), heading_level=int(token.tag[1]))
+            case "list_item_open":
+                markers.append(f"{token.info}{token.markup} " if token.info else "")
+            case "list_item_close":
+                markers.pop()
+            case "paragraph_open":
+                marker = markers[-1] if markers else ""
+                category = "ListItem" if markers else "NarrativeText"
+                yield Element(category, marker + _inline_text(tokens[index + 1]))
+                markers[-1:] = [""] if markers else []
+            case "fence" | "code_block":
                 yield Element("CodeSnippet", token.content.rstrip("\n"))
-        elif token.type == "table_open":
-            end = next(i for i in range(index, len(tokens)) if tokens[i].type == "table_close")
-            table = table_element(_table_rows(tokens[index:end]), header=True)
-            if table:
-                yield table
-            index = end
-        elif token.type == "html_block":
-            yield from _html_block(token.content)
-        elif token.type == "hr":
-            yield None
-        index += 1
+            case "table_open":
+                end = next(i for i in range(index, len(tokens)) if tokens[i].type == "table_close")
+                table = table_element(_table_rows(tokens[index:end]), header=True)
+                if table:
+                    yield table
+            case "html_block":
+                yield from _html_block(token.content)
+            case "hr":
+                yield None
 
 
 def _inline_text(token: Token) -> str:

@@ -23,8 +23,10 @@ def read_docx(data: bytes) -> ParsedDocument:
     prepare_unstructured()
     from unstructured.partition.docx import partition_docx
 
-    elements = partition_docx(file=io.BytesIO(data), languages=_NO_LANGUAGE_DETECTION)
-    return ParsedDocument(tuple(e for e in map(from_unstructured, elements) if e is not None))
+    found = partition_docx(file=io.BytesIO(data), languages=_NO_LANGUAGE_DETECTION)
+    elements = tuple(e for e in map(from_unstructured, found) if e is not None)
+    # Word notes page breaks where it last rendered them; a file that it never rendered has none.
+    return ParsedDocument(elements, page_count=max((e.page_number or 0 for e in elements), default=0) or None)
 
 
 def read_odt(data: bytes) -> ParsedDocument:
@@ -42,7 +44,10 @@ def read_pptx(data: bytes, *, limits: ParseLimits) -> ParsedDocument:
 
     slides = len(Presentation(io.BytesIO(data)).slides)
     if slides > limits.pages:
-        raise LimitExceeded(f"The file has {slides} slides, more than the limit of {limits.pages}; raise KB_LIMITS or split it.")
+        raise LimitExceeded(
+            f"The file has {slides} slides, more than the limit of {limits.pages}; "
+            "raise limits.pages or split the file."
+        )
     found = partition_pptx(file=io.BytesIO(data), include_slide_notes=True, languages=_NO_LANGUAGE_DETECTION)
     elements = [e for e in map(from_unstructured, found) if e is not None]
     return ParsedDocument(tuple(_only_title_shapes(e) for e in elements), page_count=slides)

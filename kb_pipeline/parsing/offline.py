@@ -32,4 +32,4 @@ def prepare_unstructured() -> None:
 
     nlp = spacy.blank("xx")
     nlp.add_pipe("sentencizer", config={"punct_chars": _SENTENCE_ENDS})
-    tokenize._get_nlp = lambda: nlp  # type: ignore[assignment]
+    tokenize._get_nlp = lambda: nlp  # type: ignore[assignment]  # noqa: SLF001 (there is no public way)

@@ -167,8 +167,10 @@ class _Worker:
             fcntl.flock(lock, fcntl.LOCK_EX)
             numbers = (limits.seconds, limits.memory_mb, limits.pages, limits.unzipped_mb)
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BOOTSTRAP, str(Path(kb_pipeline.__file__).parents[1])]
-                + [str(theirs.fileno()), str(self._folder), *map(str, numbers)],
+                [
+                    *(sys.executable, "-P", "-c", _BOOTSTRAP, str(Path(kb_pipeline.__file__).parents[1])),
+                    *(str(theirs.fileno()), str(self._folder), *map(str, numbers)),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), lock),
@@ -234,8 +236,9 @@ class _Worker:
                 f"The parser process does not start (exit {code}); its reason is on standard error, or run kb doctor."
             )
         if code in (-signal.SIGALRM, -signal.SIGXCPU):
+            seconds = self._limits.seconds
             return LimitExceeded(
-                f"Reading the file takes more than {self._limits.seconds:.0f} s; raise limits.seconds or split the file."
+                f"Reading the file takes more than {seconds:g} s; raise limits.seconds or split the file."
             )
         cause = signal.Signals(-code).name if code < 0 else f"exit {code}"
         return ParserCrashed(

@@ -33,7 +33,9 @@ def rows_to_html(rows: Rows, *, header: bool) -> str:
     parts = ["<table>"]
     for index, row in enumerate(rows):
         tag = "th" if header and index == 0 else "td"
-        parts.append("<tr>" + "".join(f"<{tag}>{html_module.escape(cell, quote=False)}</{tag}>" for cell in row) + "</tr>")
+        parts.append(
+            "<tr>" + "".join(f"<{tag}>{html_module.escape(cell, quote=False)}</{tag}>" for cell in row) + "</tr>"
+        )
     parts.append("</table>")
     return "".join(parts)
 

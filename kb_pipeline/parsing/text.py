@@ -74,7 +74,9 @@ def _blocks(lines: list[str]) -> Iterator[tuple[str, str]]:
         if not line:
             yield from _paragraph(paragraph)
             paragraph = []
-        elif is_numbered_heading(line) or (_UNDERLINE.match(following) and not paragraph and display_width(line) <= 100):
+        elif is_numbered_heading(line) or (
+            _UNDERLINE.match(following) and not paragraph and display_width(line) <= 100
+        ):
             yield from _paragraph(paragraph)
             paragraph = []
             yield "Title", line
@@ -90,7 +92,9 @@ def _starts_new(previous: str, line: str) -> bool:
     """Whether `line` begins a paragraph although no blank line precedes it."""
     if _BULLET.match(line.strip()) or numbering_scheme(line.strip()):
         return True
-    wrapped = display_width(previous.rstrip()) >= _HARD_WRAP_COLUMNS and not previous.rstrip().endswith(_SENTENCE_END[:3])
+    wrapped = display_width(previous.rstrip()) >= _HARD_WRAP_COLUMNS and not previous.rstrip().endswith(
+        _SENTENCE_END[:3]
+    )
     return line[:1] in ("\u3000", "\t") or not wrapped
 
 

@@ -26,7 +26,9 @@ _LARGER = 1.1  # times the body size
 _LONGEST = 120  # columns of a heading; East Asian characters count two
 _MOST_LINES = 3
 _DEEPEST = 6
-_NOT_A_HEADING = re.compile(r"[。；;，,、：]$|(?<=[a-z])\.$|\.{4,}|…{2,}|·{4,}|^[\W\d_]*$|^(?:注|资料来源|数据来源|Source|Note)\s*[:：]")
+_NOT_A_HEADING = re.compile(
+    r"[。；;，,、：]$|(?<=[a-z])\.$|\.{4,}|…{2,}|·{4,}|^[\W\d_]*$|^(?:注|资料来源|数据来源|Source|Note)\s*[:：]"
+)
 _CAPTION = re.compile(r"(?:图表?|表格?|专栏|Figure|Fig\.?|Table)\s*[\d一二三四五六七八九十]")
 
 
@@ -61,7 +63,7 @@ def heading_levels(paragraphs: Sequence[Paragraph], bookmarks: Sequence[Bookmark
     for index, paragraph in enumerate(paragraphs):
         if index in marked or _stands_out(paragraph, body):
             scheme = numbering_scheme(paragraph.text)
-            keys[index] = scheme if scheme else (paragraph.size, paragraph.bold)
+            keys[index] = scheme or (paragraph.size, paragraph.bold)
     levels = _key_levels(keys, paragraphs)
     by_bookmark = _bookmark_levels(keys, marked)
     deepest_marked = max(by_bookmark.values(), default=0)

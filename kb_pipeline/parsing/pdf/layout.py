@@ -6,6 +6,7 @@ vertical strip near the middle that few spans cross, with running text on both s
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -69,8 +70,9 @@ def with_edges(lines: Sequence[Line]) -> list[Line]:
             left, right, count = edges[line.region, line.size]
             if count < _FEWEST_OF_SIZE:
                 left, right, _ = edges[line.region, None]
-            line = replace(line, left=left, right=right)
-        found.append(line)
+            found.append(replace(line, left=left, right=right))
+        else:
+            found.append(line)
     return found
 
 
@@ -164,7 +166,7 @@ def _on_one_line(a: Span, b: Span) -> bool:
 def _line(row: list[Span], page_number: int, region: int) -> Line:
     row = sorted(row, key=lambda span: span.x0)
     text = row[0].text
-    for before, span in zip(row, row[1:], strict=False):
+    for before, span in itertools.pairwise(row):
         gap = (span.x0 - before.x1) / max(before.size, span.size, 1.0)
         text += ("  " if gap > _WIDE_GAP else " " if gap > _WORD_GAP else "") + span.text
     if all(len(span.text) == 1 for span in row):

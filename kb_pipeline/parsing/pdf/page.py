@@ -18,7 +18,12 @@ _BOLD_NAME = re.compile(r"bold|black|heavy|simhei|heiti|黑", re.IGNORECASE)
 _SPAN_GAP = 1.0  # ems between two characters that begin a new span
 _BACK_GAP = 0.6  # ems that a character may stand left of the end of the one before
 _BASELINE_SHIFT = 0.45  # of the height: more is another line
+_SAME_PLACE = 0.25  # of its width: a character that near to an equal one is the same one
 _TILT = math.radians(3)  # text tilted by more against the axes is a watermark
+_SPACE = 0x20
+_LINE_ENDS = frozenset({0x0A, 0x0D})
+_LINE_END_HYPHEN = 0x02  # pdfium's sign for a hyphen at which a word was divided
+_UNMAPPED = frozenset({0, 0xFFFD, 0xFFFE, 0xFFFF})
 _RULE_THICKNESS = 2.5  # points
 _SHORTEST_RULE = 6.0  # points
 _FEWEST_PATHS = 4  # fewer cannot rule a table
@@ -123,63 +128,79 @@ class _View:
 
 
 def _read_spans(textpage: pdfium.PdfTextPage, view: _View) -> tuple[tuple[Span, ...], float]:
+    """The spans in the order of the content stream, and the share of characters without a Unicode value."""
     raw = textpage.raw
-    count = pdfium_c.FPDFText_CountChars(raw)
     rect = pdfium_c.FS_RECTF()
     rect_pointer = ctypes.byref(rect)
     unicode_of, box_of = pdfium_c.FPDFText_GetUnicode, pdfium_c.FPDFText_GetLooseCharBox
-    spans: list[Span] = []
+    builder = _SpanBuilder(raw)
     unmapped = visible = 0
-    chars: list[str] = []
-    centres: list[float] = []
-    first = last = 0
-    x0 = top = x1 = bottom = 0.0  # of the span so far
-    previous_x1 = 0.0
-    previous = ""
-
-    def finish() -> None:
-        if chars and "".join(chars).strip():
-            spans.append(_span(raw, first, last, "".join(chars), (x0, top, x1, bottom), tuple(centres)))
-        chars.clear()
-        centres.clear()
-
-    for index in range(count):
+    for index in range(pdfium_c.FPDFText_CountChars(raw)):
         code = unicode_of(raw, index)
-        if code in (10, 13):
+        if code in _LINE_ENDS:
             continue
-        if code == 32:
-            if chars and chars[-1] != " ":
-                chars.append(" ")
-                centres.append(previous_x1)
+        if code == _SPACE:
+            builder.add_space()
             continue
-        if 0xD800 <= code <= 0xDFFF or code > 0x10FFFF or not box_of(raw, index, rect_pointer):
+        if not box_of(raw, index, rect_pointer):
             continue
         visible += 1
-        if code in (0, 0xFFFD, 0xFFFE, 0xFFFF):
+        if code in _UNMAPPED or 0xD800 <= code <= 0xDFFF or code > 0x10FFFF:
             unmapped += 1
             continue
-        c0, ctop, c1, cbottom = view.box(rect.left, rect.bottom, rect.right, rect.top)
-        character = RADICALS.get(code) or chr(code)
-        if code == 2:  # pdfium's mark of a hyphen at the end of a line
-            character = "-"
-        height = cbottom - ctop
-        if chars:
-            em = max(height, 1.0)
-            shifted = abs((ctop + cbottom) - (top + bottom)) / 2 > _BASELINE_SHIFT * max(em, bottom - top)
-            gap = c0 - previous_x1
-            if character == previous and not shifted and abs(c1 - previous_x1) < 0.25 * (c1 - c0):
-                continue  # the same character printed twice to look bold
+        character = "-" if code == _LINE_END_HYPHEN else RADICALS.get(code) or chr(code)
+        builder.add(index, character, view.box(rect.left, rect.bottom, rect.right, rect.top))
+    builder.finish()
+    return tuple(builder.spans), unmapped / visible if visible else 0.0
+
+
+class _SpanBuilder:
+    """Puts characters together to spans: a new one begins at a new baseline, after a wide gap, or on the way back."""
+
+    def __init__(self, raw: pdfium_c.FPDF_TEXTPAGE) -> None:
+        self.spans: list[Span] = []
+        self._raw = raw
+        self._start()
+
+    def _start(self) -> None:
+        self._characters: list[str] = []
+        self._centres: list[float] = []
+        self._first = self._last = 0
+        self._box = (0.0, 0.0, 0.0, 0.0)
+        self._end = 0.0  # right edge of the last character
+
+    def add_space(self) -> None:
+        if self._characters and self._characters[-1] != " ":
+            self._characters.append(" ")
+            self._centres.append(self._end)
+
+    def add(self, index: int, character: str, box: tuple[float, float, float, float]) -> None:
+        """`box`: left, top, right, bottom."""
+        left, top, right, bottom = box
+        if self._characters:
+            _, span_top, _, span_bottom = self._box
+            em = max(bottom - top, 1.0)
+            shifted = abs(top + bottom - span_top - span_bottom) / 2 > _BASELINE_SHIFT * max(em, span_bottom - span_top)
+            gap = left - self._end
+            twice = character == self._characters[-1] and abs(right - self._end) < _SAME_PLACE * (right - left)
+            if twice and not shifted:
+                return  # the same character printed again to look bold
             if shifted or gap > _SPAN_GAP * em or gap < -_BACK_GAP * em:
-                finish()
-        if not chars:
-            first, x0, top, x1, bottom = index, c0, ctop, c1, cbottom
+                self.finish()
+        if self._characters:
+            x0, y0, x1, y1 = self._box
+            self._box = min(x0, left), min(y0, top), max(x1, right), max(y1, bottom)
         else:
-            x0, top, x1, bottom = min(x0, c0), min(top, ctop), max(x1, c1), max(bottom, cbottom)
-        chars.append(character)
-        centres.append((c0 + c1) / 2)
-        last, previous, previous_x1 = index, character, c1
-    finish()
-    return tuple(spans), unmapped / visible if visible else 0.0
+            self._first, self._box = index, box
+        self._characters.append(character)
+        self._centres.append((left + right) / 2)
+        self._last, self._end = index, right
+
+    def finish(self) -> None:
+        text = "".join(self._characters)
+        if text.strip():
+            self.spans.append(_span(self._raw, self._first, self._last, text, self._box, tuple(self._centres)))
+        self._start()
 
 
 def _span(
@@ -230,7 +251,9 @@ def _is_bold(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> bool:
 
 
 def _read_rules(page: pdfium.PdfPage, view: _View) -> Iterator[Rule]:
-    paths = [item for item in _top_objects(page.raw) if pdfium_c.FPDFPageObj_GetType(item) == pdfium_c.FPDF_PAGEOBJ_PATH]
+    paths = [
+        item for item in _top_objects(page.raw) if pdfium_c.FPDFPageObj_GetType(item) == pdfium_c.FPDF_PAGEOBJ_PATH
+    ]
     if not _FEWEST_PATHS <= len(paths) <= _MOST_PATHS:
         return
     for path in paths:

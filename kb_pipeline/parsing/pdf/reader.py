@@ -85,7 +85,12 @@ def _read(document: pdfium.PdfDocument, page_count: int) -> ParsedDocument:
     if not pages:
         _refuse(page_count, unreadable)
     reasons = {**contents_lines(pages), **furniture(pages, heights)}
-    dropped += [DroppedText(reasons[id(line)], line.text, line.page_number) for page in pages for line in page if id(line) in reasons]
+    dropped += [
+        DroppedText(reasons[id(line)], line.text, line.page_number)
+        for page in pages
+        for line in page
+        if id(line) in reasons
+    ]
     body = [with_edges([line for line in page if id(line) not in reasons]) for page in pages]
     return ParsedDocument(
         tuple(_elements(list(_blocks(body)), _bookmarks(document))),
@@ -116,7 +121,9 @@ def _page_list(numbers: Sequence[int]) -> str:
 
 def _metadata(document: pdfium.PdfDocument) -> dict[str, str]:
     names = {"Title": "title", "Author": "author"}
-    return {names[name]: value for name, value in document.get_metadata_dict().items() if name in names and value.strip()}
+    return {
+        names[name]: value for name, value in document.get_metadata_dict().items() if name in names and value.strip()
+    }
 
 
 def _bookmarks(document: pdfium.PdfDocument) -> list[Bookmark]:
@@ -154,7 +161,11 @@ def _line_pitches(pages: Sequence[Sequence[Line]]) -> dict[float, float]:
     distances: dict[float, list[float]] = defaultdict(list)
     for page in pages:
         for above, line in itertools.pairwise(page):
-            if above.size == line.size and above.region == line.region and 0 < line.bottom - above.bottom < 4 * line.size:
+            if (
+                above.size == line.size
+                and above.region == line.region
+                and 0 < line.bottom - above.bottom < 4 * line.size
+            ):
                 distances[line.size].append(line.bottom - above.bottom)
     return {size: statistics.median(found) for size, found in distances.items()}
 

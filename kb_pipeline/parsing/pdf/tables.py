@@ -6,16 +6,22 @@ The geometry (which rules cross, which crossings bound a cell, which cells touch
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kb_pipeline.parsing.pdf.page import Page, Rule, Span
+from kb_pipeline.parsing.text import join_lines
 
 _SNAP = 3.0  # points: rules closer than this are one, ends closer than this meet
+_MOST_RULES = 3000  # of one page; more draw a figure
 _FEWEST_ROWS = 2
 _FEWEST_COLUMNS = 2
 _FILLED_SHARE = 0.3  # of the cells; a grid with fewer texts is a drawing
 _LONGEST_CELL = 2000  # characters; a frame around a page of text is no table
+
+_CUT_SHARE = 0.1  # of the spans of a grid may cross its frame; more crosses a drawing
+_NUMBER = re.compile(r"[-+(]?[\d.,]+\s*[%％)]?")
 
 Cell = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -30,8 +36,9 @@ class RuledTable:
 
     @property
     def has_header(self) -> bool:
-        """Whether the first row names the columns: every cell has a text and none is a number."""
-        return all(cell and not cell.replace(",", "").replace(".", "").strip("%％-").isdigit() for cell in self.rows[0])
+        """Whether the first row names the columns: all cells but the corner hold a text, and no number."""
+        corner, *names = self.rows[0]
+        return all(names) and not any(_NUMBER.fullmatch(cell) for cell in (corner, *names))
 
 
 def take_tables(page: Page) -> tuple[list[RuledTable], list[Span]]:
@@ -51,22 +58,56 @@ def take_tables(page: Page) -> tuple[list[RuledTable], list[Span]]:
 def _grids(rules: Sequence[Rule]) -> list[list[Cell]]:
     from pdfplumber.table import cells_to_tables, edges_to_intersections, intersections_to_cells, merge_edges
 
-    edges = [
-        {
-            "x0": rule.x0,
-            "x1": rule.x1,
-            "top": rule.top,
-            "bottom": rule.bottom,
-            "width": rule.x1 - rule.x0,
-            "height": rule.bottom - rule.top,
-            "orientation": "h" if rule.top == rule.bottom else "v",
-            "object_type": "line",
-        }
-        for rule in rules
-    ]
-    merged = merge_edges(edges, _SNAP, _SNAP, _SNAP, _SNAP)
-    cells = intersections_to_cells(edges_to_intersections(merged, _SNAP, _SNAP))
-    return list(cells_to_tables(cells))
+    grids: list[list[Cell]] = []
+    for cluster in _clusters(rules):
+        edges = [_edge(rule) for rule in [*cluster, *_frame(cluster)]]
+        merged = merge_edges(edges, _SNAP, _SNAP, _SNAP, _SNAP)
+        cells = intersections_to_cells(edges_to_intersections(merged, _SNAP, _SNAP))
+        grids.extend(cells_to_tables(cells))
+    return grids
+
+
+def _edge(rule: Rule) -> dict[str, object]:
+    return {
+        "x0": rule.x0,
+        "x1": rule.x1,
+        "top": rule.top,
+        "bottom": rule.bottom,
+        "width": rule.x1 - rule.x0,
+        "height": rule.bottom - rule.top,
+        "orientation": "h" if rule.top == rule.bottom else "v",
+        "object_type": "line",
+    }
+
+
+def _clusters(rules: Sequence[Rule]) -> list[list[Rule]]:
+    """Rules that touch each other, directly or through others; those that cannot rule a table are left out."""
+    if len(rules) > _MOST_RULES:
+        return []
+    remaining = sorted(rules, key=lambda rule: rule.top)
+    clusters: list[list[Rule]] = []
+    while remaining:
+        cluster = [remaining.pop(0)]
+        for rule in cluster:  # grows while it is walked
+            touching = [other for other in remaining if _touch(rule, other)]
+            cluster.extend(touching)
+            if touching:
+                remaining = [other for other in remaining if other not in touching]
+        horizontal = sum(rule.top == rule.bottom for rule in cluster)
+        if horizontal >= _FEWEST_ROWS and len(cluster) - horizontal >= _FEWEST_COLUMNS - 1:
+            clusters.append(cluster)
+    return clusters
+
+
+def _touch(a: Rule, b: Rule) -> bool:
+    return a.x0 - _SNAP <= b.x1 and b.x0 - _SNAP <= a.x1 and a.top - _SNAP <= b.bottom and b.top - _SNAP <= a.bottom
+
+
+def _frame(cluster: Sequence[Rule]) -> list[Rule]:
+    """The outer frame: many tables leave their sides open."""
+    x0, x1 = min(rule.x0 for rule in cluster), max(rule.x1 for rule in cluster)
+    top, bottom = min(rule.top for rule in cluster), max(rule.bottom for rule in cluster)
+    return [Rule(x0, top, x1, top), Rule(x0, bottom, x1, bottom), Rule(x0, top, x0, bottom), Rule(x1, top, x1, bottom)]
 
 
 def _fill(cells: list[Cell], spans: list[Span]) -> tuple[RuledTable, list[Span]] | None:
@@ -78,16 +119,20 @@ def _fill(cells: list[Cell], spans: list[Span]) -> tuple[RuledTable, list[Span]]
     x1, bottom = max(cell[2] for cell in cells), max(cell[3] for cell in cells)
     inside: dict[Cell, list[tuple[float, str]]] = {cell: [] for cell in cells}
     outside: list[Span] = []
+    cut = 0
     by_row = sorted(cells, key=lambda cell: (cell[1], cell[0]))
     for span in spans:
         middle = (span.top + span.bottom) / 2
         row = [cell for cell in by_row if cell[1] <= middle < cell[3]]
-        pieces = _split(span, row)
-        if pieces is None or span.tilted:
+        pieces, whole = _split(span, row)
+        cut += bool(pieces) and not whole
+        if not whole or span.tilted:
             outside.append(span)
             continue
         for cell, text in pieces:
             inside[cell].append((span.top, text))
+    if cut > _CUT_SHARE * (len(spans) - len(outside)):
+        return None
     texts = {cell: _cell_text(found) for cell, found in inside.items()}
     filled = sum(bool(text) for text in texts.values())
     if filled < _FILLED_SHARE * len(cells) or filled < 2 or max(map(len, texts.values())) > _LONGEST_CELL:
@@ -99,33 +144,46 @@ def _fill(cells: list[Cell], spans: list[Span]) -> tuple[RuledTable, list[Span]]
             [i for i, start in enumerate(lefts) if cell[0] - _SNAP <= start < cell[2] - _SNAP],
         ):
             rows[row_index][column_index] = text
-    return RuledTable(x0, top, x1, bottom, tuple(map(tuple, rows))), outside
+    rows = _without_false_columns(rows)
+    return (RuledTable(x0, top, x1, bottom, tuple(map(tuple, rows))), outside) if len(rows[0]) > 1 else None
 
 
-def _starts(values: itertools.chain[float] | Sequence[float] | object) -> list[float]:
+def _without_false_columns(rows: list[list[str]]) -> list[list[str]]:
+    """Neighbouring columns that differ in no row are one: frames drawn inside cells make columns of their own."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    merged = columns[:1]
+    for column in columns[1:]:
+        if all(a == b or not a or not b for a, b in zip(merged[-1], column, strict=True)):
+            merged[-1] = [a or b for a, b in zip(merged[-1], column, strict=True)]
+        else:
+            merged.append(column)
+    return [list(row) for row in zip(*merged, strict=True)]
+
+
+def _starts(values: Iterable[float]) -> list[float]:
     """Distinct coordinates; those within the snap distance are one."""
     starts: list[float] = []
-    for value in sorted(values):  # type: ignore[call-overload]
+    for value in sorted(values):
         if not starts or value - starts[-1] > _SNAP:
             starts.append(value)
     return starts
 
 
-def _split(span: Span, row: list[Cell]) -> list[tuple[Cell, str]] | None:
-    """The text of a span by the cells that its characters stand in; None for a span outside all."""
+def _split(span: Span, row: list[Cell]) -> tuple[list[tuple[Cell, str]], bool]:
+    """The text of a span by the cells that its characters stand in, and whether all of them stand in some cell."""
     pieces: list[tuple[Cell, str]] = []
+    whole = True
     for character, centre in zip(span.raw, span.centres, strict=True):
-        cell = next((cell for cell in row if cell[0] <= centre < cell[2]), None)
+        cell = next((cell for cell in row if cell[0] - _SNAP <= centre < cell[2] + _SNAP), None)
         if cell is None:
-            continue
-        if pieces and pieces[-1][0] == cell:
+            whole = whole and character == " "
+        elif pieces and pieces[-1][0] == cell:
             pieces[-1] = (cell, pieces[-1][1] + character)
         else:
             pieces.append((cell, character))
-    return [(cell, text.strip()) for cell, text in pieces if text.strip()] or None
+    found = [(cell, text.strip()) for cell, text in pieces if text.strip()]
+    return found, whole and bool(found)
 
 
 def _cell_text(found: list[tuple[float, str]]) -> str:
-    from kb_pipeline.parsing.text import join_lines
-
     return join_lines([text for _, text in sorted(found, key=lambda item: item[0])])
