@@ -50,6 +50,11 @@ def listening(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
+def is_heard() -> bool:
+    """Whether somebody listens already."""
+    return not isinstance(_listener.get(), _Silence)
+
+
 @contextmanager
 def track(what: str, total: int) -> Iterator[Track]:
     """A piece of work of `total` steps, called `what` in a person's words."""

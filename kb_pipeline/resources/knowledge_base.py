@@ -6,12 +6,12 @@ when the step ends. The servers themselves outlive the run: they are shared by a
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import dagster as dg
 
 from kb_pipeline.errors import KbError
-from kb_pipeline.progress import LogLines, listening
+from kb_pipeline.progress import LogLines, is_heard, listening
 from kb_pipeline.resources.embedding_server import EmbeddingServerResource
 from kb_pipeline.resources.postgres import PostgresResource
 from kb_pipeline.settings import Settings, load_settings
@@ -49,7 +49,8 @@ def step(resource: KnowledgeBaseResource, log: dg.DagsterLogManager) -> Iterator
     What went wrong stays the cause of the dg.Failure, so that a caller in the same process finds it.
     """
     try:
-        with listening(LogLines(log.info)), resource.site() as site:
+        # A command that runs the job in its own process shows progress its own way.
+        with nullcontext() if is_heard() else listening(LogLines(log.info)), resource.site() as site:
             yield site
     except KbError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error

@@ -1,0 +1,407 @@
+"""The `kb` command.
+
+Every command takes `--json`: one JSON document on stdout and nothing else there; progress and notes go
+to stderr. Exit codes: 0 done; 1 done, and it found something wrong; 2 the call or the settings are wrong;
+3 something it needs is not there. An error is one line that says what to do; `--debug` shows where it arose.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from kb_pipeline.errors import KbError
+
+if TYPE_CHECKING:
+    from kb_pipeline.operations.ingest import IngestResult
+    from kb_pipeline.settings import Settings
+    from kb_pipeline.site import Site
+
+app = typer.Typer(
+    help="A searchable knowledge base out of your documents.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+failures_app = typer.Typer(help="Documents that could not be processed, and why.", invoke_without_command=True)
+app.add_typer(failures_app, name="failures")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
+EXIT_FOUND = 1
+EXIT_USAGE = 2
+
+
+class Mode(StrEnum):
+    HYBRID = "hybrid"
+    VECTOR = "vector"
+    LEXICAL = "lexical"
+
+
+def main() -> NoReturn:
+    """The entry point: turns every failure into one line and an exit code."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        code = app(arguments, standalone_mode=False)
+    except KbError as error:
+        if debug:
+            raise
+        _exit_with(str(error), error.exit_code)
+    except TyperException as error:
+        _exit_with(f"{error} See kb --help.", EXIT_USAGE)
+    except (KeyboardInterrupt, typer.Abort):
+        _exit_with("Interrupted; what was committed stays, and the next run goes on from there.", 130)
+    except BrokenPipeError:
+        # The reader of our output went away (kb … | head).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FOUND)
+    except Exception as error:
+        # A defect of ours. Messages of libraries may quote document text, so only the kind is shown.
+        if debug:
+            raise
+        _exit_with(
+            f"Something unexpected went wrong ({type(error).__name__}); run again with --debug and report it.",
+            EXIT_FOUND,
+        )
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@app.command()
+def ingest(
+    path: Annotated[str | None, typer.Argument(help="A folder, which becomes a source, or a path inside one.")] = None,
+    allow_mass_delete: Annotated[
+        bool, typer.Option("--allow-mass-delete", help="Delete even when most of a source vanished.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Bring the knowledge base up to date with its sources."""
+    from kb_pipeline.operations.ingest import ingest
+
+    with _site() as site, _progress(as_json):
+        result = ingest(site, path, allow_mass_delete=allow_mass_delete)
+    if as_json:
+        _print_json(asdict(result))
+    else:
+        _say_ingest(result)
+    return EXIT_FOUND if result.failed or result.held else 0
+
+
+@app.command()
+def plan(
+    path: Annotated[str | None, typer.Argument(help="A folder, or a path inside a source.")] = None,
+    allow_mass_delete: Annotated[
+        bool, typer.Option("--allow-mass-delete", help="Count deletions even when most of a source vanished.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Say what an ingest would do, changing nothing."""
+    from kb_pipeline.operations.ingest import plan
+
+    with _site() as site, _progress(as_json):
+        result = plan(site, path, allow_mass_delete=allow_mass_delete)
+    if as_json:
+        _print_json(result.as_dict())
+        return 0
+    counts = result.counts
+    _say(
+        f"{counts.scanned:,} files: {counts.new} new, {counts.changed} changed, {counts.moved} moved, "
+        f"{counts.deleted} deleted, {counts.unchanged:,} unchanged; {counts.pending} pending from earlier."
+    )
+    if counts.held:
+        _say(f"{counts.held} deletions are held: too much vanished at once. Use --allow-mass-delete if it is meant.")
+    _say(f"About {result.estimated_tokens:,} tokens to embed, {result.estimated_seconds:,.0f} s.")
+    return 0
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="The file to look at.")],
+    as_json: Json = False,
+) -> int:
+    """Parse, clean, mask and chunk one file, storing nothing."""
+    from kb_pipeline.operations.inspect import inspect
+    from kb_pipeline.privacy.key import load_or_create_key
+    from kb_pipeline.privacy.masking import Masker, MaskingPolicy
+
+    settings = _settings()
+    result = inspect(file, settings, Masker(MaskingPolicy(), load_or_create_key(settings.home_path)))
+    if as_json:
+        _print_json(result.as_dict())
+        return 0
+    document = result.document
+    _say(f"{result.source_file}: {len(document.elements)} elements, {document.page_count or 'no'} pages")
+    for element in document.elements:
+        page = f"p{element.page_number}" if element.page_number else ""
+        level = f" {element.heading_level}" if element.heading_level else ""
+        _say(f"{page:>6} {element.category + level:<16} {_one_line(element.text)}")
+    for dropped in document.dropped:
+        _say(f"  dropped ({dropped.reason}): {_one_line(dropped.text)}")
+    for chunk in result.chunks:
+        _say(f"chunk {chunk.ordinal} [{' > '.join(chunk.section_path)}] {chunk.token_count} tokens")
+        _say(f"  {_one_line(chunk.content, 300)}")
+    for entity, count in sorted(document.privacy_counts.items()):
+        _say(f"masked: {count} {entity}")
+    return 0
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="The question.")],
+    k: Annotated[int, typer.Option("--k", help="How many hits.")] = 10,
+    mode: Annotated[Mode, typer.Option("--mode", help="How to search.")] = Mode.HYBRID,
+    collection: Annotated[list[str] | None, typer.Option("--collection", help="Only these collections.")] = None,
+    where: Annotated[
+        str | None, typer.Option("--where", help="Only what this condition holds for, e.g. \"page_number >= 3\".")
+    ] = None,
+    generation: Annotated[str | None, typer.Option("--generation", help="Another generation than the active.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Search the knowledge base."""
+    from kb_pipeline.operations.search import search
+    from kb_pipeline.search.retrieve import SearchRequest
+
+    with _site() as site:
+        result = search(site, SearchRequest(query, k, mode.value, tuple(collection or ()), where, generation))
+    if as_json:
+        _print_json(result.as_json())
+        return 0
+    if result.note:
+        _note(result.note.text)
+    for hit in result.hits:
+        page = f", page {hit.page_number}" if hit.page_number else ""
+        _say(f"{hit.rank:>2}. {hit.source_file}{page}  ({hit.score:.4f})")
+        if hit.section_path:
+            _say(f"    {' > '.join(hit.section_path)}")
+        _say(f"    {_one_line(hit.content, 240)}")
+    if not result.hits:
+        _say("Nothing found.")
+    return 0
+
+
+@app.command()
+def status(as_json: Json = False) -> int:
+    """Documents, chunks, vectors, what is pending or failed, generations and servers."""
+    from kb_pipeline.operations.status import status
+
+    with _site() as site:
+        result = status(site)
+    if as_json:
+        _print_json(result)
+        return 0
+    _say(
+        f"{result['documents']:,} documents, {result['chunks']:,} chunks, {result['vectors']:,} vectors; "
+        f"{result['pending']} pending, {result['failed']} failed"
+    )
+    _table("Collections", result["collections"])
+    _table("Generations", result["generations"])
+    _table("Sources", result["sources"])
+    _table("Servers", result["servers"])
+    return 0
+
+
+@failures_app.callback()
+def failures(context: typer.Context, as_json: Json = False) -> int:
+    """List the documents that could not be processed, and why."""
+    if context.invoked_subcommand is not None:
+        return 0
+    from kb_pipeline.store import ledger
+
+    with _site() as site:
+        found = ledger.failures(site.connect(), site.scope())
+    if as_json:
+        rows = [{"source_file": failure.path, **asdict(failure)} for failure in found]
+        _print_json({"failures": rows})
+    else:
+        for failure in found:
+            when = f"again after {failure.next_retry:%Y-%m-%d %H:%M}" if failure.next_retry else "when it changes"
+            _say(f"{failure.path}: {failure.reason} ({failure.stage}, {failure.attempts} attempts, tried {when})")
+        if not found:
+            _say("No failures.")
+    return EXIT_FOUND if found else 0
+
+
+@failures_app.command("retry")
+def retry_failures(as_json: Json = False) -> int:
+    """Try every failed document again."""
+    from kb_pipeline.operations.ingest import ingest
+    from kb_pipeline.store import ledger
+
+    with _site() as site, _progress(as_json):
+        due = ledger.retry_failures(site.connect())
+        result = ingest(site, None)
+    if as_json:
+        _print_json({"retried": due, **asdict(result)})
+    else:
+        _say(f"{due} documents tried again.")
+        _say_ingest(result)
+    return EXIT_FOUND if result.failed else 0
+
+
+@app.command()
+def audit(
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Compare sources, ledger, chunks, vectors and the serving table."""
+    from kb_pipeline.operations.audit import audit
+
+    with _site() as site:
+        result = audit(site, repair=repair)
+    if as_json:
+        _print_json(result.as_dict())
+    else:
+        for finding in result.findings:
+            _say(f"{finding.kind}: {finding.count} ({', '.join(finding.examples)})")
+        for finding in result.reclaimable:
+            _say(f"{finding.kind}: {finding.count}, only space; kb audit --repair removes them")
+        if not result.findings:
+            _say("Everything agrees.")
+        elif not repair:
+            _say("Run kb ingest to bring it up to date, or kb audit --repair.")
+    return EXIT_FOUND if result.findings else 0
+
+
+@app.command()
+def doctor(as_json: Json = False) -> int:
+    """Look at each thing that is needed: there or not, version, and what to do."""
+    from kb_pipeline.operations.doctor import examine
+
+    checks = examine(_settings())
+    if as_json:
+        _print_json({"checks": [asdict(check) for check in checks]})
+    else:
+        for check in checks:
+            _say(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
+            if check.remedy:
+                _say(f"     {check.remedy}")
+    return 0 if all(check.ok for check in checks) else EXIT_FOUND
+
+
+@app.command()
+def up() -> int:
+    """Dagster with its daemon and the search server, in the foreground; Ctrl-C stops all of it."""
+    from kb_pipeline.services.up import run_up
+
+    return run_up(_settings())
+
+
+@app.command()
+def down(as_json: Json = False) -> int:
+    """Stop the embedded database and the CPU embedding server of this KB_HOME."""
+    from kb_pipeline.services.daemon import stop_all
+
+    stopped = stop_all(_settings().home_path)
+    if as_json:
+        _print_json({"stopped": stopped})
+    else:
+        _say(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+    return 0
+
+
+@app.command()
+def serve() -> int:
+    """Only the search server, in the foreground."""
+    from kb_pipeline.operations.search import serve
+
+    return serve(_settings())
+
+
+def _settings() -> Settings:
+    from kb_pipeline.settings import load_settings
+
+    return load_settings()
+
+
+@contextmanager
+def _site() -> Iterator[Site]:
+    from kb_pipeline.site import open_site
+    from kb_pipeline.store.database import database_errors
+
+    with database_errors(), open_site(_settings()) as site:
+        yield site
+
+
+@contextmanager
+def _progress(as_json: bool) -> Iterator[None]:
+    """Bars on stderr while something takes long; nothing when it is piped or JSON is asked for."""
+    if as_json or not sys.stderr.isatty():
+        yield
+        return
+    from kb_pipeline.bars import showing_bars
+
+    with showing_bars():
+        yield
+
+
+def _say_ingest(result: IngestResult) -> None:
+    _say(
+        f"{result.scanned:,} files: {result.new} new, {result.changed} changed, {result.moved} moved, "
+        f"{result.deleted} deleted, {result.unchanged:,} unchanged, {result.failed} failed."
+    )
+    if result.runs:
+        _say(
+            f"{result.chunks_written} chunks written, {result.texts_embedded} texts embedded, "
+            f"{result.texts_reused} reused, {result.seconds:.1f} s."
+        )
+    if result.writing:
+        _say(f"{result.writing} files are still being written; run again when they are complete.")
+    if result.held:
+        _say(f"{result.held} deletions are held: too much vanished at once. Use --allow-mass-delete if it is meant.")
+    if result.quarantined:
+        _say(f"{result.quarantined} documents cannot be processed; kb failures says why.")
+
+
+def _table(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE)
+    for column in rows[0]:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console().print(table)
+
+
+def _one_line(text: str, width: int = 100) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= width else flat[: width - 1] + "…"
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+
+
+def _note(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _exit_with(sentence: str, code: int) -> NoReturn:
+    typer.echo(f"kb: {sentence}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""DAGSTER_HOME for the commands of this project: KB_HOME/dagster, with the project's dagster.yaml."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kb_pipeline.errors import SettingsError
+from kb_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+INSTANCE_FILE = "dagster.yaml"
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """Make KB_HOME/dagster with a copy of the project's dagster.yaml, and return it.
+
+    Raises SettingsError when the project's file is not there.
+    """
+    project = Path(__file__).resolve().parent.parent / INSTANCE_FILE
+    if not project.is_file():
+        raise SettingsError(f"{project} is missing; run kb from a checkout of kb_pipeline.")
+    home = settings.home_path / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    copy = home / INSTANCE_FILE
+    if not copy.exists() or copy.read_bytes() != project.read_bytes():
+        draft = copy.with_suffix(f".{os.getpid()}")
+        draft.write_bytes(project.read_bytes())
+        draft.replace(copy)
+    return home
+
+
+@contextmanager
+def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """The Dagster instance of KB_HOME, whose runs the web server shows."""
+    import dagster as dg
+
+    # Dagster and what runs inside the job read the environment.
+    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
+    os.environ["KB_HOME"] = str(settings.home_path)
+    with dg.DagsterInstance.get() as found:
+        yield found

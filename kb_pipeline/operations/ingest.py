@@ -1,0 +1,205 @@
+"""Bringing the knowledge base up to date from the command line, by running the refresh job here.
+
+Dagster is only imported when there is something to do: finding out that nothing changed stays cheap.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from kb_pipeline.errors import KbError, SourceUnavailable
+from kb_pipeline.operations import sources
+from kb_pipeline.site import Site
+from kb_pipeline.stages.planning import Plan, make_plan, spans
+from kb_pipeline.store import ledger
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+# Estimates of `kb plan`, from the sample documents; only to tell minutes from hours.
+CHARACTERS_PER_BYTE = 0.6
+CHARACTERS_PER_TOKEN = 2.5
+TOKENS_PER_SECOND = 5_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScanCounts:
+    """What the sources hold against the ledger; `pending` documents wait from an earlier run."""
+
+    scanned: int
+    new: int
+    changed: int
+    moved: int
+    deleted: int
+    unchanged: int
+    writing: int
+    held: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """`failed`: documents that failed in this run; `quarantined`: all that have a failure now."""
+
+    scanned: int
+    new: int
+    changed: int
+    moved: int
+    deleted: int
+    unchanged: int
+    writing: int
+    held: int
+    failed: int
+    quarantined: int
+    chunks_written: int
+    texts_embedded: int
+    texts_reused: int
+    seconds: float
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    counts: ScanCounts
+    estimated_tokens: int
+    estimated_seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            **asdict(self.counts),
+            "estimated_tokens": self.estimated_tokens,
+            "estimated_seconds": self.estimated_seconds,
+        }
+
+
+def plan(site: Site, path: str | None, *, allow_mass_delete: bool = False) -> PlanResult:
+    """What an ingest would do, changing nothing but the list of sources of kb.toml."""
+    connection = site.connect()
+    sources.register_configured(connection, site.settings)
+    known = {source.uri for source in ledger.sources(connection)}
+    limit = sources.prefixes(connection, path)
+    if limit is not None and not known.issuperset(limit):
+        # A folder that is not yet a source: look at it inside a transaction that is taken back.
+        connection.autocommit = False
+        for uri in limit:
+            ledger.register_source(connection, uri)
+    found = _plan(site, connection, limit, allow_mass_delete)
+    touched = [entry for scan in found.scans for entry in scan.diff.new]
+    touched += [change.entry for scan in found.scans for change in scan.diff.changed]
+    tokens = int(sum(entry.size for entry in touched) * CHARACTERS_PER_BYTE / CHARACTERS_PER_TOKEN)
+    counts = scan_counts(found)
+    if not connection.autocommit:
+        connection.rollback()
+    return PlanResult(counts, tokens, round(tokens / TOKENS_PER_SECOND, 1))
+
+
+def ingest(site: Site, path: str | None, *, allow_mass_delete: bool = False) -> IngestResult:
+    """Scan, then run the refresh job over the shards with work, a run per span.
+
+    Raises SettingsError, SourceUnavailable, EmbeddingServerUnavailable; what was committed stays.
+    """
+    started = time.monotonic()
+    connection = site.connect()
+    sources.register_configured(connection, site.settings)
+    if path is not None:
+        for uri in sources.prefixes(connection, path) or ():
+            ledger.register_source(connection, uri)
+    limit = sources.prefixes(connection, path)
+    found = _plan(site, connection, limit, allow_mass_delete)
+    totals: Counter[str] = Counter()
+    runs = []
+    for first, last in spans(found.dirty, site.settings.documents_per_run):
+        run_id, counts = _run_job(site, first, last, limit, allow_mass_delete)
+        runs.append(run_id)
+        totals.update(counts)
+    counts = scan_counts(found)
+    return IngestResult(
+        scanned=counts.scanned,
+        new=counts.new,
+        changed=counts.changed,
+        moved=counts.moved,
+        deleted=counts.deleted,
+        unchanged=counts.unchanged,
+        writing=counts.writing,
+        held=counts.held,
+        failed=totals["failed"],
+        quarantined=ledger.count_failures(connection, site.scope()),
+        chunks_written=totals["chunks_written"],
+        texts_embedded=totals["texts_embedded"],
+        texts_reused=totals["texts_reused"],
+        seconds=round(time.monotonic() - started, 2),
+        runs=tuple(runs),
+    )
+
+
+def scan_counts(found: Plan) -> ScanCounts:
+    diffs = [scan.diff for scan in found.scans]
+    touched = sum(len(diff.new) + len(diff.changed) + len(diff.moved) + len(diff.deleted) for diff in diffs)
+    return ScanCounts(
+        scanned=sum(diff.scanned for diff in diffs),
+        new=sum(len(diff.new) for diff in diffs),
+        changed=sum(len(diff.changed) for diff in diffs),
+        moved=sum(len(diff.moved) for diff in diffs),
+        deleted=sum(len(diff.deleted) for diff in diffs),
+        unchanged=sum(diff.unchanged for diff in diffs),
+        writing=sum(len(diff.writing) for diff in diffs),
+        held=sum(len(diff.held) for diff in diffs),
+        pending=sum(found.dirty.values()) - touched,
+    )
+
+
+def _plan(
+    site: Site, connection: ledger.Connection, limit: Mapping[str, str] | None, allow_mass_delete: bool
+) -> Plan:
+    found = make_plan(connection, site.settings, site.scope(), prefix=limit, allow_mass_delete=allow_mass_delete)
+    if found.unavailable:
+        raise SourceUnavailable(found.unavailable[0])
+    return found
+
+
+def _run_job(
+    site: Site, first: str, last: str, limit: Mapping[str, str] | None, allow_mass_delete: bool
+) -> tuple[str, Counter[str]]:
+    import dagster as dg
+
+    from kb_pipeline import assets
+    from kb_pipeline.dagster_home import instance
+    from kb_pipeline.definitions import defs
+    from kb_pipeline.jobs import REFRESH
+    from kb_pipeline.partitions import range_tags
+
+    scan = assets.ScanConfig(allow_mass_delete=allow_mass_delete, within=dict(limit or {}))
+    with instance(site.settings) as dagster_instance:
+        try:
+            result = defs.resolve_job_def(REFRESH).execute_in_process(
+                instance=dagster_instance,
+                tags={**range_tags(first, last), "kb/command": "ingest"},
+                run_config=dg.RunConfig(
+                    ops={"raw_documents": scan},
+                    # The command shows progress of its own; the run's full log is in Dagster.
+                    loggers={"console": {"config": {"log_level": "CRITICAL"}}},
+                ),
+            )
+        except dg.Failure as failure:
+            if isinstance(failure.__cause__, KbError):
+                raise failure.__cause__ from None
+            raise
+    return result.run_id, _numbers(result)
+
+
+def _numbers(result: dg.ExecuteInProcessResult) -> Counter[str]:
+    """The numbers of the run's five stages. A range run stamps them on every partition: one each is taken."""
+    seen: set[Any] = set()
+    totals: Counter[str] = Counter()
+    for event in result.get_asset_materialization_events():
+        if event.asset_key in seen:
+            continue
+        seen.add(event.asset_key)
+        for name, value in event.materialization.metadata.items():
+            if isinstance(value.value, int):
+                totals[name] += value.value
+    return totals

@@ -1,0 +1,82 @@
+"""Looking at one file the way the pipeline would, storing nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kb_pipeline.chunking.chunk import chunk_document
+from kb_pipeline.chunking.chunks import Chunk
+from kb_pipeline.errors import DocumentError, SettingsError
+from kb_pipeline.parsing.elements import CleanedDocument
+from kb_pipeline.parsing.sandbox import ParseJob, ParserPool
+from kb_pipeline.privacy.masking import Masker
+from kb_pipeline.settings import Settings
+from kb_pipeline.source.listing import collection_of
+from kb_pipeline.stages.cleaned_elements import parse_limits
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    source_file: str
+    document: CleanedDocument
+    chunks: tuple[Chunk, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        document = self.document
+        return {
+            "source_file": self.source_file,
+            "pages": document.page_count,
+            "metadata": dict(document.metadata),
+            "elements": [
+                {
+                    "category": element.category,
+                    "text": element.text,
+                    "page_number": element.page_number,
+                    "heading_level": element.heading_level,
+                    "section_path": list(element.section_path),
+                    "html": element.html,
+                }
+                for element in document.elements
+            ],
+            "dropped": [
+                {"reason": dropped.reason, "text": dropped.text, "page_number": dropped.page_number}
+                for dropped in document.dropped
+            ],
+            "chunks": [
+                {
+                    "chunk_key": chunk.chunk_key,
+                    "text": chunk.content,
+                    "page_number": chunk.page_number,
+                    "page_end": chunk.page_end,
+                    "section_title": chunk.section_title,
+                    "section_path": list(chunk.section_path),
+                    "language": chunk.language,
+                    "token_count": chunk.token_count,
+                }
+                for chunk in self.chunks
+            ],
+            "privacy": [
+                {"entity_type": entity, "count": count} for entity, count in sorted(document.privacy_counts.items())
+            ],
+            "warnings": list(document.warnings),
+        }
+
+
+def inspect(file: Path, settings: Settings, masker: Masker) -> Inspection:
+    """Parse, clean, mask and chunk `file`, in a sandboxed process as always.
+
+    Raises SettingsError when it is not a file, DocumentError when it cannot be parsed.
+    """
+    if not file.is_file():
+        raise SettingsError(f"{file} is not a file; name the file to look at.")
+    job = ParseJob(key=None, path=file, name=file.name, content_hash=None, mask=masker.mask_document)
+    with ParserPool(1, parse_limits(settings)) as pool:
+        ((_, result),) = pool.parse([job])
+    if isinstance(result, DocumentError):
+        raise result
+    # Collections are first-level folders of a source; outside of one, the folder's own name serves.
+    collection = collection_of(f"{file.absolute().parent.name}/{file.name}")
+    chunks = chunk_document(result.elements, document_key=str(file), settings=settings.chunking_for(collection))
+    return Inspection(file.name, result, tuple(chunks))

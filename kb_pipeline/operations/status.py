@@ -1,0 +1,55 @@
+"""The state of the knowledge base at a glance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kb_pipeline.services.daemon import running
+from kb_pipeline.site import Site
+from kb_pipeline.store import database, generations, ledger
+
+
+def status(site: Site) -> dict[str, Any]:
+    """Documents, chunks, vectors, pending, failed, generations, sources and servers."""
+    connection = site.connect()
+    scope = site.scope()
+    active = generations.active_generation(connection)
+    pending = ledger.dirty_shards(
+        connection, scope, active.id if active else None, active.model_fingerprint if active else None
+    )
+    collections = ledger.counts_by_collection(connection, scope)
+    return {
+        "documents": ledger.count_documents(connection),
+        "chunks": sum(row["chunks"] for row in collections),
+        "vectors": generations.row_count(connection, active) if active else 0,
+        "pending": sum(shard.documents for shard in pending),
+        "failed": ledger.count_failures(connection, scope),
+        "collections": collections,
+        "generations": generations.summaries(connection),
+        "sources": [
+            {"uri": source.uri, "scanned_at": source.scanned_at.isoformat() if source.scanned_at else None}
+            for source in ledger.sources(connection)
+        ],
+        "servers": servers(site),
+    }
+
+
+def servers(site: Site) -> list[dict[str, Any]]:
+    """Where the database and the embedding server are. A local one that is not running starts when needed."""
+    settings = site.settings
+    local = {state.name: state for state in running(settings.home_path)}
+    embedding = local.get("embedding")
+    return [
+        {
+            "name": "postgres",
+            "kind": "embedded" if settings.database_url is None else "your own",
+            "address": database.display_url(site.database_url),
+            "running": True,
+        },
+        {
+            "name": "embedding",
+            "kind": "CPU server" if settings.embedding_url is None else "your own",
+            "address": settings.embedding_url or (embedding.url if embedding else None),
+            "running": settings.embedding_url is not None or embedding is not None,
+        },
+    ]
