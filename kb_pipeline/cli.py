@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
@@ -40,6 +40,7 @@ app.add_typer(failures_app, name="failures")
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 EXIT_FOUND = 1
 EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
 
 
 class Mode(StrEnum):
@@ -49,32 +50,35 @@ class Mode(StrEnum):
 
 
 def main() -> NoReturn:
-    """The entry point: turns every failure into one line and an exit code."""
+    """The entry point of `kb`."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    sys.exit(run_command(lambda: app(arguments, standalone_mode=False), debug=debug))
+
+
+def run_command(command: Callable[[], Any], *, debug: bool = False) -> int:
+    """Run `command` and return its exit code; a failure becomes one line on stderr."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = command()
     except KbError as error:
         if debug:
             raise
-        _exit_with(str(error), error.exit_code)
+        return _fail(str(error), error.exit_code)
     except TyperException as error:
-        _exit_with(f"{error} See kb --help.", EXIT_USAGE)
+        return _fail(f"{error} See kb --help.", EXIT_USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        _exit_with("Interrupted; what was committed stays, and the next run goes on from there.", 130)
+        return _fail("Interrupted; what was committed stays, and the next run goes on from there.", EXIT_INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output went away (kb … | head).
+        # The reader of our output went away (kb … | head); nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_FOUND)
-    except Exception as error:
-        # A defect of ours. Messages of libraries may quote document text, so only the kind is shown.
+        return EXIT_FOUND
+    except Exception as error:  # noqa: BLE001 - the last line of defence; --debug shows everything
         if debug:
             raise
-        _exit_with(
-            f"Something unexpected went wrong ({type(error).__name__}); run again with --debug and report it.",
-            EXIT_FOUND,
-        )
-    sys.exit(code if isinstance(code, int) else 0)
+        # Messages of libraries may quote document text, so only the kind is shown.
+        kind = type(error).__name__
+        return _fail(f"Something unexpected went wrong ({kind}); run again with --debug and report it.", EXIT_FOUND)
+    return code if isinstance(code, int) else 0
 
 
 @app.command()
@@ -398,9 +402,9 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def _exit_with(sentence: str, code: int) -> NoReturn:
+def _fail(sentence: str, code: int) -> int:
     typer.echo(f"kb: {sentence}", err=True)
-    sys.exit(code)
+    return code
 
 
 if __name__ == "__main__":
