@@ -66,7 +66,10 @@ _LONG_NUMBER = rf"\d(?:{_SEPARATOR}{{0,3}}\d){{10}}"
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """Neighbouring groups of a cluster: `number` is their digits, `separators` what stands between them."""
+    """Neighbouring groups of a cluster: `number` is their digits, `separators` what stands between them.
+
+    `whole`: the cluster has no other groups; `alone`: none on the same line.
+    """
 
     start: int
     end: int
@@ -74,6 +77,7 @@ class _Candidate:
     widths: tuple[int, ...]
     separators: tuple[str, ...]
     whole: bool
+    alone: bool
 
 
 def _candidates(text: str, shortest: int, longest: int) -> Iterator[list[_Candidate]]:
@@ -96,8 +100,13 @@ def _candidates(text: str, shortest: int, longest: int) -> Iterator[list[_Candid
                 if len(number) > longest:
                     break
                 if len(number) >= shortest:
+                    before = text[groups[first - 1][1] : start] if first else "\n"
+                    after = text[right : groups[last + 1][0]] if last + 1 < len(groups) else "\n"
                     whole = first == 0 and last == len(groups) - 1
-                    found.append(_Candidate(start, right, number.upper(), tuple(widths), tuple(separators), whole))
+                    alone = "\n" in before and "\n" in after
+                    found.append(
+                        _Candidate(start, right, number.upper(), tuple(widths), tuple(separators), whole, alone)
+                    )
             if found:
                 yield found[::-1]
 
@@ -143,8 +152,8 @@ _OTHER_NUMBER = (
 
 # --- resident identity cards, GB 11643 ---------------------------------------------------------------
 
-_PROVINCES = frozenset("11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 "
-                       "71 81 82 83 91".split())  # fmt: skip
+# First two digits: the provinces, Taiwan, Hong Kong, Macau, and 91 for foreigners with permanent residence.
+_REGION = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[123]|91")
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ID_LABELS = re.compile(
     r"(?P<yes>身份证|证件|公民身份|身份号|居民证|(?<![A-Za-z_])(?:ID|identity|citizen)(?![A-Za-z_]))"
@@ -155,7 +164,7 @@ _ID_LABELS = re.compile(
 
 def _resident_id_score(text: str, candidate: _Candidate) -> tuple[int, float]:
     number = candidate.number
-    if len(number) not in (15, 18) or number[:2] not in _PROVINCES or "X" in number[:-1]:
+    if len(number) not in (15, 18) or not _REGION.match(number) or "X" in number[:-1]:
         return candidate.start, 0.0
     if len(number) == 18:
         if not _is_birth_date(number[6:14]):
@@ -279,7 +288,9 @@ def _card_score(text: str, candidate: _Candidate) -> tuple[int, float]:
     start, number = candidate.start, candidate.number
     if not number.isdigit() or _part_of_a_longer_code(text, candidate):
         return start, 0.0
-    grouped = candidate.widths in _CARD_WIDTHS or _joined_at_line_end(candidate)
+    # The figures along the axis of a chart come in fours, too.
+    apart = candidate.alone or all(s.strip() for s in candidate.separators)
+    grouped = (candidate.widths in _CARD_WIDTHS and apart) or _joined_at_line_end(candidate)
     label = _labelled(text, start, _CARD_LABELS)
     if label == "no" or not (len(candidate.widths) == 1 or grouped or label == "yes"):
         return start, 0.0

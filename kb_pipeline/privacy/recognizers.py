@@ -51,7 +51,10 @@ class DetectorRecognizer(EntityRecognizer):
         """Nothing to load."""
 
     def analyze(
-        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
+        self,
+        text: str,
+        entities: list[str],  # noqa: ARG002 (Presidio's signature)
+        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
     ) -> list[RecognizerResult]:
         return [
             RecognizerResult(self.detector.entity, span.start, span.end, span.score)

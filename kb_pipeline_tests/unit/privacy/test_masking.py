@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import pickle
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+
+from kb_pipeline.errors import SettingsError
+from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
+from kb_pipeline.privacy.detection import DETECTORS, _check_character, passes_luhn
+from kb_pipeline.privacy.masking import Masker, MaskingPolicy
+from kb_pipeline.privacy.pseudonyms import PSEUDONYM, pseudonym
+
+KEY = bytes(range(32))
+MASKER = Masker(MaskingPolicy(), KEY)
+
+RESIDENT_ID = "11010519491231002X"
+LEGACY_ID = "110105491231002"
+MOBILE = "13800138000"
+CARD = "6222021234567890128"
+
+
+def resident_id(seed: random.Random) -> str:
+    born = f"{seed.randrange(1940, 2010)}{seed.randrange(1, 13):02}{seed.randrange(1, 29):02}"
+    first = f"{seed.choice(['110105', '310101', '440305', '510104'])}{born}{seed.randrange(1000):03}"
+    return first + _check_character(first)
+
+
+def bank_card(seed: random.Random) -> str:
+    body = "62" + "".join(seed.choice("0123456789") for _ in range(16))
+    return next(body + last for last in "0123456789" if passes_luhn(body + last))
+
+
+@pytest.mark.parametrize(
+    ("text", "entity"),
+    [
+        (f"身份证号{RESIDENT_ID}。", "CN_RESIDENT_ID"),
+        ("证件 110105 19491231 002x 有效", "CN_RESIDENT_ID"),
+        ("11010519491231\n002X", "CN_RESIDENT_ID"),
+        ("１１０１０５１９４９１２３１００２Ｘ", "CN_RESIDENT_ID"),
+        (f"身份证：{LEGACY_ID}", "CN_RESIDENT_ID"),
+        ("身份证号110105194912310021", "CN_RESIDENT_ID"),
+        (f"请致电{MOBILE}联系", "CN_MOBILE"),
+        ("+86 138-0013-8000", "CN_MOBILE"),
+        ("0086-13800138000", "CN_MOBILE"),
+        ("138 0013 8000", "CN_MOBILE"),
+        ("１３８－００１３－８０００", "CN_MOBILE"),
+        ("手机：138001\n38000", "CN_MOBILE"),
+        ("138\u200b0013\u200b8000", "CN_MOBILE"),
+        ("Tel:13800138000.", "CN_MOBILE"),
+        ("卡号：6222 0212 3456 7890 128", "BANK_CARD"),
+        (f"({CARD})", "BANK_CARD"),
+        ("4111-1111-1111-1111", "BANK_CARD"),
+        ("联系zhang.san+kb@mail.example.com.cn。", "EMAIL_ADDRESS"),
+        ("ＺＨＡＮＧ＠ｅｘａｍｐｌｅ．ｃｏｍ", "EMAIL_ADDRESS"),
+        ("13800138000@139.com", "EMAIL_ADDRESS"),
+    ],
+)
+def test_a_personal_value_is_replaced_by_one_pseudonym(text: str, entity: str) -> None:
+    masked = MASKER.mask(text)
+    assert masked.counts == {entity: 1}
+    assert len(PSEUDONYM.findall(masked.text)) == 1
+    assert not any(character.isdigit() for character in PSEUDONYM.sub("", masked.text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "订单号：13800138000",
+        "Order no. 4111111111111111",
+        "金额13800138000.00元，共13800138000元",
+        "¥13800138000",
+        "ISBN 978-7-302-51167-5",
+        "版本 1.2.3.4，v13.8.0.0",
+        "2023-11-05 13:00:11.123456",
+        "时间戳 1700000000000 和 20231105120000",
+        "营业收入 138 2021 2022 2023 2024",
+        "91110000600037341L",
+        "110105194913310021",
+        "A4111111111111111B",
+        "0571-88888888",
+        "GB/T 19001-2016, ISO/IEC 27001:2022",
+        "图 1-2 @ 第三章，见 foo@bar",
+        "1,234,567,890,123.00",
+        "π≈3.14159265358979",
+        "4000 3864 3468 3303 3512 3000 2191 2298 2047 2000 1143",
+        "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15",
+    ],
+)
+def test_a_near_miss_stays_as_it_is(text: str) -> None:
+    assert MASKER.mask(text).text == text
+
+
+def test_equal_values_get_equal_pseudonyms_however_they_are_written() -> None:
+    spellings = ["13800138000", "+86 138 0013 8000", "１３８００１３８０００", "0086-138-0013-8000"]
+    assert len({MASKER.mask(f"电话 {spelling} 。").text for spelling in spellings}) == 1
+    assert (
+        len({pseudonym("CN_RESIDENT_ID", value, KEY) for value in (RESIDENT_ID, LEGACY_ID, "110105 491231 002")}) == 1
+    )
+    assert len({MASKER.mask(address).text for address in ("Li.Si@Example.com", "li.si@example.com")}) == 1
+
+
+def test_another_key_gives_other_pseudonyms_and_another_fingerprint() -> None:
+    other = Masker(MaskingPolicy(), bytes(32))
+    assert other.mask(MOBILE).text != MASKER.mask(MOBILE).text
+    assert other.fingerprint_parts != MASKER.fingerprint_parts
+    assert KEY.hex() not in repr(MASKER)
+    assert repr(KEY) not in repr(MASKER)
+
+
+def test_two_numbers_beside_each_other_stay_two() -> None:
+    assert MASKER.mask("13800138000 13900139000").counts == {"CN_MOBILE": 2}
+
+
+def test_cards_below_each_other_are_all_found() -> None:
+    assert MASKER.mask("6222 0212 3456 7890 128\n4111 1111 1111 1111\n4111-1111-1111-1111").counts == {"BANK_CARD": 3}
+
+
+def test_masking_masked_text_changes_nothing() -> None:
+    seed = random.Random(7)
+    pieces = ["，", " ", "\n", "-", "卡号", "订单号", "手机:", "ID", "收入 138 2021 2022 ", "@", ".", "x", "/"]
+    values = [RESIDENT_ID, LEGACY_ID, MOBILE, CARD, "a.b@example.com", "4111 1111 1111 1111", "1234567890123452"]
+    for _ in range(300):
+        text = "".join(seed.choice(pieces) + seed.choice(values) for _ in range(seed.randrange(1, 8)))
+        once = MASKER.mask(text).text
+        assert MASKER.mask(once).text == once, text
+
+
+def test_every_generated_value_in_running_text_is_found() -> None:
+    seed = random.Random(3)
+    for make, entity in ((resident_id, "CN_RESIDENT_ID"), (bank_card, "BANK_CARD")):
+        values = [make(seed) for _ in range(200)]
+        masked = MASKER.mask("".join(f"客户提供了{value}作为凭据，" for value in values).replace("凭据", "依据"))
+        assert masked.counts == {entity: 200}
+
+
+def test_the_quick_check_never_hides_what_a_detector_finds() -> None:
+    seed = random.Random(5)
+    alphabet = "0123456789０１２ -\n\u200bXx@＠.abc中"
+    for _ in range(3000):
+        text = "".join(seed.choice(alphabet) for _ in range(40))
+        found = {name for name, detector in DETECTORS.items() if detector.find(text)}
+        assert not found or MASKER.mask(text).counts, text
+
+
+def test_a_table_stays_valid_html_and_labels_in_the_next_cell_count() -> None:
+    table = (
+        "<table><tr><th>卡号 &amp; 备注</th><td>6222021234567890123</td></tr>"
+        f'<tr><td title="{MOBILE}">a &lt; b</td><td>x@example.com</td></tr></table>'
+    )
+    masked = MASKER.mask_html(table)
+    assert masked.counts == {"BANK_CARD": 1, "EMAIL_ADDRESS": 1, "CN_MOBILE": 1}
+    assert masked.text.count("&lt;BANK_CARD_") == masked.text.count('title="&lt;CN_MOBILE_') == 1
+    assert "<th>卡号 &amp; 备注</th>" in masked.text
+    assert ">a &lt; b</td>" in masked.text
+    assert MASKER.mask_html(masked.text).text == masked.text
+
+
+def test_digits_of_neighbouring_cells_are_not_one_number() -> None:
+    table = "<table><tr><td>138</td><td>0013</td><td>8000</td></tr></table>"
+    assert MASKER.mask_html(table).text == table
+
+
+def test_a_document_is_masked_in_every_field() -> None:
+    heading = f"联系人 {MOBILE}"
+    document = CleanedDocument(
+        elements=(
+            Element("Title", heading, 1, 1, (heading,)),
+            Element(
+                "Table", MOBILE, 1, None, (heading,), f"<table><tr><td>{MOBILE}</td></tr></table>", {"to": [MOBILE]}
+            ),
+        ),
+        dropped=(DroppedText("footer", MOBILE, 1),),
+        metadata={"subject": MOBILE, "pages": 3},
+    )
+    masked = MASKER.mask_document(document)
+    assert MOBILE not in str(masked)
+    assert masked.privacy_counts == {"CN_MOBILE": 2}
+    assert masked.metadata["pages"] == 3
+    assert masked.elements[0].section_path == (masked.elements[0].text,)
+
+
+def test_a_policy_masks_only_its_entities_and_refuses_unknown_ones() -> None:
+    only_mail = Masker(MaskingPolicy(entities=("EMAIL_ADDRESS",)), KEY)
+    assert only_mail.mask(f"{MOBILE} a@example.com").counts == {"EMAIL_ADDRESS": 1}
+    assert Masker(MaskingPolicy(entities=()), KEY).mask(MOBILE).text == MOBILE
+    with pytest.raises(SettingsError, match="CN_MOBILE"):
+        MaskingPolicy(entities=("PHONE",))
+
+
+def test_a_masker_travels_to_another_process() -> None:
+    assert pickle.loads(pickle.dumps(MASKER)).mask(MOBILE) == MASKER.mask(MOBILE)  # noqa: S301 (our own bytes)
+
+
+def test_a_text_full_of_values_and_one_of_digits_alone_take_linear_time() -> None:
+    for unit in (f"{MOBILE}，a@example.com；", "1" * 17 + " ", "a.b-", "<" + "1 " * 9, "138 0013 "):
+        seconds = []
+        for repeats in (2_000, 8_000):
+            started = time.process_time()
+            MASKER.mask(unit * repeats)
+            seconds.append(time.process_time() - started)
+        assert seconds[1] < 8 * seconds[0] + 0.2, unit
+
+
+def test_presidio_is_imported_only_for_text_that_may_hold_something_and_never_brings_torch() -> None:
+    code = (
+        "import sys; from kb_pipeline.privacy.masking import *; m = Masker(MaskingPolicy(), bytes(32))\n"
+        "m.mask('第三章 2023年收入 1,234.56 万元'); assert 'presidio_analyzer' not in sys.modules\n"
+        "m.mask('13800138000'); assert 'presidio_analyzer' in sys.modules; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
