@@ -1,0 +1,118 @@
+"""Lexemes: the words under which PostgreSQL's full-text index knows a text.
+
+PostgreSQL's own parser makes one word of a whole Chinese clause, so texts are cut here, and the index uses
+the `simple` configuration, which changes nothing any more. A text and a query about it must be cut by the
+same version of this module: store `TOKENIZER_VERSION` with what it made.
+
+Rules
+  Chinese, Japanese, Korean   every character, and every pair of neighbours
+  words                       NFKC, lower case, English plural and possessive endings removed
+  codes (GB/T, ISO-9001, V2.3.1, cn_x7)   whole, and their parts of two and more characters
+  numbers                     whole, without thousands separators
+  pseudonyms (<CN_MOBILE_…>)  one lexeme, without the brackets
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from kb_pipeline.privacy.pseudonyms import PSEUDONYM_DIGITS
+
+TOKENIZER_VERSION = 1
+
+MAX_LEXEME_BYTES = 2046  # PostgreSQL: a lexeme must be shorter than 2 KiB
+MAX_POSITION = 16383  # PostgreSQL: later positions are silently set to this one
+MAX_POSITIONS = 255  # PostgreSQL: positions kept per lexeme
+MAX_TSVECTOR_BYTES = 1_000_000  # PostgreSQL: lexemes and positions together stay below 1 MiB
+
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff々〇"
+_LETTER = f"[^\\W_{_CJK}]"  # letters and digits of every other script
+_TOKEN = re.compile(
+    rf"(?P<cjk>[{_CJK}]+)"
+    rf"|<?(?P<pseudonym>[a-z]+(?:_[a-z]+)*_[0-9a-f]{{{PSEUDONYM_DIGITS}}}(?![0-9a-z_]))>?"
+    r"|(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![A-Za-z0-9]))"
+    rf"|(?P<word>{_LETTER}+(?:[-./_'’+#&]{_LETTER}+)*(?:\+\+|\#)?)"
+)
+_PART = re.compile(r"\d+(?:\.\d+)*|[^\W\d_]+")
+_POSSESSIVE = re.compile(r"['’]s?$")
+
+_STOP_WORDS = frozenset(
+    "a about above after all also an and any are as at be been being but by can could did do does doing for from had "
+    "has have having he her his how i if in into is it its may me might more most must my no not of on or our should "
+    "so some such than that the their them then there these they this those to up us was we were what when where "
+    "which while who whom whose why will with would you your 的 了 是 在 和 与 及 或 吗 呢 吧 什么 哪些 哪个 多少 怎么 "
+    "如何 为何 请问 有 被 把 对 由 于 其 之 这 那 个 么 哪 些 么".split()  # noqa: SIM905 (read as text)
+)
+
+
+def tokens(text: str) -> list[str]:
+    """The lexemes of `text` in order, repeated as often as they occur."""
+    found: list[str] = []
+    for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text).lower()):
+        kind, token = match.lastgroup, match[match.lastgroup or 0]
+        if kind == "word":
+            if token.isalpha():
+                found.append(_stem(token))
+            else:
+                _add_compound(token, found)
+        elif kind == "cjk":
+            found.extend(token)
+            found.extend(map(str.__add__, token, token[1:]))
+        elif kind == "number":
+            found.append(token.replace(",", ""))
+        else:
+            found.append(token)
+    return found
+
+
+def _add_compound(token: str, found: list[str]) -> None:
+    """A word with a digit or a sign in it: whole if it may be a code, and its parts."""
+    token = _POSSESSIVE.sub("", token)
+    parts = _PART.findall(token)
+    is_code = any(c in token for c in "/_+#.") or any(c.isdigit() for c in token)
+    if is_code or len(parts) == 1:
+        found.append(token)
+    if len(parts) > 1:
+        found.extend(_stem(part) for part in parts if len(part) > 1)
+
+
+def _stem(word: str) -> str:
+    """Harman's S stemmer: -ies, -es and -s of English plurals."""
+    if len(word) < 4 or word[-1] != "s" or word[-2] in "su" or not word.isascii():
+        return word
+    if word.endswith("ies"):
+        return word if word[-4] in "ae" else word[:-3] + "y"
+    return word[:-1]
+
+
+def query_terms(text: str) -> list[str]:
+    """The distinct lexemes of a query in order, without words that nearly every text has.
+
+    A query of nothing but such words keeps them.
+    """
+    distinct = list(dict.fromkeys(tokens(text)))
+    return [term for term in distinct if term not in _STOP_WORDS] or distinct
+
+
+def tsvector_literal(text: str) -> str:
+    """`text` as input of PostgreSQL's type tsvector, within its limits: what exceeds them is left out."""
+    positions: dict[str, list[int]] = {}
+    size = 0
+    for position, lexeme in enumerate(tokens(text), 1):
+        known = positions.get(lexeme)
+        if known is None:
+            length = len(lexeme.encode())
+            # Per lexeme: its bytes, alignment, the count of its positions and its entry in the index.
+            if length >= MAX_LEXEME_BYTES or size + length + 12 > MAX_TSVECTOR_BYTES:
+                continue
+            size += length + 12
+            positions[lexeme] = [min(position, MAX_POSITION)]
+        elif len(known) < MAX_POSITIONS and known[-1] < MAX_POSITION and size + 2 <= MAX_TSVECTOR_BYTES:
+            size += 2
+            known.append(min(position, MAX_POSITION))
+    return " ".join(f"{_quoted(lexeme)}:{','.join(map(str, where))}" for lexeme, where in positions.items())
+
+
+def _quoted(lexeme: str) -> str:
+    return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"

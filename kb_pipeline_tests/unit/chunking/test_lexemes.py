@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from kb_pipeline.chunking.lexemes import MAX_TSVECTOR_BYTES, query_terms, tokens, tsvector_literal
+from kb_pipeline.privacy.masking import Masker, MaskingPolicy
+
+
+def test_chinese_becomes_characters_and_pairs() -> None:
+    assert tokens("利率表") == ["利", "率", "表", "利率", "率表"]
+
+
+@pytest.mark.parametrize(
+    ("document", "query"),
+    [
+        ("通过 ISO-9001 认证", "iso-9001"),
+        ("通过 ISO-9001 认证", "ISO 9001"),
+        ("通过ISO9001认证", "ISO 9001"),
+        ("固件 V2.3.1 发布", "v2.3.1"),
+        ("依据 GB/T 19001-2016", "GB/T 19001"),
+        ("型号 ＡＢ－１２ 已停产", "ab-12"),
+        ("合计 1,234,567.89 元", "1234567.89"),
+        ("the company's policies", "company policy"),
+        ("call chunk_by_title() first", "chunk_by_title"),
+        ("C++ and C#", "c++"),
+        ("客户<CN_MOBILE_3fa9c1abcd>来电", "<CN_MOBILE_3fa9c1abcd>"),
+    ],
+)
+def test_every_term_of_the_query_is_in_the_document(document: str, query: str) -> None:
+    assert set(query_terms(query)) <= set(tokens(document))
+
+
+def test_a_version_is_not_found_by_another_version() -> None:
+    assert "v2.3.1" not in tokens("V23.1 and V2.31")
+
+
+def test_a_pseudonym_is_one_lexeme_wherever_it_stands() -> None:
+    masked = Masker(MaskingPolicy(), bytes(32)).mask("13800138000").text
+    (lexeme,) = tokens(masked)
+    assert lexeme == masked.strip("<>").lower()
+    assert lexeme in tokens(f"电话{masked}转{masked}。")
+    assert tokens(masked.strip("<>")) == [lexeme]
+
+
+def test_a_query_loses_words_that_say_nothing_unless_it_has_no_others() -> None:
+    assert query_terms("What is the rate of the loan?") == ["rate", "loan"]
+    assert query_terms("to be or not to be") == ["to", "be", "or", "not"]
+    assert "的" not in query_terms("贷款的利率")
+
+
+def test_a_literal_lists_positions_and_quotes_what_needs_it() -> None:
+    assert tsvector_literal("rate loan rate") == "'rate':1,3 'loan':2"
+    assert tsvector_literal("") == ""
+
+
+def test_a_literal_stays_within_what_postgresql_takes() -> None:
+    seed = random.Random(1)
+    long_text = " ".join(f"word{seed.randrange(40_000)}" for _ in range(60_000)) + " x" * 1000 + " " + "y" * 3000
+    entries = re.findall(r"'([^']+)':([\d,]+)", tsvector_literal(long_text))
+    assert all(len(lexeme.encode()) < 2047 for lexeme, _ in entries)
+    positions = [[int(p) for p in where.split(",")] for _, where in entries]
+    assert all(len(where) <= 255 and where[-1] <= 16383 and len(set(where)) == len(where) for where in positions)
+    assert (
+        sum(len(lexeme.encode()) + 2 * len(where) for (lexeme, _), where in zip(entries, positions, strict=True))
+        < MAX_TSVECTOR_BYTES
+    )
+    assert not any(lexeme == "y" * 3000 for lexeme, _ in entries)
+
+
+def test_odd_characters_do_no_harm() -> None:
+    for text in ("\ud800", "a\x00b", "'\\''", "👍🏽", "\u202e", "İstanbul", "ﬁne"):
+        assert "\x00" not in tsvector_literal(text).encode().decode()
+    assert tokens("ﬁne") == ["fine"]
