@@ -6,6 +6,7 @@ import dagster as dg
 
 from kb_pipeline.errors import KbError
 from kb_pipeline.jobs import refresh
+from kb_pipeline.operations.sources import register_configured
 from kb_pipeline.partitions import range_tags
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource
 from kb_pipeline.stages.planning import make_plan, spans
@@ -38,7 +39,9 @@ def dropped_files(
     try:
         with knowledge_base.site() as site:
             settings = site.settings
-            plan = make_plan(site.connect(), settings, site.scope())
+            connection = site.connect()
+            register_configured(connection, settings)
+            plan = make_plan(connection, settings, site.scope())
     except KbError as error:
         return dg.SkipReason(str(error))
     for sentence in plan.unavailable:
@@ -46,8 +49,9 @@ def dropped_files(
     for scan in plan.scans:
         if scan.diff.held:
             context.log.warning(
-                f"{scan.source.uri} lost {len(scan.diff.held)} files at once; nothing is deleted. Check that it is "
-                "mounted, or run kb ingest --allow-mass-delete."
+                "%s lost %d files at once; nothing is deleted. Mount it, or run kb ingest --allow-mass-delete",
+                scan.source.uri,
+                len(scan.diff.held),
             )
     if not plan.dirty:
         scanned = sum(scan.diff.scanned for scan in plan.scans)

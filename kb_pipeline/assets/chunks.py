@@ -2,19 +2,15 @@
 
 import dagster as dg
 
-from kb_pipeline.assets.shared import GROUP, ONE_RUN, OWNERS, SHARDS, bars, metadata, table
+from kb_pipeline.assets.shared import add_shard_figures, bars, metadata, stage_asset, table
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.settings import CHUNK_CODE_VERSION
 from kb_pipeline.stages import chunks as stage
 from kb_pipeline.store import ledger
 
 
-@dg.asset(
+@stage_asset(
     deps=["cleaned_elements"],
-    partitions_def=SHARDS,
-    backfill_policy=ONE_RUN,
-    group_name=GROUP,
-    owners=OWNERS,
     kinds={"python", "postgres"},
     code_version=str(CHUNK_CODE_VERSION),
     description=(
@@ -25,6 +21,7 @@ from kb_pipeline.store import ledger
 def chunks(context: dg.AssetExecutionContext, knowledge_base: KnowledgeBaseResource) -> dg.MaterializeResult[None]:
     with step(knowledge_base, context.log) as site:
         report = stage.run(site, context.partition_keys)
+        add_shard_figures(context, site, "chunks", "tokens")
         connection = site.connect()
         preview = ledger.chunk_preview(connection, site.scope(context.partition_keys))
         counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))

@@ -2,19 +2,15 @@
 
 import dagster as dg
 
-from kb_pipeline.assets.shared import GROUP, ONE_RUN, OWNERS, SHARDS, metadata, table
+from kb_pipeline.assets.shared import add_shard_figures, metadata, stage_asset, table
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.settings import PARSE_CODE_VERSION
 from kb_pipeline.stages import cleaned_elements as stage
 from kb_pipeline.store import ledger
 
 
-@dg.asset(
+@stage_asset(
     deps=["raw_documents"],
-    partitions_def=SHARDS,
-    backfill_policy=ONE_RUN,
-    group_name=GROUP,
-    owners=OWNERS,
     kinds={"python", "postgres"},
     code_version=str(PARSE_CODE_VERSION),
     description=(
@@ -28,6 +24,7 @@ def cleaned_elements(
 ) -> dg.MaterializeResult[None]:
     with step(knowledge_base, context.log) as site:
         report = stage.run(site, context.partition_keys)
+        add_shard_figures(context, site, "documents", "failed")
         connection = site.connect()
         failures = ledger.failures(connection, site.scope(context.partition_keys), limit=20)
         formats = ledger.elements_by_format(connection, site.scope(context.partition_keys))

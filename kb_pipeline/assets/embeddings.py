@@ -3,7 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
-from kb_pipeline.assets.shared import GROUP, ONE_RUN, OWNERS, SHARDS, metadata
+from kb_pipeline.assets.shared import add_shard_figures, metadata, stage_asset
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.stages import embeddings as stage
 
@@ -20,15 +20,10 @@ class TargetConfig(dg.Config):
     )
 
 
-@dg.asset(
+@stage_asset(
     deps=["chunks"],
-    partitions_def=SHARDS,
-    backfill_policy=ONE_RUN,
     pool=GPU_POOL,
-    group_name=GROUP,
-    owners=OWNERS,
     kinds={"python", "openai", "postgres"},
-    code_version="1",
     description=(
         "One native vector per distinct text and model, from the embedding server. What has a vector is never "
         "embedded again; a text that the server refuses fails its document and no other."
@@ -39,6 +34,7 @@ def embeddings(
 ) -> dg.MaterializeResult[None]:
     with step(knowledge_base, context.log) as site:
         report = stage.run(site, context.partition_keys, rebuild=config.rebuild)
+        add_shard_figures(context, site, "chunks", "tokens")
     embedded, tokens = report.counts["texts_embedded"], report.counts["tokens"]
     return dg.MaterializeResult(
         metadata=metadata(

@@ -5,24 +5,17 @@ from datetime import timedelta
 import dagster as dg
 
 from kb_pipeline.assets.embeddings import TargetConfig
-from kb_pipeline.assets.shared import GROUP, ONE_RUN, OWNERS, SHARDS, bars, metadata, table
+from kb_pipeline.assets.shared import add_shard_figures, bars, metadata, stage_asset, table
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.stages import knowledge_chunks as stage
 from kb_pipeline.store import generations, ledger
 
 
-@dg.asset(
+@stage_asset(
     deps=["embeddings"],
-    partitions_def=SHARDS,
-    backfill_policy=ONE_RUN,
-    group_name=GROUP,
-    owners=OWNERS,
     kinds={"python", "postgres"},
-    code_version="1",
     # The nightly sweep materializes the table even when nothing changed.
-    freshness_policy=dg.FreshnessPolicy.time_window(
-        fail_window=timedelta(hours=49), warn_window=timedelta(hours=26)
-    ),
+    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=49), warn_window=timedelta(hours=26)),
     description=(
         "The serving table behind the view `knowledge_chunks`: chunks with vectors at the serving dimension, a "
         "vector index and a full-text index. A document is replaced in one transaction, so a reader sees all of "
@@ -34,6 +27,7 @@ def knowledge_chunks(
 ) -> dg.MaterializeResult[None]:
     with step(knowledge_base, context.log) as site:
         report = stage.run(site, context.partition_keys, rebuild=config.rebuild)
+        add_shard_figures(context, site, "documents", "chunks")
         connection = site.connect()
         summaries = generations.summaries(connection)
         counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))

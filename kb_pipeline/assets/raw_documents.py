@@ -3,7 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
-from kb_pipeline.assets.shared import GROUP, ONE_RUN, OWNERS, SHARDS, bars, metadata, table
+from kb_pipeline.assets.shared import add_shard_figures, bars, metadata, stage_asset, table
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.stages import raw_documents as stage
 from kb_pipeline.store import ledger
@@ -18,13 +18,8 @@ class ScanConfig(dg.Config):
     )
 
 
-@dg.asset(
-    partitions_def=SHARDS,
-    backfill_policy=ONE_RUN,
-    group_name=GROUP,
-    owners=OWNERS,
+@stage_asset(
     kinds={"python", "postgres"},
-    code_version="1",
     description=(
         "The documents of every source: listed, compared with the ledger, and hashed when size, time or etag "
         "changed. Knows new, changed, moved and deleted files; a listing that suddenly lost most of its files "
@@ -41,6 +36,7 @@ def raw_documents(
             prefix=config.within or None,
             allow_mass_delete=config.allow_mass_delete,
         )
+        add_shard_figures(context, site, "documents")
         connection = site.connect()
         recent = ledger.recent_documents(connection, site.scope(context.partition_keys))
         counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
@@ -48,7 +44,7 @@ def raw_documents(
         context.log.warning("%s could not be listed (%s); what is below it was left as it is", folder, reason)
     for uri, held in report.details.get("held", {}).items():
         context.log.warning(
-            "%s lost %d files at once; nothing was deleted. Check that it is mounted, or run kb ingest --allow-mass-delete",
+            "%s lost %d files at once; nothing was deleted. Mount it, or run kb ingest --allow-mass-delete",
             uri,
             held,
         )

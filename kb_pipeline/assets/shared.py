@@ -2,26 +2,60 @@
 
 import base64
 import html
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from kb_pipeline.partitions import shard_partitions
 from kb_pipeline.settings import load_settings
+from kb_pipeline.site import Site
 from kb_pipeline.stages.report import StageReport
+from kb_pipeline.store import ledger
 
-GROUP = "knowledge_base"
-OWNERS = ["team:data-platform"]
 SHARDS = shard_partitions(load_settings().shard_digits)
-# A range of shards is one run: a run per shard would cost seconds of start-up each.
-ONE_RUN = dg.BackfillPolicy.single_run()
+
+
+def stage_asset(
+    *,
+    description: str,
+    kinds: set[str],
+    deps: Sequence[str] = (),
+    code_version: str = "1",
+    pool: str | None = None,
+    freshness_policy: dg.FreshnessPolicy | None = None,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`dg.asset` with what the five stages have in common: shards, one run for a range of them, group, owners."""
+    with warnings.catch_warnings():
+        # Dagster calls backfill_policy beta; without it a range of shards would be a run per shard.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.asset(
+            deps=deps,
+            partitions_def=SHARDS,
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            group_name="knowledge_base",
+            owners=["team:data-platform"],
+            kinds=kinds,
+            code_version=code_version,
+            pool=pool,
+            freshness_policy=freshness_policy,
+            description=description,
+        )
 
 
 def metadata(report: StageReport, **more: Any) -> dict[str, Any]:
     """The numbers of a report under stable keys, its duration, and whatever is worth a look."""
     numbers = {key: dg.MetadataValue.int(int(value)) for key, value in sorted(report.counts.items())}
     return {**numbers, "seconds": dg.MetadataValue.float(round(report.seconds, 2)), **more}
+
+
+def add_shard_figures(context: dg.AssetExecutionContext, site: Site, *names: str) -> None:
+    """Give each shard of the run its own numbers: what the ledger holds for it after this stage."""
+    figures = ledger.shard_figures(site.connect(), site.scope(context.partition_keys))
+    for shard in context.partition_keys:
+        own = figures.get(shard, {})
+        context.add_asset_metadata({f"shard_{name}": own.get(name, 0) for name in names}, partition_key=shard)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | dg.TextMetadataValue:

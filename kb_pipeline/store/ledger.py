@@ -233,6 +233,12 @@ def counts_by_collection(connection: Connection, scope: Scope) -> list[dict[str,
     return _rows(connection, "documents", "counts_by_collection", _shard_parameters(scope))
 
 
+def shard_figures(connection: Connection, scope: Scope) -> dict[str, dict[str, int]]:
+    """shard -> its live documents, their chunks and tokens, and how many have a failure."""
+    rows = _rows(connection, "documents", "shard_figures", _shard_parameters(scope))
+    return {row.pop("shard"): row for row in rows}
+
+
 def recent_documents(
     connection: Connection, scope: Scope, limit: int = 10
 ) -> list[dict[str, Any]]:

@@ -83,6 +83,16 @@ FROM documents d LEFT JOIN chunks c ON c.document_id = d.id
 WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
 GROUP BY d.collection ORDER BY d.collection
 
+-- name: shard_figures
+SELECT left(d.shard_hash, %(digits)s) AS shard, count(*) AS documents, coalesce(sum(c.chunks), 0)::bigint AS chunks,
+       coalesce(sum(c.tokens), 0)::bigint AS tokens,
+       count(*) FILTER (WHERE EXISTS (SELECT FROM failures f WHERE f.document_id = d.id)) AS failed
+FROM documents d
+LEFT JOIN (SELECT document_id, count(*) AS chunks, sum(token_count) AS tokens FROM chunks GROUP BY document_id) c
+       ON c.document_id = d.id
+WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
+GROUP BY 1
+
 -- name: recent_documents
 SELECT d.path, d.collection, d.size, d.changed_at
 FROM documents d
