@@ -37,13 +37,14 @@ _TOKEN = re.compile(
 _PART = re.compile(r"\d+(?:\.\d+)*|[^\W\d_]+")
 _POSSESSIVE = re.compile(r"['’]s?$")
 
-_STOP_WORDS = frozenset(
+_STOP_WORD_LIST = (
     "a about above after all also an and any are as at be been being but by can could did do does doing for from had "
     "has have having he her his how i if in into is it its may me might more most must my no not of on or our should "
     "so some such than that the their them then there these they this those to up us was we were what when where "
     "which while who whom whose why will with would you your 的 了 是 在 和 与 及 或 吗 呢 吧 什么 哪些 哪个 多少 怎么 "
-    "如何 为何 请问 有 被 把 对 由 于 其 之 这 那 个 么 哪 些 么".split()  # noqa: SIM905 (read as text)
+    "如何 为何 请问 有 被 把 对 由 于 其 之 这 那 个 么 哪 些 么"
 )
+_STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 
 
 def tokens(text: str) -> list[str]:
