@@ -18,7 +18,8 @@ from psycopg.pq import Format
 TSVECTOR_OID = 3614
 MOST_POSITIONS = 255  # per lexeme; PostgreSQL keeps no more
 LAST_POSITION = 16_383  # later occurrences all count as standing here
-LONGEST_LEXEME = 2_046  # bytes
+LONGEST_LEXEME = 2_046  # bytes; longer ones are no words and are left out
+MOST_BYTES = 1_000_000  # a tsvector must stay below 1 MiB; what comes after is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +38,25 @@ class TsVectorBinaryDumper(Dumper):
 
 
 def encode(tokens: Iterable[str]) -> bytes:
-    """The binary tsvector of `tokens`, whose positions count from 1."""
+    """The binary tsvector of `tokens`, whose positions count from 1. PostgreSQL sorts the lexemes itself."""
     positions: dict[str, list[int]] = {}
-    for index, token in enumerate(tokens, start=1):
-        at = min(index, LAST_POSITION)
-        found = positions.setdefault(token, [])
-        if len(found) < MOST_POSITIONS and not (found and found[-1] == at):
-            found.append(at)
-    encoded = {token: token.encode()[:LONGEST_LEXEME] for token in positions}
-    parts = [struct.pack("!i", len(positions))]
-    # PostgreSQL orders lexemes by length and then by bytes, and re-sorts whatever comes otherwise.
-    for token in sorted(positions, key=lambda token: (len(encoded[token]), encoded[token])):
-        found = positions[token]
-        parts.append(encoded[token] + b"\0" + struct.pack(f"!H{len(found)}H", len(found), *found))
-    return b"".join(parts)
+    for position, token in enumerate(tokens, start=1):
+        if token in positions:
+            positions[token].append(position)
+        else:
+            positions[token] = [position]
+    parts = []
+    size = 0
+    for token, at in positions.items():
+        lexeme = token.encode()
+        size += len(lexeme) + 2 * len(at) + 12  # the text, its positions, their count and the entry itself
+        if len(lexeme) > LONGEST_LEXEME or size > MOST_BYTES:
+            continue
+        if at[-1] > LAST_POSITION:
+            at = sorted({min(position, LAST_POSITION) for position in at})
+        count = min(len(at), MOST_POSITIONS)
+        parts.append(lexeme + b"\0" + struct.pack(f"!H{count}H", count, *at[:count]))
+    return struct.pack("!i", len(parts)) + b"".join(parts)
 
 
 def register_tsvector(connection: psycopg.Connection[Any]) -> None:
