@@ -1,7 +1,7 @@
 """Make .venv and install one set of packages into it: `python3 scripts/install.py run`.
 
 The sets are those of scripts/lock.py: base, run (adds the CPU embedding server) and dev (adds what the
-tests need). When KB_EMBEDDING_URL names an embedding server, `run` installs base: torch is not needed.
+tests need). When the setting KB_EMBEDDING_URL names an embedding server, `run` installs base: torch is not needed.
 
 torch comes first, because its build depends on the machine:
 
@@ -13,7 +13,7 @@ torch comes first, because its build depends on the machine:
 Everything else comes from the lock, checked against its hashes. A second run with nothing changed takes
 a fraction of a second; an installation that was interrupted is done again from the start.
 
-Plain Python of the standard library, old enough in its grammar for any Python 3.7 to say what it lacks.
+Plain Python of the standard library, in a grammar that Python 3.8 reads too, so that an old one is told what is needed.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ def main(arguments: list[str]) -> None:
     if len(arguments) != 1 or arguments[0] not in INCLUDES:
         raise Stop("Usage: python3 scripts/install.py {base|run|dev}")
     name = arguments[0]
-    if name == "run" and os.environ.get("KB_EMBEDDING_URL"):
-        name = "base"
     check_python()
+    if name == "run" and has_embedding_url():
+        name = "base"
     with one_at_a_time():
         there = installed()
         if there.get(name) == set_id(name):
@@ -94,6 +94,21 @@ def check_python() -> None:
             f"{sys.executable} cannot make virtual environments; on Debian and Ubuntu install the package "
             f"that can: apt-get install python{version}-venv"
         )
+
+
+def has_embedding_url() -> bool:
+    """Whether KB_EMBEDDING_URL is set where kb_pipeline/settings.py would find it."""
+    if os.environ.get("KB_EMBEDDING_URL"):
+        return True
+    with suppress(FileNotFoundError):
+        if re.search(r"^\s*(export\s+)?KB_EMBEDDING_URL\s*=\s*\S", (ROOT / ".env").read_text(), re.MULTILINE):
+            return True
+    with suppress(FileNotFoundError):
+        if re.search(
+            r"^\s*embedding_url\s*=", Path(os.environ.get("KB_CONFIG", ROOT / "kb.toml")).read_text(), re.MULTILINE
+        ):
+            return True
+    return False
 
 
 def one_at_a_time() -> TextIO:
