@@ -52,10 +52,9 @@ def encode(tokens: Iterable[str]) -> bytes:
         size += len(lexeme) + 2 * len(at) + 12  # the text, its positions, their count and the entry itself
         if len(lexeme) > LONGEST_LEXEME or size > MOST_BYTES:
             continue
-        if at[-1] > LAST_POSITION:
-            at = sorted({min(position, LAST_POSITION) for position in at})
-        count = min(len(at), MOST_POSITIONS)
-        parts.append(lexeme + b"\0" + struct.pack(f"!H{count}H", count, *at[:count]))
+        kept = at if at[-1] <= LAST_POSITION else sorted({min(position, LAST_POSITION) for position in at})
+        count = min(len(kept), MOST_POSITIONS)
+        parts.append(lexeme + b"\0" + struct.pack(f"!H{count}H", count, *kept[:count]))
     return struct.pack("!i", len(parts)) + b"".join(parts)
 
 
