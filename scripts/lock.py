@@ -43,7 +43,14 @@ def find_uv(folder: Path) -> str:
 
 def resolve(uv: str, extras: tuple[str, ...], constraints: list[Path | str], upgrade: bool) -> str:
     command = [uv, "pip", "compile", "--quiet", "--no-config", "--universal", "--python-version", "3.11"]
-    command += ["--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
+    command += [
+        "--generate-hashes",
+        "--no-header",
+        "--no-annotate",
+        "--no-strip-extras",
+        "--no-emit-index-url",
+        "--no-emit-find-links",
+    ]
     command += [argument for extra in extras for argument in ("--extra", extra)]
     command += [argument for path in constraints for argument in ("--constraint", str(path))]
     command += ["--upgrade"] if upgrade else []
