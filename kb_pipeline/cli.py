@@ -166,7 +166,7 @@ def search(
     mode: Annotated[Mode, typer.Option("--mode", help="How to search.")] = Mode.HYBRID,
     collection: Annotated[list[str] | None, typer.Option("--collection", help="Only these collections.")] = None,
     where: Annotated[
-        str | None, typer.Option("--where", help="Only what this condition holds for, e.g. \"page_number >= 3\".")
+        str | None, typer.Option("--where", help='Only what this condition holds for, e.g. "page_number >= 3".')
     ] = None,
     generation: Annotated[str | None, typer.Option("--generation", help="Another generation than the active.")] = None,
     as_json: Json = False,

@@ -131,6 +131,8 @@ def load_settings(**overrides: Any) -> Settings:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"]) or "settings"
         variable = "KB_" + re.sub(r"\W", "_", name).upper()
-        raise SettingsError(f"Setting {name} ({variable}) is wrong: {first['msg']}. Correct it and try again.") from None
+        raise SettingsError(
+            f"Setting {name} ({variable}) is wrong: {first['msg']}. Correct it and try again."
+        ) from None
     except ValueError as error:
         raise SettingsError(f"kb.toml or .env cannot be read: {error}. Correct the file and try again.") from None

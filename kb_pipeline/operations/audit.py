@@ -71,14 +71,16 @@ def _against_sources(site: Site, connection: Connection) -> list[Finding]:
             ("deleted_since", [document.path for document in (*diff.deleted, *diff.held)]),
         ):
             found.setdefault(kind, []).extend(paths)
-    return [
-        Finding(kind, len(paths), tuple(sorted(paths)[:EXAMPLES])) for kind, paths in found.items() if paths
-    ]
+    return [Finding(kind, len(paths), tuple(sorted(paths)[:EXAMPLES])) for kind, paths in found.items() if paths]
 
 
 def _unmasked(site: Site, connection: Connection) -> list[Finding]:
     """Run the recognizers over a sample of stored text; what they find should have been masked."""
     files = sorted(
-        {path for path, content in questions.sample_text(connection, SAMPLED_CHUNKS) if site.masker.mask(content).counts}
+        {
+            path
+            for path, content in questions.sample_text(connection, SAMPLED_CHUNKS)
+            if site.masker.mask(content).counts
+        }
     )
     return [Finding("unmasked", len(files), tuple(files[:EXAMPLES]))] if files else []

@@ -152,9 +152,7 @@ def scan_counts(found: Plan) -> ScanCounts:
     )
 
 
-def _plan(
-    site: Site, connection: ledger.Connection, limit: Mapping[str, str] | None, allow_mass_delete: bool
-) -> Plan:
+def _plan(site: Site, connection: ledger.Connection, limit: Mapping[str, str] | None, allow_mass_delete: bool) -> Plan:
     found = make_plan(connection, site.settings, site.scope(), prefix=limit, allow_mass_delete=allow_mass_delete)
     if found.unavailable:
         raise SourceUnavailable(found.unavailable[0])

@@ -31,7 +31,9 @@ def resolve(path: str | None, known: Sequence[str]) -> tuple[str, str]:
             return source, uri[len(source) :].strip("/")
     inside = next((source for source in known if source.startswith(uri.rstrip("/") + "/")), None)
     if inside is not None:
-        raise SettingsError(f"{uri} holds the source {inside}, whose documents would then be there twice; name {inside}.")
+        raise SettingsError(
+            f"{uri} holds the source {inside}, whose documents would then be there twice; name {inside}."
+        )
     if is_local(uri) and not Path(uri).is_dir():
         if os.path.lexists(uri):
             raise SettingsError(f"{path} is a file outside every source; name the folder that holds it.")

@@ -29,9 +29,7 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
     scope = site.scope(shards)
     connection = site.connect()
     generation = target_generation(site, connection, rebuild=rebuild)
-    pending = ledger.pending_loads(
-        connection, scope, generation.id, generation.model_fingerprint
-    )
+    pending = ledger.pending_loads(connection, scope, generation.id, generation.model_fingerprint)
     with track("loading documents", len(pending)) as progress:
         for batch in batched(pending, DOCUMENTS_PER_SWAP):
             documents = [document for document, _ in batch]

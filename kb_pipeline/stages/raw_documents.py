@@ -193,7 +193,9 @@ def _write(
 
 
 @contextmanager
-def _hashing(source: Source, known: dict[str, bytes]) -> Iterator[Callable[[Sequence[Entry]], list[bytes | UnreadableFile]]]:
+def _hashing(
+    source: Source, known: dict[str, bytes]
+) -> Iterator[Callable[[Sequence[Entry]], list[bytes | UnreadableFile]]]:
     """A function that hashes a batch of files: one after another on a local disk, many at once over a network."""
 
     def digest(entry: Entry) -> bytes | UnreadableFile:

@@ -76,9 +76,7 @@ def check_serving_vectors(connection: Connection, generation: Generation) -> Vec
     return VectorCheck(*row) if row else VectorCheck(0, 0, 0, 0)
 
 
-def check_embeddings(
-    connection: Connection, scope: Scope, generation: Generation
-) -> VectorCheck:
+def check_embeddings(connection: Connection, scope: Scope, generation: Generation) -> VectorCheck:
     row = connection.execute(
         query("audit", "unsound_embeddings"),
         {

@@ -44,7 +44,9 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
             f"PostgreSQL at {display_url(url)} cannot be reached ({reason}); start it or correct KB_DATABASE_URL."
         ) from None
     except psycopg.ProgrammingError:
-        raise SettingsError("KB_DATABASE_URL is not a PostgreSQL URL; it looks like postgresql://user@host/db.") from None
+        raise SettingsError(
+            "KB_DATABASE_URL is not a PostgreSQL URL; it looks like postgresql://user@host/db."
+        ) from None
     register_types(connection)
     return connection
 

@@ -239,9 +239,7 @@ def shard_figures(connection: Connection, scope: Scope) -> dict[str, dict[str, i
     return {row.pop("shard"): row for row in rows}
 
 
-def recent_documents(
-    connection: Connection, scope: Scope, limit: int = 10
-) -> list[dict[str, Any]]:
+def recent_documents(connection: Connection, scope: Scope, limit: int = 10) -> list[dict[str, Any]]:
     return _rows(connection, "documents", "recent_documents", _shard_parameters(scope) | {"limit": limit})
 
 
@@ -249,9 +247,7 @@ def elements_by_format(connection: Connection, scope: Scope) -> list[dict[str, A
     return _rows(connection, "stages", "elements_by_format", _shard_parameters(scope))
 
 
-def chunk_preview(
-    connection: Connection, scope: Scope, limit: int = 10
-) -> list[dict[str, Any]]:
+def chunk_preview(connection: Connection, scope: Scope, limit: int = 10) -> list[dict[str, Any]]:
     return _rows(connection, "stages", "chunk_preview", _shard_parameters(scope) | {"limit": limit})
 
 
@@ -260,16 +256,12 @@ def chunk_preview(
 
 def pending_elements(connection: Connection, scope: Scope) -> list[PendingParse]:
     with connection.cursor(row_factory=class_row(PendingParse)) as cursor:
-        return cursor.execute(
-            query("wanted", "pending_elements"), _wanted_parameters(scope)
-        ).fetchall()
+        return cursor.execute(query("wanted", "pending_elements"), _wanted_parameters(scope)).fetchall()
 
 
 def pending_chunks(connection: Connection, scope: Scope) -> list[PendingChunks]:
     with connection.cursor(row_factory=class_row(PendingChunks)) as cursor:
-        return cursor.execute(
-            query("wanted", "pending_chunks"), _wanted_parameters(scope)
-        ).fetchall()
+        return cursor.execute(query("wanted", "pending_chunks"), _wanted_parameters(scope)).fetchall()
 
 
 def pending_text_totals(connection: Connection, scope: Scope, model: str) -> TextTotals:
@@ -280,9 +272,7 @@ def pending_text_totals(connection: Connection, scope: Scope, model: str) -> Tex
     return totals
 
 
-def pending_texts(
-    connection: Connection, scope: Scope, model: str, page: int = 2000
-) -> Iterator[tuple[bytes, str]]:
+def pending_texts(connection: Connection, scope: Scope, model: str, page: int = 2000) -> Iterator[tuple[bytes, str]]:
     """(text hash, embedded text) of every text without a vector, once each, in order of the hash.
 
     Read page by page, each in a transaction of its own: embedding may take hours, and a snapshot held
@@ -301,22 +291,16 @@ def pending_texts(
 
 def documents_with_texts(connection: Connection, text_hashes: Sequence[bytes]) -> list[tuple[int, str]]:
     """(document id, chunks version) of the live documents that hold one of the texts."""
-    return connection.execute(
-        query("wanted", "documents_with_texts"), {"text_hashes": list(text_hashes)}
-    ).fetchall()
+    return connection.execute(query("wanted", "documents_with_texts"), {"text_hashes": list(text_hashes)}).fetchall()
 
 
-def pending_loads(
-    connection: Connection, scope: Scope, generation: int, model: str
-) -> list[tuple[int, bool]]:
+def pending_loads(connection: Connection, scope: Scope, generation: int, model: str) -> list[tuple[int, bool]]:
     """(document id, whether it is leaving) of what the serving table lacks or still has."""
     parameters = _shard_parameters(scope) | {"generation": generation, "model": model}
     return connection.execute(query("wanted", "pending_loads"), parameters).fetchall()
 
 
-def dirty_shards(
-    connection: Connection, scope: Scope, generation: int | None, model: str | None
-) -> list[DirtyShard]:
+def dirty_shards(connection: Connection, scope: Scope, generation: int | None, model: str | None) -> list[DirtyShard]:
     parameters = _wanted_parameters(scope) | {"generation": generation, "model": model}
     with connection.cursor(row_factory=class_row(DirtyShard)) as cursor:
         return cursor.execute(query("wanted", "dirty_shards"), parameters).fetchall()
