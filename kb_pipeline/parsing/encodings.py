@@ -16,14 +16,20 @@ _BOMS = (  # UTF-32 first: its little-endian mark starts with that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_TEXT_CONTROLS = frozenset({7, 8, 9, 10, 11, 12, 13, 27})
+_CONTROL_SHARE = 0.02
 _SAMPLE = 65536  # bytes looked at when guessing
 # The most frequent characters of modern Chinese, simplified and traditional: about a third of any text.
-_COMMON_CHINESE = frozenset(
+_FREQUENT = frozenset(
     "的一是不了在人有我他这為为之大来來以个個中上们們到说說国國和地也子时時道出而要于於就下得可你年生自会會那后後能对對"
     "着著事其里裡所去行过過家十用发發天如然作方成者多日都三小军軍二无無同么麼经經法当當起与與好看学學进進种種将將还還分此"
     "心前面又定见見只主没沒公从從知使本金业業司部合工资資产產理按第条條应應管市规規额額月款项項文件信息及或由等向"
 )
-_CHINESE_SHARE = 0.12  # of the non-ASCII characters; wrong decodings reach about 0.03
+_LATIN = frozenset({"cp1250", "cp1254", "cp1257", "cp1258", "iso8859_2", "iso8859_9", "iso8859_15", "mac_latin2"})
+_TELLING_LETTERS = 100
+# Lead bytes of punctuation and of the first, common level of characters.
+_COMMON_LEAD_BYTES = {"gb18030": (0xA1, 0xD7), "big5": (0xA1, 0xC6)}
+_COMMON_SHARE = 0.7  # of the characters outside ASCII
 
 
 def decode_text(data: bytes) -> tuple[str, str]:
@@ -47,8 +53,13 @@ def is_binary(data: bytes) -> bool:
         return False
     if b"\0" in sample:
         return _wide_encoding(sample) is None
-    control = sum(sample.count(bytes([code])) for code in range(32) if code not in (7, 8, 9, 10, 11, 12, 13, 27))
-    return control > len(sample) * 0.02
+    return _has_control_characters(sample.decode("latin-1"))
+
+
+def _has_control_characters(text: str) -> bool:
+    """More than a stray one; those that old text files use are no sign of binary data."""
+    control = sum(text.count(chr(code)) for code in range(32) if code not in _TEXT_CONTROLS)
+    return control > _CONTROL_SHARE * len(text)
 
 
 def _wide_encoding(data: bytes) -> str | None:
@@ -66,28 +77,43 @@ def _wide_encoding(data: bytes) -> str | None:
     for encoding, plausible in guesses.items():
         if plausible:
             try:
-                sample[: len(sample) // 4 * 4 - 4].decode(encoding)
+                text = sample[: len(sample) - 4].decode(encoding)
             except UnicodeDecodeError:
                 continue
-            return encoding
+            if not _has_control_characters(text):
+                return encoding
     return None
 
 
 def _chinese_encoding(data: bytes) -> str | None:
-    best, best_share = None, _CHINESE_SHARE
-    for encoding in ("gb18030", "big5"):
-        text = data[:_SAMPLE].decode(encoding, "replace")
-        wide = [character for character in text if character > "\x7f"]
-        if not wide or wide.count("\ufffd") > 0.02 * len(wide) + 1:
+    """GB18030 or Big5 where nearly all characters are among the common ones of that encoding."""
+    sample = data[:_SAMPLE]
+    plausible: list[tuple[float, str]] = []
+    for encoding, (first, last) in _COMMON_LEAD_BYTES.items():
+        wide = [character for character in sample.decode(encoding, "replace") if character > "\x7f"]
+        if not wide:
             continue
-        share = sum(character in _COMMON_CHINESE for character in wide) / len(wide)
-        if share > best_share:
-            best, best_share = encoding, share
-    return best
+        common = sum(_is_common(character, encoding, first, last) for character in wide) / len(wide)
+        if common >= _COMMON_SHARE:
+            plausible.append((sum(character in _FREQUENT for character in wide) / len(wide), encoding))
+    return max(plausible, key=lambda found: found[0])[1] if plausible else None
+
+
+def _is_common(character: str, encoding: str, first: int, last: int) -> bool:
+    """Whether the character is among the common ones, or is punctuation, which stands before them."""
+    if character == "\ufffd":
+        return False
+    code = character.encode(encoding)
+    return len(code) == 2 and first <= code[0] <= last and (code[1] >= 0xA1 or encoding == "big5")
 
 
 def _other_encoding(data: bytes) -> str:
+    """The most plausible of the rest. Few accented letters do not tell the Latin encodings apart: then Western."""
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data[:_SAMPLE]).best()
-    return best.encoding if best else "cp1252"
+    sample = data[:_SAMPLE]
+    best = from_bytes(sample).best()
+    accented = sum(byte > 0x7F for byte in sample)
+    if best is None or (accented < _TELLING_LETTERS and best.encoding in _LATIN):
+        return "cp1252"
+    return best.encoding

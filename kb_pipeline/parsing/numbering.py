@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 
 _NUMERAL = r"[〇零一二三四五六七八九十百千两\d０-９]{1,7}"
+_UNITS = "%％‰亿万千百元个倍米公吨人日月年℃"  # after a number: it is a quantity
 # In nesting order, outermost first.
 _SCHEMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern))
@@ -24,7 +25,7 @@ _SCHEMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("han", r"[一二三四五六七八九十]{1,3}\s?[、．.](?!\d)"),
         ("han-brackets", r"[（(]\s?[一二三四五六七八九十]{1,3}\s?[)）]"),
         ("decimal-1", r"\d{1,2}(?:[、．]|\.(?!\d)|\s(?=\D))"),
-        ("decimal-2", r"\d{1,2}\.\d{1,2}(?![\d.%％])\.?"),
+        ("decimal-2", rf"\d{{1,2}}\.\d{{1,2}}(?![\d.{_UNITS}])\.?"),
         ("decimal-3", r"\d{1,2}\.\d{1,2}\.\d{1,2}(?![\d.])\.?"),
         ("decimal-4", r"\d{1,2}(?:\.\d{1,2}){3}(?![\d.])\.?"),
         ("digit-brackets", r"[（(]\s?\d{1,2}\s?[)）]"),

@@ -80,6 +80,11 @@ class ParserPool:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
+    @property
+    def worker_pids(self) -> tuple[int, ...]:
+        """Process ids of the workers there are."""
+        return tuple(worker.pid for worker in self._workers)
+
     def close(self) -> None:
         """End all workers at once and remove their folders."""
         for worker in self._workers:
@@ -130,6 +135,8 @@ class ParserPool:
 
     def _dispatch(self, job: ParseJob) -> bool:
         """Give the job to an idle worker, a new one, or the queue of the least busy; False if all are full."""
+        for worker in [worker for worker in self._workers if not worker.pending and worker.is_dead()]:
+            self._end(worker)
         size = _file_size(job.path)
         idle = next((worker for worker in self._workers if not worker.pending), None)
         if idle is None and len(self._workers) < self._processes:
@@ -187,6 +194,10 @@ class _Worker:
         self.connection = Connection(ours.detach())
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def pending_bytes(self) -> int:
         return sum(item.size for item in self.pending)
 
@@ -211,6 +222,9 @@ class _Worker:
             return None
         job = self.pending.popleft().job
         return job, content if kind == "document" else getattr(errors, kind)(content)
+
+    def is_dead(self) -> bool:
+        return self._process.poll() is not None
 
     def memory_bytes(self) -> int:
         """Resident memory; 0 where the system does not tell."""

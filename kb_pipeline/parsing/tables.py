@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import html as html_module
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kb_pipeline.parsing.elements import Element
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element as Node
 
 Rows = Sequence[Sequence[str]]
 CELL_SEPARATOR = " | "
@@ -44,11 +48,15 @@ def html_to_rows(html: str) -> tuple[list[list[str]], bool]:
     """The cell texts of an HTML table, spanned cells repeated, and whether the first row is a header."""
     from lxml import html as lxml_html
 
-    root = lxml_html.fragment_fromstring(html, create_parent="div")
+    return node_rows(lxml_html.fragment_fromstring(html, create_parent="div"))
+
+
+def node_rows(table: Node) -> tuple[list[list[str]], bool]:
+    """The same for a table that lxml has parsed."""
     rows: list[list[str]] = []
     carried: dict[int, tuple[int, str]] = {}  # column -> (rows still to fill, text) of a rowspan above
     header = False
-    for tr in root.iter("tr"):
+    for tr in table.iter("tr"):
         row: list[str] = []
         cells = [cell for cell in tr if cell.tag in ("td", "th")]
         if not rows and cells:

@@ -15,7 +15,7 @@ from kb_pipeline.parsing.elements import DroppedText, Element
 from kb_pipeline.parsing.encodings import decode_text
 from kb_pipeline.parsing.offline import prepare_unstructured
 from kb_pipeline.parsing.parsed import ParsedDocument
-from kb_pipeline.parsing.tables import html_to_rows, table_element
+from kb_pipeline.parsing.tables import html_to_rows, node_rows, rows_to_html, table_element
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Node
@@ -25,6 +25,7 @@ _CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?\s*([A-Za-z0-9_-]+)", re.IGNORE
 _BOILERPLATE_TAGS = {"nav": "HTML navigation", "footer": "HTML footer", "aside": "HTML aside"}
 _BOILERPLATE_ROLES = {"navigation": "HTML navigation", "banner": "HTML header", "contentinfo": "HTML footer"}
 _SECTIONING = ("article", "main", "section")
+_BLOCKS = ("table", "h1", "h2", "h3", "h4")  # a table that holds these lays out a page
 _INVISIBLE = ("script", "style", "noscript", "template", "svg", "head")
 _MAIN_SHARE = 0.5  # of the text; a smaller <main> does not hold the content
 
@@ -49,6 +50,7 @@ def html_document(text: str) -> ParsedDocument:
     title = " ".join((root.findtext(".//title") or "").split())
     etree.strip_elements(root, *_INVISIBLE, etree.Comment, with_tail=False)
     dropped = [*_drop_outside_main(root), *_drop_boilerplate(root)]
+    _fill_rowspans(root)
     return ParsedDocument(
         tuple(_partition(etree.tostring(root, encoding="unicode", method="html"))),
         tuple(dropped),
@@ -119,6 +121,20 @@ def _drop_boilerplate(root: Node) -> list[DroppedText]:
         if text:
             dropped.append(DroppedText(reason, text))
     return dropped
+
+
+def _fill_rowspans(root: Node) -> None:
+    """unstructured ignores rowspan, and the cells of the rows below move: repeat the cell in each row instead."""
+    from lxml import html as lxml_html
+
+    for table in list(root.iter("table")):
+        if table.find(".//*[@rowspan]") is None or any(table.find(f".//{tag}") is not None for tag in _BLOCKS):
+            continue
+        rows, header = node_rows(table)
+        filled = lxml_html.fragment_fromstring(rows_to_html(rows, header=header))
+        filled.tail = table.tail
+        if table.getparent() is not None:
+            table.getparent().replace(table, filled)
 
 
 def _boilerplate_reason(node: Node) -> str | None:

@@ -30,7 +30,9 @@ _FEWEST_PATHS = 4  # fewer cannot rule a table
 _MOST_PATHS = 20_000  # a page with more is a drawing
 _MOST_SEGMENTS = 400  # of one path; a path with more is a curve
 _CHINESE_OR_WIDE = "[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f]"
-_SPACE_BETWEEN_WIDE = re.compile(f"(?<={_CHINESE_OR_WIDE})[ \u3000]+(?={_CHINESE_OR_WIDE})")
+_GENERATED = "\u200a"  # stands for a space that is not in the file: pdfium saw a gap
+_GAP_BETWEEN_WIDE = re.compile(f"(?<={_CHINESE_OR_WIDE}){_GENERATED}(?={_CHINESE_OR_WIDE})")
+_SPACED_OUT = re.compile(f"{_CHINESE_OR_WIDE}(?:[ \u3000]+{_CHINESE_OR_WIDE})+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,13 @@ class Span:
 
     @property
     def text(self) -> str:
-        """Without the blanks that justification leaves between Chinese characters."""
-        return _SPACE_BETWEEN_WIDE.sub("", self.raw.strip())
+        return tidy(self.raw)
+
+
+def tidy(raw: str) -> str:
+    """Without the gaps that justification leaves between Chinese characters, and not spaced out over a line."""
+    text = _GAP_BETWEEN_WIDE.sub("", raw.strip()).replace(_GENERATED, " ")
+    return "".join(text.split()) if _SPACED_OUT.fullmatch(text) else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +147,7 @@ def _read_spans(textpage: pdfium.PdfTextPage, view: _View) -> tuple[tuple[Span, 
         if code in _LINE_ENDS:
             continue
         if code == _SPACE:
-            builder.add_space()
+            builder.add_space(_GENERATED if pdfium_c.FPDFText_IsGenerated(raw, index) == 1 else " ")
             continue
         if not box_of(raw, index, rect_pointer):
             continue
@@ -169,9 +176,9 @@ class _SpanBuilder:
         self._box = (0.0, 0.0, 0.0, 0.0)
         self._end = 0.0  # right edge of the last character
 
-    def add_space(self) -> None:
-        if self._characters and self._characters[-1] != " ":
-            self._characters.append(" ")
+    def add_space(self, space: str) -> None:
+        if self._characters and self._characters[-1] not in (" ", _GENERATED):
+            self._characters.append(space)
             self._centres.append(self._end)
 
     def add(self, index: int, character: str, box: tuple[float, float, float, float]) -> None:

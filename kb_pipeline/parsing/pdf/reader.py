@@ -78,7 +78,9 @@ def _read(document: pdfium.PdfDocument, page_count: int) -> ParsedDocument:
             without_text.append(page.number)
             continue
         tables, spans = take_tables(page)
-        dropped += [DroppedText("tilted watermark", span.text, page.number) for span in spans if span.tilted]
+        watermark = "".join(span.text for span in spans if span.tilted)  # each character is a span of its own
+        if watermark:
+            dropped.append(DroppedText("tilted watermark", watermark, page.number))
         upright = [span for span in spans if not span.tilted]
         pages.append(lines_in_reading_order(upright, tables, page.number))
         heights.append(page.height)
@@ -189,7 +191,12 @@ def _continues(paragraph: Sequence[Line], line: Line, pitch: float) -> bool:
     indent = line.x0 - line.left if not neighbours else line.x0 - previous.x0
     if indent > _INDENT * em and not (hanging and neighbours):
         return False
-    return _is_full(previous, line)
+    return _is_divided(previous.text, line.text) or _is_full(previous, line)
+
+
+def _is_divided(text: str, following: str) -> bool:
+    """Whether a word is divided by a hyphen at the end of `text`."""
+    return bool(_HYPHENATED.search(text)) and following[:1].islower()
 
 
 def _is_full(previous: Line, line: Line) -> bool:
@@ -225,11 +232,7 @@ def _elements(blocks: Sequence[Block], bookmarks: Sequence[Bookmark]) -> Iterato
 def _paragraph(lines: Sequence[Line]) -> Paragraph:
     text = lines[0].text
     for line in lines[1:]:
-        hyphen = _HYPHENATED.search(text)
-        if hyphen and line.text[:1].islower():
-            text = text[: hyphen.start()] + line.text
-        else:
-            text = join_lines([text, line.text])
+        text = text[:-1] + line.text if _is_divided(text, line.text) else join_lines([text, line.text])
     last = lines[-1]
     longest = max(lines, key=lambda line: len(line.text))
     return Paragraph(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from kb_pipeline.parsing.pdf.page import Page, Rule, Span
+from kb_pipeline.parsing.pdf.page import Page, Rule, Span, tidy
 from kb_pipeline.parsing.text import join_lines
 
 _SNAP = 3.0  # points: rules closer than this are one, ends closer than this meet
@@ -176,12 +176,12 @@ def _split(span: Span, row: list[Cell]) -> tuple[list[tuple[Cell, str]], bool]:
     for character, centre in zip(span.raw, span.centres, strict=True):
         cell = next((cell for cell in row if cell[0] - _SNAP <= centre < cell[2] + _SNAP), None)
         if cell is None:
-            whole = whole and character == " "
+            whole = whole and character.isspace()
         elif pieces and pieces[-1][0] == cell:
             pieces[-1] = (cell, pieces[-1][1] + character)
         else:
             pieces.append((cell, character))
-    found = [(cell, text.strip()) for cell, text in pieces if text.strip()]
+    found = [(cell, tidy(text)) for cell, text in pieces if text.strip()]
     return found, whole and bool(found)
 
 

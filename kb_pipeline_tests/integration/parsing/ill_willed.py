@@ -1,0 +1,69 @@
+"""What a document could do to a parser process, as functions that a job can carry there.
+
+They stand where masking would: the last thing that the worker does with a document.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from kb_pipeline.parsing.elements import CleanedDocument
+
+
+def _wanted(document: CleanedDocument) -> bool:
+    return "evil" in document.elements[0].text
+
+
+def unchanged(document: CleanedDocument) -> CleanedDocument:
+    return document
+
+
+def kill_itself(document: CleanedDocument) -> CleanedDocument:
+    if _wanted(document):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return document
+
+
+def segfault(document: CleanedDocument) -> CleanedDocument:
+    if _wanted(document):
+        ctypes.string_at(0)
+    return document
+
+
+def hang_with_the_interpreter_locked(document: CleanedDocument) -> CleanedDocument:
+    if _wanted(document):
+        re.match(r"(a|a)*$", "a" * 64 + "b")
+    return document
+
+
+def take_all_memory(document: CleanedDocument) -> CleanedDocument:
+    if _wanted(document):
+        hoard = [bytearray(16 << 20) for _ in range(10_000)]
+        return replace(document, warnings=(str(len(hoard)),))
+    return document
+
+
+def talk(document: CleanedDocument) -> CleanedDocument:
+    print("SECRET on stdout")  # noqa: T201
+    os.write(2, b"SECRET on stderr\n")
+    sys.stderr.write("SECRET again\n")
+    return document
+
+
+def leave_a_temporary_file(document: CleanedDocument) -> CleanedDocument:
+    if _wanted(document):
+        (Path(tempfile.mkdtemp()) / "unmasked").write_text("SECRET")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return document
+
+
+def tell_about_the_process(document: CleanedDocument) -> CleanedDocument:
+    loaded = sorted(name for name in sys.modules if "." not in name and sys.modules[name] is not None)
+    return replace(document, metadata={"pid": os.getpid(), "modules": loaded})

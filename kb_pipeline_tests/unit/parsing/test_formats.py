@@ -1,0 +1,68 @@
+"""Content decides what a file is; the extension settles what content cannot tell."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from kb_pipeline.errors import MalformedDocument, UnsupportedFormat
+from kb_pipeline.parsing.formats import Format, detect_format
+
+
+def archive(*names: str, mimetype: str | None = None) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as target:
+        if mimetype:
+            target.writestr("mimetype", mimetype)
+        for name in names:
+            target.writestr(name, "<x/>")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("a.pdf", b"%PDF-1.7\n", Format.PDF),
+        ("a.docx", b"junk\n%PDF-1.4\n", Format.PDF),
+        ("a.bin", archive("word/document.xml"), Format.DOCX),
+        ("a.docx", archive("xl/workbook.xml"), Format.XLSX),
+        ("a.ppt", archive("ppt/presentation.xml"), Format.PPTX),
+        ("a.zip", archive(mimetype="application/epub+zip"), Format.EPUB),
+        ("a.odt", archive(mimetype="application/vnd.oasis.opendocument.text"), Format.ODT),
+        ("a.doc", rb"{\rtf1 text}", Format.RTF),
+        ("a.xls", b"<html><table></table></html>", Format.HTML),
+        ("a.txt", b"<!DOCTYPE html><p>x", Format.HTML),
+        ("a.txt", b"about %PDF-1.7 files", Format.TEXT),
+        ("README", b"plain", Format.TEXT),
+        ("a.MD", "# 标题".encode(), Format.MARKDOWN),
+        ("a.md", "标题".encode("utf-16"), Format.MARKDOWN),
+        ("a.tsv", b"a\tb", Format.TSV),
+        ("a.csv", b"a,b", Format.CSV),
+        ("a.eml", b"Subject: x\n\nbody", Format.EML),
+    ],
+)
+def test_a_file_is_what_its_content_says(name: str, data: bytes, expected: Format) -> None:
+    assert detect_format(name, data) is expected
+
+
+def test_an_unknown_extension_is_refused_naming_what_is_supported() -> None:
+    with pytest.raises(UnsupportedFormat, match=r"\.wav are not supported.*PDF, DOCX"):
+        detect_format("a.wav", b"RIFF")
+
+
+def test_a_plain_zip_is_refused_with_the_advice_to_unpack_it() -> None:
+    with pytest.raises(UnsupportedFormat, match="unpack it"):
+        detect_format("a.zip", archive("a.txt"))
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a.docx", "a.txt"])
+def test_binary_junk_under_a_known_name_is_malformed(name: str) -> None:
+    with pytest.raises(MalformedDocument):
+        detect_format(name, bytes(range(256)) * 4)
+
+
+def test_a_truncated_archive_is_malformed() -> None:
+    with pytest.raises(MalformedDocument, match="DOCX"):
+        detect_format("a.docx", archive("word/document.xml")[:40])
