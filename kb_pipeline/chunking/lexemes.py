@@ -21,11 +21,6 @@ from kb_pipeline.privacy.pseudonyms import PSEUDONYM_DIGITS
 
 TOKENIZER_VERSION = 1
 
-MAX_LEXEME_BYTES = 2046  # PostgreSQL: a lexeme must be shorter than 2 KiB
-MAX_POSITION = 16383  # PostgreSQL: later positions are silently set to this one
-MAX_POSITIONS = 255  # PostgreSQL: positions kept per lexeme
-MAX_TSVECTOR_BYTES = 1_000_000  # PostgreSQL: lexemes and positions together stay below 1 MiB
-
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff々〇"
 _LETTER = f"[^\\W_{_CJK}]"  # letters and digits of every other script
 _TOKEN = re.compile(
@@ -94,26 +89,3 @@ def query_terms(text: str) -> list[str]:
     """
     distinct = list(dict.fromkeys(tokens(text)))
     return [term for term in distinct if term not in _STOP_WORDS] or distinct
-
-
-def tsvector_literal(text: str) -> str:
-    """`text` as input of PostgreSQL's type tsvector, within its limits: what exceeds them is left out."""
-    positions: dict[str, list[int]] = {}
-    size = 0
-    for position, lexeme in enumerate(tokens(text), 1):
-        known = positions.get(lexeme)
-        if known is None:
-            length = len(lexeme.encode())
-            # Per lexeme: its bytes, alignment, the count of its positions and its entry in the index.
-            if length >= MAX_LEXEME_BYTES or size + length + 12 > MAX_TSVECTOR_BYTES:
-                continue
-            size += length + 12
-            positions[lexeme] = [min(position, MAX_POSITION)]
-        elif len(known) < MAX_POSITIONS and known[-1] < MAX_POSITION and size + 2 <= MAX_TSVECTOR_BYTES:
-            size += 2
-            known.append(min(position, MAX_POSITION))
-    return " ".join(f"{_quoted(lexeme)}:{','.join(map(str, where))}" for lexeme, where in positions.items())
-
-
-def _quoted(lexeme: str) -> str:
-    return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"

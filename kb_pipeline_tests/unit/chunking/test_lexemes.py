@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import random
-import re
-
 import pytest
 
-from kb_pipeline.chunking.lexemes import MAX_TSVECTOR_BYTES, query_terms, tokens, tsvector_literal
+from kb_pipeline.chunking.lexemes import query_terms, tokens
 from kb_pipeline.privacy.masking import Masker, MaskingPolicy
 
 
@@ -51,26 +48,7 @@ def test_a_query_loses_words_that_say_nothing_unless_it_has_no_others() -> None:
     assert "的" not in query_terms("贷款的利率")
 
 
-def test_a_literal_lists_positions_and_quotes_what_needs_it() -> None:
-    assert tsvector_literal("rate loan rate") == "'rate':1,3 'loan':2"
-    assert tsvector_literal("") == ""
-
-
-def test_a_literal_stays_within_what_postgresql_takes() -> None:
-    seed = random.Random(1)
-    long_text = " ".join(f"word{seed.randrange(40_000)}" for _ in range(60_000)) + " x" * 1000 + " " + "y" * 3000
-    entries = re.findall(r"'([^']+)':([\d,]+)", tsvector_literal(long_text))
-    assert all(len(lexeme.encode()) < 2047 for lexeme, _ in entries)
-    positions = [[int(p) for p in where.split(",")] for _, where in entries]
-    assert all(len(where) <= 255 and where[-1] <= 16383 and len(set(where)) == len(where) for where in positions)
-    assert (
-        sum(len(lexeme.encode()) + 2 * len(where) for (lexeme, _), where in zip(entries, positions, strict=True))
-        < MAX_TSVECTOR_BYTES
-    )
-    assert not any(lexeme == "y" * 3000 for lexeme, _ in entries)
-
-
 def test_odd_characters_do_no_harm() -> None:
-    for text in ("\ud800", "a\x00b", "'\\''", "👍🏽", "\u202e", "İstanbul", "ﬁne"):
-        assert "\x00" not in tsvector_literal(text).encode().decode()
+    for text in ("\ud800", "a\x00b", "'\\''", "👍🏽", "\u202e", "İstanbul"):
+        assert all("\x00" not in token for token in tokens(text))
     assert tokens("ﬁne") == ["fine"]

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import random
+import struct
+
+from kb_pipeline.store.tsvector import LAST_POSITION, LONGEST_LEXEME, MOST_BYTES, MOST_POSITIONS, encode
+
+
+def decode(data: bytes) -> dict[str, list[int]]:
+    (count,) = struct.unpack_from("!i", data)
+    found = {}
+    at = 4
+    for _ in range(count):
+        end = data.index(b"\0", at)
+        (length,) = struct.unpack_from("!H", data, end + 1)
+        found[data[at:end].decode()] = list(struct.unpack_from(f"!{length}H", data, end + 3))
+        at = end + 3 + 2 * length
+    assert at == len(data)
+    return found
+
+
+def test_positions_count_from_one() -> None:
+    assert decode(encode(["利率", "loan", "利率"])) == {"利率": [1, 3], "loan": [2]}
+    assert decode(encode([])) == {}
+
+
+def test_a_long_text_stays_within_what_postgresql_takes() -> None:
+    seed = random.Random(1)
+    tokens = [f"word{seed.randrange(40_000)}" for _ in range(60_000)] + ["x"] * 1000 + ["y" * 3000]
+    found = decode(encode(tokens))
+    assert all(len(lexeme.encode()) <= LONGEST_LEXEME for lexeme in found)
+    for positions in found.values():
+        assert len(positions) <= MOST_POSITIONS
+        assert positions == sorted(set(positions))
+        assert positions[-1] <= LAST_POSITION
+    assert sum(len(lexeme) + 2 * len(positions) + 12 for lexeme, positions in found.items()) < MOST_BYTES
