@@ -89,8 +89,11 @@ class _State:
     max_queued: int | None
     faults: deque[str] = field(default_factory=deque)
     active: int = 0
-    most_active: int = 0
+    active_requests: int = 0
+    most_active_requests: int = 0
     requests: int = 0
+    last_request: float = 0.0
+    seconds_between_requests: float = 0.0
     texts: int = 0
     statuses: dict[int, int] = field(default_factory=dict)
 
@@ -196,7 +199,7 @@ class _Connection(asyncio.Protocol):
                     setattr(state, name, value)
             return 200, b"{}"
         if path == "/control":
-            seen = ("active", "most_active", "requests", "texts", "statuses")
+            seen = ("requests", "texts", "statuses", "most_active_requests", "seconds_between_requests")
             report = {name: getattr(state, name) for name in seen} | {"faults_left": len(state.faults)}
             return 200, orjson.dumps(report, option=orjson.OPT_NON_STR_KEYS)
         return 404, b'{"detail":"Not Found"}'
@@ -204,6 +207,8 @@ class _Connection(asyncio.Protocol):
     def _embeddings(self, headers: dict[str, str], body: bytes) -> None:
         state = self._state
         state.requests += 1
+        now = time.monotonic()
+        state.seconds_between_requests, state.last_request = now - state.last_request, now
         if state.api_key and headers.get("authorization") != f"Bearer {state.api_key}":
             self._send(401, b'{"error":"Unauthorized"}')
             return
@@ -218,7 +223,8 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
             return
         state.active += len(texts)
-        state.most_active = max(state.most_active, state.active)
+        state.active_requests += 1
+        state.most_active_requests = max(state.most_active_requests, state.active_requests)
         as_base64 = state.honour_base64 and call.get("encoding_format") == "base64"
         if state.delay:
             asyncio.get_running_loop().call_later(state.delay, self._finish, texts, as_base64, fault)
@@ -228,6 +234,7 @@ class _Connection(asyncio.Protocol):
     def _finish(self, texts: list[str], as_base64: bool, fault: str | None) -> None:
         state = self._state
         state.active -= len(texts)
+        state.active_requests -= 1
         if fault == "401":
             self._send(401, b'{"error":"Unauthorized"}')
         elif fault in ("503", "503-slow"):
@@ -308,7 +315,7 @@ class InstantServer:
 
     def start(self) -> None:
         """Start on the port that it had before, if any."""
-        command = [sys.executable, "-m", __name__, json.dumps(self._settings | {"port": self._port})]
+        command = [sys.executable, __file__, json.dumps(self._settings | {"port": self._port})]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -331,7 +338,8 @@ class InstantServer:
         self._control(state)
 
     def seen(self) -> dict[str, Any]:
-        """`requests texts active most_active statuses faults_left` since the start."""
+        """Since the start: `requests texts statuses most_active_requests faults_left`, and
+        `seconds_between_requests`, the last two."""
         report: dict[str, Any] = httpx.get(self._control_url, timeout=10, trust_env=False).json()
         return report
 

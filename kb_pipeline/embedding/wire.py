@@ -148,7 +148,10 @@ def read_answer(content: bytes, count: int, dimension: int | None) -> Vectors | 
 def _rows(raw: list[Any]) -> NDArray[np.float32]:
     """(n, dimension); ValueError when the vectors differ in dimension."""
     if raw and isinstance(raw[0], str):
-        return np.frombuffer(b"".join(map(a2b_base64, raw)), dtype="<f4").reshape(len(raw), -1)
+        decoded = list(map(a2b_base64, raw))
+        if len(set(map(len, decoded))) != 1:
+            raise ValueError
+        return np.frombuffer(b"".join(decoded), dtype="<f4").reshape(len(raw), -1)
     rows = np.array(raw, dtype=np.float32)
     if rows.ndim != 2:
         raise ValueError
