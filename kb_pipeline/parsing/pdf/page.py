@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -19,7 +20,8 @@ _SPAN_GAP = 1.0  # ems between two characters that begin a new span
 _BACK_GAP = 0.6  # ems that a character may stand left of the end of the one before
 _BASELINE_SHIFT = 0.45  # of the height: more is another line
 _SAME_PLACE = 0.25  # of its width: a character that near to an equal one is the same one
-_TILT = math.radians(3)  # text tilted by more against the axes is a watermark
+_LIGATURE_LETTERS = frozenset("filt")  # pdfium gives each letter of a ligature the box of the whole
+_TILT = 3.0  # degrees; text tilted by more against the axes is a watermark
 _SPACE = 0x20
 _LINE_ENDS = frozenset({0x0A, 0x0D})
 _LINE_END_HYPHEN = 0x02  # pdfium's sign for a hyphen at which a word was divided
@@ -37,7 +39,11 @@ _SPACED_OUT = re.compile(f"{_CHINESE_OR_WIDE}(?:[ \u3000]+{_CHINESE_OR_WIDE})+")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Characters of one style on one baseline. `centres`: the middle of each character of `raw`, x."""
+    """Characters of one style on one baseline. `centres`: the middle of each character of `raw`, x.
+
+    `angle`: degrees by which the baseline is turned against most text of the page; 0 for a watermark too,
+    which is `tilted`: neither horizontal nor vertical.
+    """
 
     raw: str
     x0: float
@@ -47,6 +53,7 @@ class Span:
     size: float
     bold: bool
     tilted: bool = False
+    angle: int = 0
     centres: tuple[float, ...] = field(default=(), repr=False)
 
     @property
@@ -90,12 +97,24 @@ def read_page(document: pdfium.PdfDocument, index: int) -> Page:
         textpage = page.get_textpage()
         try:
             spans, unmapped = _read_spans(textpage, view)
+            turned = _usual_angle(spans)
+            if turned:  # a wide table that was printed sideways: read the page as one would hold it
+                view = replace(view, rotation=(view.rotation + turned) % 360)
+                spans, unmapped = _read_spans(textpage, view)
         finally:
             textpage.close()
         rules = tuple(_read_rules(page, view)) if spans else ()
         return Page(index + 1, view.width, view.height, spans, rules, unmapped)
     finally:
         page.close()
+
+
+def _usual_angle(spans: tuple[Span, ...]) -> int:
+    """The angle of most characters, degrees."""
+    counts: Counter[int] = Counter()
+    for span in spans:
+        counts[span.angle] += 0 if span.tilted else len(span.raw)
+    return counts.most_common(1)[0][0] if counts else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +159,7 @@ def _read_spans(textpage: pdfium.PdfTextPage, view: _View) -> tuple[tuple[Span, 
     rect = pdfium_c.FS_RECTF()
     rect_pointer = ctypes.byref(rect)
     unicode_of, box_of = pdfium_c.FPDFText_GetUnicode, pdfium_c.FPDFText_GetLooseCharBox
-    builder = _SpanBuilder(raw)
+    builder = _SpanBuilder(raw, view.rotation)
     unmapped = visible = 0
     for index in range(pdfium_c.FPDFText_CountChars(raw)):
         code = unicode_of(raw, index)
@@ -164,8 +183,9 @@ def _read_spans(textpage: pdfium.PdfTextPage, view: _View) -> tuple[tuple[Span, 
 class _SpanBuilder:
     """Puts characters together to spans: a new one begins at a new baseline, after a wide gap, or on the way back."""
 
-    def __init__(self, raw: pdfium_c.FPDF_TEXTPAGE) -> None:
+    def __init__(self, raw: pdfium_c.FPDF_TEXTPAGE, rotation: int) -> None:
         self.spans: list[Span] = []
+        self._rotation = rotation
         self._raw = raw
         self._start()
 
@@ -189,10 +209,10 @@ class _SpanBuilder:
             em = max(bottom - top, 1.0)
             shifted = abs(top + bottom - span_top - span_bottom) / 2 > _BASELINE_SHIFT * max(em, span_bottom - span_top)
             gap = left - self._end
-            twice = character == self._characters[-1] and abs(right - self._end) < _SAME_PLACE * (right - left)
-            if twice and not shifted:
+            in_place = not shifted and abs(right - self._end) < _SAME_PLACE * (right - left)
+            if in_place and character == self._characters[-1] and character not in _LIGATURE_LETTERS:
                 return  # the same character printed again to look bold
-            if shifted or gap > _SPAN_GAP * em or gap < -_BACK_GAP * em:
+            if not in_place and (shifted or gap > _SPAN_GAP * em or gap < -_BACK_GAP * em):
                 self.finish()
         if self._characters:
             x0, y0, x1, y1 = self._box
@@ -206,7 +226,9 @@ class _SpanBuilder:
     def finish(self) -> None:
         text = "".join(self._characters)
         if text.strip():
-            self.spans.append(_span(self._raw, self._first, self._last, text, self._box, tuple(self._centres)))
+            self.spans.append(
+                _span(self._raw, self._first, self._last, text, self._box, tuple(self._centres), self._rotation)
+            )
         self._start()
 
 
@@ -217,21 +239,31 @@ def _span(
     text: str,
     box: tuple[float, float, float, float],
     centres: tuple[float, ...],
+    rotation: int,
 ) -> Span:
     """The style is that of the first, the middle and the last character: bold only where all are."""
     samples = sorted({first, (first + last) // 2, last})
     sizes = sorted(_font_size(raw, index) for index in samples)
     bold = all(_is_bold(raw, index) for index in samples)
-    return Span(text, *box, size=sizes[len(sizes) // 2], bold=bold, tilted=_is_tilted(raw, first), centres=centres)
+    degrees = _baseline_angle(raw, first)
+    upright = round(degrees / 90) * 90
+    return Span(
+        text,
+        *box,
+        size=sizes[len(sizes) // 2],
+        bold=bold,
+        tilted=abs(degrees - upright) > _TILT,
+        angle=(upright - rotation) % 360,
+        centres=centres,
+    )
 
 
-def _is_tilted(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> bool:
-    """Whether the baseline is neither horizontal nor vertical. Slanted letters on a straight line are not tilted."""
+def _baseline_angle(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> float:
+    """Degrees counter-clockwise in page space. Slanted letters on a straight line have none."""
     matrix = pdfium_c.FS_MATRIX()
     if not pdfium_c.FPDFText_GetMatrix(raw, index, ctypes.byref(matrix)):
-        return False
-    quarter = math.pi / 2
-    return abs((math.atan2(matrix.b, matrix.a) + quarter / 2) % quarter - quarter / 2) > _TILT
+        return 0.0
+    return math.degrees(math.atan2(matrix.b, matrix.a))
 
 
 def _font_size(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> float:

@@ -81,7 +81,10 @@ def _read(document: pdfium.PdfDocument, page_count: int) -> ParsedDocument:
         watermark = "".join(span.text for span in spans if span.tilted)  # each character is a span of its own
         if watermark:
             dropped.append(DroppedText("tilted watermark", watermark, page.number))
-        upright = [span for span in spans if not span.tilted]
+        margin = "".join(span.text for span in spans if not span.tilted and span.angle)
+        if margin:
+            dropped.append(DroppedText("text across the reading direction", margin, page.number))
+        upright = [span for span in spans if not span.tilted and not span.angle]
         pages.append(lines_in_reading_order(upright, tables, page.number))
         heights.append(page.height)
     if not pages:

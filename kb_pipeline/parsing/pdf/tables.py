@@ -5,7 +5,6 @@ The geometry (which rules cross, which crossings bound a cell, which cells touch
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,9 +20,22 @@ _FILLED_SHARE = 0.3  # of the cells; a grid with fewer texts is a drawing
 _LONGEST_CELL = 2000  # characters; a frame around a page of text is no table
 
 _CUT_SHARE = 0.1  # of the spans of a grid may cross its frame; more crosses a drawing
+_SAME_LINE = 0.5  # of the height between the middles of two pieces
+_UNRULED_SHARE = 0.75  # of the places that columns and lines make hold a text where each line is a row
+_FEWEST_UNRULED = 3  # lines; fewer are as likely to be wrapped text
 _NUMBER = re.compile(r"[-+(]?[\d.,]+\s*[%％)]?")
 
 Cell = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """The part of a span that stands in one cell; `middle` of its height, points."""
+
+    middle: float
+    x0: float
+    height: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +129,7 @@ def _fill(cells: list[Cell], spans: list[Span]) -> tuple[RuledTable, list[Span]]
         return None
     x0, top = min(cell[0] for cell in cells), min(cell[1] for cell in cells)
     x1, bottom = max(cell[2] for cell in cells), max(cell[3] for cell in cells)
-    inside: dict[Cell, list[tuple[float, str]]] = {cell: [] for cell in cells}
+    inside: dict[Cell, list[_Piece]] = {cell: [] for cell in cells}
     outside: list[Span] = []
     cut = 0
     by_row = sorted(cells, key=lambda cell: (cell[1], cell[0]))
@@ -126,24 +138,27 @@ def _fill(cells: list[Cell], spans: list[Span]) -> tuple[RuledTable, list[Span]]
         row = [cell for cell in by_row if cell[1] <= middle < cell[3]]
         pieces, whole = _split(span, row)
         cut += bool(pieces) and not whole
-        if not whole or span.tilted:
+        if not whole or span.tilted or span.angle:
             outside.append(span)
             continue
         for cell, text in pieces:
-            inside[cell].append((span.top, text))
+            inside[cell].append(_Piece(middle, max(span.x0, cell[0]), span.bottom - span.top, text))
     if cut > _CUT_SHARE * (len(spans) - len(outside)):
         return None
     texts = {cell: _cell_text(found) for cell, found in inside.items()}
     filled = sum(bool(text) for text in texts.values())
     if filled < _FILLED_SHARE * len(cells) or filled < 2 or max(map(len, texts.values())) > _LONGEST_CELL:
         return None
-    rows = [["" for _ in lefts] for _ in tops]
-    for cell, text in texts.items():
-        for row_index, column_index in itertools.product(
-            [i for i, start in enumerate(tops) if cell[1] - _SNAP <= start < cell[3] - _SNAP],
-            [i for i, start in enumerate(lefts) if cell[0] - _SNAP <= start < cell[2] - _SNAP],
-        ):
-            rows[row_index][column_index] = text
+    rows: list[list[str]] = []
+    for row_start in tops:
+        row_cells = [_cell_at(cells, left, row_start) for left in lefts]
+        simple = len(set(row_cells)) == len(lefts) and all(
+            cell and sum(cell[1] - _SNAP <= start < cell[3] - _SNAP for start in tops) == 1 for cell in row_cells
+        )
+        if simple and row_start != tops[0]:  # names of columns may take several lines
+            rows.extend(_split_row([inside[cell] for cell in row_cells if cell]))
+        else:
+            rows.append([texts[cell] if cell else "" for cell in row_cells])
     rows = _without_false_columns(rows)
     return (RuledTable(x0, top, x1, bottom, tuple(map(tuple, rows))), outside) if len(rows[0]) > 1 else None
 
@@ -158,6 +173,14 @@ def _without_false_columns(rows: list[list[str]]) -> list[list[str]]:
         else:
             merged.append(column)
     return [list(row) for row in zip(*merged, strict=True)]
+
+
+def _cell_at(cells: Sequence[Cell], left: float, top: float) -> Cell | None:
+    """The cell over the grid position that begins at (left, top)."""
+    for cell in cells:
+        if cell[0] - _SNAP <= left < cell[2] - _SNAP and cell[1] - _SNAP <= top < cell[3] - _SNAP:
+            return cell
+    return None
 
 
 def _starts(values: Iterable[float]) -> list[float]:
@@ -185,5 +208,31 @@ def _split(span: Span, row: list[Cell]) -> tuple[list[tuple[Cell, str]], bool]:
     return found, whole and bool(found)
 
 
-def _cell_text(found: list[tuple[float, str]]) -> str:
-    return join_lines([text for _, text in sorted(found, key=lambda item: item[0])])
+def _lines(pieces: Iterable[_Piece]) -> list[list[_Piece]]:
+    """The pieces by their baselines, from the top, each line from the left."""
+    lines: list[list[_Piece]] = []
+    for piece in sorted(pieces, key=lambda piece: piece.middle):
+        if lines and piece.middle - lines[-1][0].middle < _SAME_LINE * piece.height:
+            lines[-1].append(piece)
+        else:
+            lines.append([piece])
+    return [sorted(line, key=lambda piece: piece.x0) for line in lines]
+
+
+def _cell_text(pieces: Iterable[_Piece]) -> str:
+    return join_lines([" ".join(piece.text for piece in line) for line in _lines(pieces)])
+
+
+def _split_row(cells: Sequence[list[_Piece]]) -> list[list[str]]:
+    """The texts of one grid row; several rows where no rule parts them but nearly each line fills all columns."""
+    lines = _lines(piece for pieces in cells for piece in pieces)
+    filled_columns = sum(bool(pieces) for pieces in cells)
+    rows = [[_cell_text(piece for piece in pieces if piece in line) for pieces in cells] for line in lines]
+    slots = filled_columns * len(lines)
+    if (
+        filled_columns > 1
+        and len(lines) >= _FEWEST_UNRULED
+        and sum(bool(cell) for row in rows for cell in row) >= _UNRULED_SHARE * slots
+    ):
+        return rows
+    return [[_cell_text(pieces) for pieces in cells]]

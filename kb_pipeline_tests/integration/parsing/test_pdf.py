@@ -126,6 +126,19 @@ def test_a_tilted_watermark_is_dropped(tmp_path: Path, parse: Parse) -> None:
     assert [(item.reason, item.text) for item in document.dropped] == [("tilted watermark", "DRAFT")]
 
 
+def test_a_page_printed_sideways_is_read_as_one_holds_it(tmp_path: Path, parse: Parse) -> None:
+    canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=A4)
+    canvas.rotate(90)
+    canvas.drawString(100, -200, "First line of the sideways page.")
+    canvas.drawString(100, -300, "Second line of it.")
+    canvas.rotate(-90)
+    canvas.drawString(20, 20, "stamp")
+    canvas.save()
+    document = parse(tmp_path / "a.pdf")
+    assert [element.text for element in document.elements] == ["First line of the sideways page.", "Second line of it."]
+    assert [(item.reason, item.text) for item in document.dropped] == [("text across the reading direction", "stamp")]
+
+
 def test_bookmarks_give_levels_to_headings_that_look_alike(tmp_path: Path, parse: Parse) -> None:
     canvas = Canvas(str(tmp_path / "a.pdf"))
     for level, text in ((0, "Scope"), (1, "Terms"), (0, "Method")):

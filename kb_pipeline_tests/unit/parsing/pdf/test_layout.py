@@ -124,6 +124,15 @@ def test_a_span_over_two_cells_is_cut_at_the_rule() -> None:
     assert table.rows[0] == ("left", "right")
 
 
+def test_rows_without_rules_between_them_are_told_by_their_lines() -> None:
+    rules = [*(Rule(50, top, 250, top) for top in (100.0, 120.0, 180.0)), Rule(150, 100, 150, 180)]
+    spans = [span("name", 60, 105), span("price", 160, 105)]
+    for row, (name, price) in enumerate([("bolt", "3.50"), ("nut", "1.20"), ("gear", "9.00")]):
+        spans += [span(name, 60, 125 + 18 * row), span(price, 160, 125 + 18 * row)]
+    (table,), _ = take_tables(page_of(spans, rules))
+    assert table.rows == (("name", "price"), ("bolt", "3.50"), ("nut", "1.20"), ("gear", "9.00"))
+
+
 def test_a_drawing_that_words_cross_is_no_table() -> None:
     spans = [span("a long line of text across the drawing", 10, 105 + 20 * row) for row in range(2)]
     tables, rest = take_tables(page_of(spans, GRID))
