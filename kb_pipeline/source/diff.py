@@ -102,8 +102,7 @@ def diff(
     for path, document in missing.items():
         if path in listed_again:
             continue
-        below = any(not prefix or path == prefix or path.startswith(prefix) for prefix in unlisted)
-        (kept if below else gone).append(document)
+        (kept if _is_below(path, unlisted) else gone).append(document)
 
     moved = _moves(fresh, gone, content_hash)
     moved_documents = {move.document.id for move in moved}
@@ -125,21 +124,38 @@ def diff(
     )
 
 
+def _is_below(path: str, unlisted: Collection[str]) -> bool:
+    return any(path == place or path.startswith(place.rstrip("/") + "/") for place in unlisted)
+
+
 def _moves(
     fresh: Collection[Entry], gone: Collection[KnownDocument], content_hash: Callable[[Entry], bytes | None]
 ) -> tuple[Move, ...]:
-    by_size: dict[int, list[KnownDocument]] = defaultdict(list)
-    for document in gone:
+    """Pair new entries with vanished documents of the same bytes: those of the same file name first."""
+    by_content: dict[bytes, list[KnownDocument]] = defaultdict(list)
+    for document in sorted(gone, key=lambda document: document.path):
         if document.content_hash is not None:
-            by_size[document.size].append(document)
+            by_content[document.content_hash].append(document)
+    sizes = {document.size for documents in by_content.values() for document in documents}
+    candidates = [
+        (entry, digest)
+        for entry in sorted(fresh, key=lambda entry: entry.path)
+        if entry.size in sizes and (digest := content_hash(entry)) in by_content
+    ]
     moves = []
-    for entry in sorted(fresh, key=lambda entry: entry.path):
-        candidates = by_size.get(entry.size)
-        if not candidates:
-            continue
-        digest = content_hash(entry)
-        match = next((document for document in candidates if document.content_hash == digest), None)
-        if match is not None:
-            candidates.remove(match)
-            moves.append(Move(match, entry))
+    unpaired = []
+    for entry, digest in candidates:
+        same_name = next((known for known in by_content[digest] if _name(known.path) == _name(entry.path)), None)
+        if same_name is None:
+            unpaired.append((entry, digest))
+        else:
+            by_content[digest].remove(same_name)
+            moves.append(Move(same_name, entry))
+    for entry, digest in unpaired:
+        if by_content[digest]:
+            moves.append(Move(by_content[digest].pop(0), entry))
     return tuple(moves)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]

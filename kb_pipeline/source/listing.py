@@ -4,8 +4,8 @@ Local folders are walked with `os.scandir`, which costs a tenth of fsspec's loca
 else goes through fsspec, where an etag stands in for the modification time.
 
 *Entry*: one file. *Signature*: one line of text over all that a listing says of a file; two equal
-signatures mean that nothing needs to be read again. *Unlisted*: a folder that could not be listed;
-what lies below it is neither present nor gone.
+signatures mean that nothing needs to be read again. *Unlisted*: a folder (its path ends with a slash)
+or file that could not be looked at; what lies there is neither present nor gone.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini"})
 SETTLE_SECONDS = 1.0
 RECENT_NS = 2_000_000_000
 READ_BYTES = 1 << 20
+# PostgreSQL indexes paths, and an index entry holds at most 2,704 bytes.
+LONGEST_PATH = 2000  # bytes of UTF-8
 DEFAULT_COLLECTION = "default"
 
 
@@ -52,7 +54,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source holds now. `signatures` has one line per file; `unlisted` maps folder to reason."""
+    """What a source holds now. `signatures` has one line per file; `unlisted` maps path to reason."""
 
     uri: str
     signatures: frozenset[str]
@@ -71,11 +73,18 @@ def canonical_uri(uri: str) -> str:
 
     Raises SettingsError when it can be neither.
     """
+    if "\0" in uri:
+        raise SettingsError("The source's name holds a NUL character; correct it.")
     if not uri.strip():
         raise SettingsError("The source is empty; name a folder or a URL such as s3://bucket/prefix.")
     if "://" in uri and not uri.startswith("file://"):
         return uri.rstrip("/")
-    return str(Path(uri.removeprefix("file://")).expanduser().resolve())
+    try:
+        return str(Path(uri.removeprefix("file://")).expanduser().resolve())
+    except (OSError, RuntimeError):
+        raise SettingsError(
+            f"The path {uri} leads nowhere (a link to itself, or an unknown user); correct it."
+        ) from None
 
 
 def is_local(uri: str) -> bool:
@@ -109,64 +118,94 @@ def printable_path(path: str) -> str:
 
 
 def _ignored(name: str) -> bool:
-    return name.startswith(IGNORED_PREFIXES) or name.endswith(IGNORED_SUFFIXES) or name.lower() in IGNORED_NAMES
+    lower = name.lower()
+    return lower.startswith(IGNORED_PREFIXES) or lower.endswith(IGNORED_SUFFIXES) or lower in IGNORED_NAMES
+
+
+# One look at the first and last letter spares most names the full comparison.
+_MAYBE_IGNORED_FIRST = frozenset(".~")
+_MAYBE_IGNORED_LAST = frozenset(
+    letter for name in (*IGNORED_SUFFIXES, *IGNORED_NAMES) for letter in (name[-1], name[-1].upper())
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder to read: where it is, its path below the root, and the identities of it and the folders above."""
+
+    where: str
+    prefix: str
+    lineage: tuple[tuple[int, int], ...]
 
 
 def _list_local(root: str) -> Listing:
     try:
-        root_stat = os.stat(root)
+        identity = Path(root).stat()
     except OSError as error:
         raise SourceUnavailable(f"The source {root} cannot be opened ({error.strerror}); mount or create it.") from None
-    if not stat.S_ISDIR(root_stat.st_mode):
+    if not stat.S_ISDIR(identity.st_mode):
         raise SourceUnavailable(f"The source {root} is not a folder; name the folder that holds it.")
     signatures: list[str] = []
     unlisted: dict[str, str] = {}
     ignored = 0
-    # (folder, path prefix below the root, identities of the folders above: a link back to one is a loop)
-    pending: list[tuple[str, str, tuple[tuple[int, int], ...]]] = [(root, "", ((root_stat.st_dev, root_stat.st_ino),))]
-    add = signatures.append
+    pending = [_Folder(root, "", ((identity.st_dev, identity.st_ino),))]
     while pending:
-        folder, prefix, above = pending.pop()
+        folder = pending.pop()
         try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    name = entry.name
-                    if name[0] in ".~" or name[-1] in "~pmtdbi":
-                        # A cheap look at one letter spares most names the full comparison.
-                        if _ignored(name):
-                            ignored += 1
-                            continue
-                    try:
-                        if entry.is_dir():
-                            identity = entry.stat()
-                            key = (identity.st_dev, identity.st_ino)
-                            if key not in above:
-                                pending.append((entry.path, f"{prefix}{name}/", (*above, key)))
-                            continue
-                        info = entry.stat()
-                    except FileNotFoundError:
-                        continue  # a dangling link, or gone since the folder was read
-                    except OSError as error:
-                        unlisted[f"{prefix}{name}"] = error.strerror or "cannot be read"
-                        continue
-                    if stat.S_ISREG(info.st_mode):
-                        add(f"{prefix}{name}\t{info.st_size}\t{info.st_mtime_ns}\t")
+            ignored += _read_folder(folder, signatures, unlisted, pending)
         except OSError as error:
-            if folder == root:
+            if not folder.prefix:
                 raise SourceUnavailable(
                     f"The source {root} cannot be listed ({error.strerror}); check its permissions."
                 ) from None
-            unlisted[prefix] = error.strerror or "cannot be listed"
-    return Listing(root, frozenset(_encodable(signatures)), unlisted, ignored)
+            unlisted[printable_path(folder.prefix)] = error.strerror or "cannot be listed"
+    return Listing(root, frozenset(_storable(signatures, unlisted)), unlisted, ignored)
 
 
-def _encodable(signatures: list[str]) -> list[str]:
-    """Write out undecodable bytes of names; one attempt to encode everything finds out cheaply."""
+def _read_folder(folder: _Folder, signatures: list[str], unlisted: dict[str, str], pending: list[_Folder]) -> int:
+    """Read one folder: its files go to `signatures`, its folders to `pending`. Returns how many were ignored."""
+    ignored = 0
+    prefix, above = folder.prefix, folder.lineage
+    with os.scandir(folder.where) as entries:
+        for entry in entries:
+            name = entry.name
+            if (name[0] in _MAYBE_IGNORED_FIRST or name[-1] in _MAYBE_IGNORED_LAST) and _ignored(name):
+                ignored += 1
+                continue
+            try:
+                if entry.is_dir():
+                    identity = entry.stat()
+                    key = (identity.st_dev, identity.st_ino)
+                    if key not in above:  # a link back to a folder above is a loop
+                        pending.append(_Folder(entry.path, f"{prefix}{name}/", (*above, key)))
+                    continue
+                info = entry.stat()
+            except FileNotFoundError:
+                continue  # a dangling link, or gone since the folder was read
+            except OSError as error:
+                unlisted[printable_path(f"{prefix}{name}")] = error.strerror or "cannot be read"
+                continue
+            if stat.S_ISREG(info.st_mode):
+                signatures.append(f"{prefix}{name}\t{info.st_size}\t{info.st_mtime_ns}\t")
+    return ignored
+
+
+def _storable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
+    """The signatures as PostgreSQL can hold them; paths that are too long for it are unlisted."""
     try:
-        "".join(signatures).encode()
+        "".join(signatures).encode()  # one attempt to encode everything finds undecodable names cheaply
     except UnicodeEncodeError:
-        return [printable_path(signature) for signature in signatures]
-    return signatures
+        signatures = [printable_path(signature) for signature in signatures]
+    if not any(len(signature) > LONGEST_PATH // 4 for signature in signatures):
+        return signatures
+    kept = []
+    for signature in signatures:
+        path = entry_of(signature).path
+        if len(path.encode()) > LONGEST_PATH:
+            unlisted[path] = f"the path is longer than {LONGEST_PATH:,} bytes"
+        else:
+            kept.append(signature)
+    return kept
 
 
 @cache
@@ -175,11 +214,11 @@ def _filesystem(uri: str) -> tuple[Any, str]:
 
     try:
         filesystem, root = fsspec.core.url_to_fs(uri)
-    except (ImportError, ValueError) as error:
-        raise SettingsError(
-            f"The source {uri} needs a package that is not installed ({error}); install the extra, such as "
-            "kb_pipeline[s3]."
-        ) from None
+    except ImportError:
+        remedy = "install kb_pipeline[s3]" if uri.startswith("s3") else "install the fsspec package of its kind"
+        raise SettingsError(f"The source {uri} needs a package that is not installed; {remedy}.") from None
+    except ValueError:
+        raise SettingsError(f"The source {uri} is of an unknown kind; name a folder or s3://bucket/prefix.") from None
     return filesystem, root.rstrip("/")
 
 
@@ -192,12 +231,13 @@ def _list_remote(uri: str) -> Listing:
             raise SourceUnavailable(f"The source {uri} does not exist; create the bucket or correct the URL.")
     except SourceUnavailable:
         raise
-    except Exception as error:  # each fsspec backend raises errors of its own kind
+    except Exception as error:  # noqa: BLE001 - each fsspec backend raises errors of its own kind
         raise SourceUnavailable(
             f"The source {uri} cannot be listed ({type(error).__name__}); check the address, the network and the "
             "credentials."
         ) from None
-    signatures = set()
+    signatures: list[str] = []
+    unlisted: dict[str, str] = {}
     ignored = 0
     for key, info in found.items():
         path = key[len(root) + 1 :]
@@ -209,8 +249,8 @@ def _list_remote(uri: str) -> Listing:
         etag = str(info.get("ETag") or info.get("etag") or "").strip('"') or None
         modified = info.get("LastModified")
         modified_ns = None if etag or modified is None else int(modified.timestamp() * 1e9)
-        signatures.add(Entry(path, int(info["size"]), modified_ns, etag).signature)
-    return Listing(uri, frozenset(signatures), {}, ignored)
+        signatures.append(Entry(path, int(info["size"]), modified_ns, etag).signature)
+    return Listing(uri, frozenset(_storable(signatures, unlisted)), unlisted, ignored)
 
 
 def settle(uri: str, entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
@@ -230,12 +270,12 @@ def settle(uri: str, entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]
         time.sleep(SETTLE_SECONDS)
     for entry in recent:
         try:
-            info = os.stat(os.path.join(uri, entry.path))
+            info = Path(uri, entry.path).stat()
         except OSError:
             writing.append(entry)
             continue
-        moved = (info.st_size, info.st_mtime_ns) != (entry.size, entry.modified_ns)
-        (writing if moved else at_rest).append(entry)
+        is_growing = (info.st_size, info.st_mtime_ns) != (entry.size, entry.modified_ns)
+        (writing if is_growing else at_rest).append(entry)
     return at_rest, writing
 
 
@@ -253,7 +293,7 @@ def local_copy(uri: str, path: str, scratch: Path) -> Iterator[Path]:
         target = Path(folder, "download" + Path(path).suffix)
         try:
             filesystem.get_file(f"{root}/{path}", str(target))
-        except Exception as error:  # each fsspec backend raises errors of its own kind
+        except Exception as error:  # noqa: BLE001 - each fsspec backend raises errors of its own kind
             raise UnreadableFile(
                 f"The file cannot be fetched ({type(error).__name__}); check the network and the permissions."
             ) from None
@@ -265,7 +305,7 @@ def hash_file(uri: str, path: str) -> bytes:
     digest = hashlib.sha256()
     try:
         if is_local(uri):
-            with open(os.path.join(uri, path), "rb") as file:
+            with Path(uri, path).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").digest()
         filesystem, root = _filesystem(uri)
         with filesystem.open(f"{root}/{path}", "rb") as file:
@@ -278,5 +318,11 @@ def hash_file(uri: str, path: str) -> bytes:
     except OSError as error:
         raise UnreadableFile(
             f"The file cannot be read ({error.strerror or type(error).__name__}); correct its permissions."
+        ) from None
+    except Exception as error:
+        if is_local(uri):
+            raise
+        raise UnreadableFile(
+            f"The file cannot be fetched ({type(error).__name__}); check the network and the permissions."
         ) from None
     return digest.digest()
