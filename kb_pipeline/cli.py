@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from kb_pipeline.errors import KbError
+from kb_pipeline.errors import KbError, UnavailableError
 
 if TYPE_CHECKING:
     from kb_pipeline.operations.ingest import IngestResult
@@ -72,7 +72,7 @@ def run_command(command: Callable[[], Any], *, debug: bool = False) -> int:
         # The reader of our output went away (kb … | head); nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FOUND
-    except Exception as error:  # noqa: BLE001 - the last line of defence; --debug shows everything
+    except Exception as error:
         if debug:
             raise
         # Messages of libraries may quote document text, so only the kind is shown.
@@ -98,7 +98,7 @@ def ingest(
         _print_json(asdict(result))
     else:
         _say_ingest(result)
-    return EXIT_FOUND if result.failed or result.held else 0
+    return _ingest_code(result)
 
 
 @app.command()
@@ -114,9 +114,10 @@ def plan(
 
     with _site() as site, _progress(as_json):
         result = plan(site, path, allow_mass_delete=allow_mass_delete)
+    code = _passed_over(result.unavailable)
     if as_json:
         _print_json(result.as_dict())
-        return 0
+        return code
     counts = result.counts
     _say(
         f"{counts.scanned:,} files: {counts.new} new, {counts.changed} changed, {counts.moved} moved, "
@@ -125,7 +126,7 @@ def plan(
     if counts.held:
         _say(f"{counts.held} deletions are held: too much vanished at once. Use --allow-mass-delete if it is meant.")
     _say(f"About {result.estimated_tokens:,} tokens to embed, {result.estimated_seconds:,.0f} s.")
-    return 0
+    return code
 
 
 @app.command()
@@ -249,7 +250,7 @@ def retry_failures(as_json: Json = False) -> int:
     else:
         _say(f"{due} documents tried again.")
         _say_ingest(result)
-    return EXIT_FOUND if result.failed else 0
+    return _ingest_code(result)
 
 
 @app.command()
@@ -346,6 +347,17 @@ def _progress(as_json: bool) -> Iterator[None]:
 
     with showing_bars():
         yield
+
+
+def _ingest_code(result: IngestResult) -> int:
+    return _passed_over(result.unavailable) or (EXIT_FOUND if result.failed or result.held else 0)
+
+
+def _passed_over(unavailable: Sequence[str]) -> int:
+    """Name the sources that could not be listed; the exit code that this calls for."""
+    for sentence in unavailable:
+        _note(f"kb: {sentence}")
+    return UnavailableError.exit_code if unavailable else 0
 
 
 def _say_ingest(result: IngestResult) -> None:

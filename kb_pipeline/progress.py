@@ -27,17 +27,16 @@ class Listener(Protocol):
 
 
 class _Silence:
-    def open(self, what: str, total: int) -> Track:
-        return self
+    """The track that nobody watches."""
 
     def advance(self, count: int = 1) -> None:
-        return
+        """Tell nobody."""
 
     def close(self) -> None:
-        return
+        """Tell nobody."""
 
 
-_listener: ContextVar[Listener] = ContextVar("progress_listener", default=_Silence())
+_listener: ContextVar[Listener | None] = ContextVar("progress_listener", default=None)
 
 
 @contextmanager
@@ -52,13 +51,14 @@ def listening(listener: Listener) -> Iterator[None]:
 
 def is_heard() -> bool:
     """Whether somebody listens already."""
-    return not isinstance(_listener.get(), _Silence)
+    return _listener.get() is not None
 
 
 @contextmanager
 def track(what: str, total: int) -> Iterator[Track]:
     """A piece of work of `total` steps, called `what` in a person's words."""
-    opened = _listener.get().open(what, total)
+    listener = _listener.get()
+    opened = listener.open(what, total) if listener else _Silence()
     try:
         yield opened
     finally:

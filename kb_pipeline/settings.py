@@ -102,9 +102,16 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("KB_CONFIG", "kb.toml")))
+        named = os.environ.get("KB_CONFIG")
+        file = Path(named or "kb.toml")
+        if named and not file.is_file():
+            raise SettingsError(f"KB_CONFIG names {named}, which is not a file; correct it.")
+        toml = TomlConfigSettingsSource(settings_cls, file)
+        unknown = sorted(set(toml.toml_data) - set(settings_cls.model_fields))
+        if unknown:
+            raise SettingsError(f"{file} sets {unknown[0]}, which is no setting; correct its name or remove it.")
         return init_settings, env_settings, dotenv_settings, toml
 
     @cached_property

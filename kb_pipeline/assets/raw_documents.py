@@ -40,6 +40,8 @@ def raw_documents(
         connection = site.connect()
         recent = ledger.recent_documents(connection, site.scope(context.partition_keys))
         counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
+    for sentence in report.details["unavailable"]:
+        context.log.warning("Passed over: %s", sentence)
     for folder, reason in report.details.get("unlisted", {}).items():
         context.log.warning("%s could not be listed (%s); what is below it was left as it is", folder, reason)
     for uri, held in report.details.get("held", {}).items():

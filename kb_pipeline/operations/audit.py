@@ -44,7 +44,9 @@ def audit(site: Site, *, repair: bool = False) -> AuditResult:
         mended = questions.mend(connection, active)
     findings = _against_sources(site, connection)
     reclaimable: list[Finding] = []
-    if active is not None:
+    if active is None:
+        findings += questions.findings_without_generation(connection)
+    else:
         findings += questions.ledger_findings(connection, active)
         findings += questions.table_findings(connection, active)
         vectors = questions.check_serving_vectors(connection, active)

@@ -16,6 +16,7 @@ from kb_pipeline.operations import sources
 from kb_pipeline.site import Site
 from kb_pipeline.stages.planning import Plan, make_plan, spans
 from kb_pipeline.store import ledger
+from kb_pipeline.store.database import Connection
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -43,7 +44,8 @@ class ScanCounts:
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """`failed`: documents that failed in this run; `quarantined`: all that have a failure now."""
+    """`failed`: documents that failed in this run; `quarantined`: all that have a failure now;
+    `unavailable`: why sources were passed over."""
 
     scanned: int
     new: int
@@ -60,6 +62,7 @@ class IngestResult:
     texts_reused: int
     seconds: float
     runs: tuple[str, ...]
+    unavailable: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,55 +70,46 @@ class PlanResult:
     counts: ScanCounts
     estimated_tokens: int
     estimated_seconds: float
+    unavailable: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         return {
             **asdict(self.counts),
             "estimated_tokens": self.estimated_tokens,
             "estimated_seconds": self.estimated_seconds,
+            "unavailable": self.unavailable,
         }
 
 
 def plan(site: Site, path: str | None, *, allow_mass_delete: bool = False) -> PlanResult:
-    """What an ingest would do, changing nothing but the list of sources of kb.toml."""
+    """What an ingest would do, changing nothing. Raises SettingsError, SourceUnavailable."""
     connection = site.connect()
-    sources.register_configured(connection, site.settings)
-    known = {source.uri for source in ledger.sources(connection)}
-    limit = sources.prefixes(connection, path)
-    if limit is not None and not known.issuperset(limit):
-        # A folder that is not yet a source: look at it inside a transaction that is taken back.
-        connection.autocommit = False
-        for uri in limit:
-            ledger.register_source(connection, uri)
+    limit = sources.limits(path, sources.known_sources(connection, site.settings))
     found = _plan(site, connection, limit, allow_mass_delete)
     touched = [entry for scan in found.scans for entry in scan.diff.new]
     touched += [change.entry for scan in found.scans for change in scan.diff.changed]
     tokens = int(sum(entry.size for entry in touched) * CHARACTERS_PER_BYTE / CHARACTERS_PER_TOKEN)
-    counts = scan_counts(found)
-    if not connection.autocommit:
-        connection.rollback()
-    return PlanResult(counts, tokens, round(tokens / TOKENS_PER_SECOND, 1))
+    return PlanResult(scan_counts(found), tokens, round(tokens / TOKENS_PER_SECOND, 1), found.unavailable)
 
 
 def ingest(site: Site, path: str | None, *, allow_mass_delete: bool = False) -> IngestResult:
     """Scan, then run the refresh job over the shards with work, a run per span.
 
-    Raises SettingsError, SourceUnavailable, EmbeddingServerUnavailable; what was committed stays.
+    A source that cannot be listed is passed over and named in the result. Raises SettingsError,
+    SourceUnavailable when no source can be listed, EmbeddingServerUnavailable; what was committed stays.
     """
     started = time.monotonic()
     connection = site.connect()
-    sources.register_configured(connection, site.settings)
-    if path is not None:
-        for uri in sources.prefixes(connection, path) or ():
-            ledger.register_source(connection, uri)
-    limit = sources.prefixes(connection, path)
+    limit = sources.limits(path, sources.known_sources(connection, site.settings))
     found = _plan(site, connection, limit, allow_mass_delete)
+    # Only now: a folder that cannot be listed does not become a source.
+    sources.register(connection, [scan.source.uri for scan in found.scans])
     totals: Counter[str] = Counter()
     runs = []
     for first, last in spans(found.dirty, site.settings.documents_per_run):
-        run_id, counts = _run_job(site, first, last, limit, allow_mass_delete)
+        run_id, numbers = _run_job(site, first, last, limit, allow_mass_delete)
         runs.append(run_id)
-        totals.update(counts)
+        totals.update(numbers)
     counts = scan_counts(found)
     return IngestResult(
         scanned=counts.scanned,
@@ -133,6 +127,7 @@ def ingest(site: Site, path: str | None, *, allow_mass_delete: bool = False) -> 
         texts_reused=totals["texts_reused"],
         seconds=round(time.monotonic() - started, 2),
         runs=tuple(runs),
+        unavailable=found.unavailable,
     )
 
 
@@ -152,15 +147,15 @@ def scan_counts(found: Plan) -> ScanCounts:
     )
 
 
-def _plan(site: Site, connection: ledger.Connection, limit: Mapping[str, str] | None, allow_mass_delete: bool) -> Plan:
+def _plan(site: Site, connection: Connection, limit: Mapping[str, str], allow_mass_delete: bool) -> Plan:
     found = make_plan(connection, site.settings, site.scope(), prefix=limit, allow_mass_delete=allow_mass_delete)
-    if found.unavailable:
+    if found.unavailable and not found.scans:
         raise SourceUnavailable(found.unavailable[0])
     return found
 
 
 def _run_job(
-    site: Site, first: str, last: str, limit: Mapping[str, str] | None, allow_mass_delete: bool
+    site: Site, first: str, last: str, limit: Mapping[str, str], allow_mass_delete: bool
 ) -> tuple[str, Counter[str]]:
     import dagster as dg
 
@@ -170,7 +165,7 @@ def _run_job(
     from kb_pipeline.jobs import REFRESH
     from kb_pipeline.partitions import range_tags
 
-    scan = assets.ScanConfig(allow_mass_delete=allow_mass_delete, within=dict(limit or {}))
+    scan = assets.ScanConfig(allow_mass_delete=allow_mass_delete, within=dict(limit))
     with instance(site.settings) as dagster_instance:
         try:
             result = defs.resolve_job_def(REFRESH).execute_in_process(

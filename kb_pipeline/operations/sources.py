@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
 
 from kb_pipeline.errors import SettingsError
@@ -13,23 +14,47 @@ from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
 
 
+def known_sources(connection: Connection, settings: Settings) -> list[str]:
+    """The URIs of the ledger's sources and of those that kb.toml adds; registers nothing.
+
+    Raises SettingsError when one holds another, whose documents would be there twice.
+    """
+    known = [source.uri for source in ledger.sources(connection)]
+    known += [uri for source in settings.sources if (uri := canonical_uri(source.uri)) not in known]
+    for outer, inner in permutations(dict.fromkeys(known), 2):
+        if _holds(outer, inner):
+            raise SettingsError(
+                f"The source {outer} holds the source {inner}, whose documents would be there twice; take one of "
+                "them out of kb.toml."
+            )
+    return list(dict.fromkeys(known))
+
+
 def register_configured(connection: Connection, settings: Settings) -> None:
-    """Make the sources of kb.toml known to the ledger."""
-    for source in settings.sources:
-        ledger.register_source(connection, canonical_uri(source.uri))
+    """Make the sources of kb.toml known to the ledger. Raises SettingsError."""
+    if settings.sources:
+        register(connection, known_sources(connection, settings))
 
 
-def resolve(path: str | None, known: Sequence[str]) -> tuple[str, str]:
+def register(connection: Connection, uris: Sequence[str]) -> None:
+    """Make sources known to the ledger; those that are stay as they are."""
+    for uri in uris:
+        ledger.register_source(connection, uri)
+
+
+def resolve(path: str, known: Sequence[str]) -> tuple[str, str]:
     """(source uri, path inside it, '' for all of it) that `path` means, given the known source URIs.
 
     A folder that no source holds becomes a source. Raises SettingsError for anything else that no
     source holds, and for a folder around a source, whose documents would be there twice.
     """
-    uri = canonical_uri(path or "")
-    for source in sorted(known, key=len, reverse=True):
-        if uri == source or uri.startswith(source.rstrip("/") + "/"):
-            return source, uri[len(source) :].strip("/")
-    inside = next((source for source in known if source.startswith(uri.rstrip("/") + "/")), None)
+    uri = canonical_uri(path)
+    # A link inside a source is a folder of that source, wherever it leads.
+    for spelling in dict.fromkeys([os.path.abspath(path) if is_local(uri) else uri, uri]):  # noqa: PTH100 - keeps links
+        for source in sorted(known, key=len, reverse=True):
+            if spelling == source or _holds(source, spelling):
+                return source, spelling[len(source) :].strip("/")
+    inside = next((source for source in known if _holds(uri, source)), None)
     if inside is not None:
         raise SettingsError(
             f"{uri} holds the source {inside}, whose documents would then be there twice; name {inside}."
@@ -41,15 +66,18 @@ def resolve(path: str | None, known: Sequence[str]) -> tuple[str, str]:
     return uri, ""
 
 
-def prefixes(connection: Connection, path: str | None) -> Mapping[str, str] | None:
-    """The limit of a scan: None for all sources, else {source uri: path inside it}.
+def limits(path: str | None, known: Sequence[str]) -> Mapping[str, str]:
+    """What a call is limited to: {source uri: path inside it, '' for all of it}.
 
-    Raises SettingsError when there is no source at all.
+    Raises SettingsError when there is no source at all, and what `resolve` raises.
     """
-    known = [source.uri for source in ledger.sources(connection)]
     if path is None:
         if not known:
             raise SettingsError("There is no source yet; name a folder: kb ingest FOLDER.")
-        return None
+        return dict.fromkeys(known, "")
     uri, inside = resolve(path, known)
     return {uri: inside}
+
+
+def _holds(outer: str, inner: str) -> bool:
+    return inner.startswith(outer.rstrip("/") + "/") and inner != outer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from kb_pipeline.services.daemon import running
 from kb_pipeline.site import Site
@@ -39,6 +40,7 @@ def servers(site: Site) -> list[dict[str, Any]]:
     settings = site.settings
     local = {state.name: state for state in running(settings.home_path)}
     embedding = local.get("embedding")
+    local_url = embedding.url if embedding else None
     return [
         {
             "name": "postgres",
@@ -49,7 +51,12 @@ def servers(site: Site) -> list[dict[str, Any]]:
         {
             "name": "embedding",
             "kind": "CPU server" if settings.embedding_url is None else "your own",
-            "address": settings.embedding_url or (embedding.url if embedding else None),
+            "address": _without_credentials(settings.embedding_url) if settings.embedding_url else local_url,
             "running": settings.embedding_url is not None or embedding is not None,
         },
     ]
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()

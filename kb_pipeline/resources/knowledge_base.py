@@ -16,6 +16,7 @@ from kb_pipeline.resources.embedding_server import EmbeddingServerResource
 from kb_pipeline.resources.postgres import PostgresResource
 from kb_pipeline.settings import Settings, load_settings
 from kb_pipeline.site import Site, open_site
+from kb_pipeline.store.database import database_errors
 
 
 class KnowledgeBaseResource(dg.ConfigurableResource[None]):
@@ -50,7 +51,8 @@ def step(resource: KnowledgeBaseResource, log: dg.DagsterLogManager) -> Iterator
     """
     try:
         # A command that runs the job in its own process shows progress its own way.
-        with nullcontext() if is_heard() else listening(LogLines(log.info)), resource.site() as site:
+        heard = nullcontext() if is_heard() else listening(LogLines(log.info))
+        with heard, database_errors(), resource.site() as site:
             yield site
     except KbError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error

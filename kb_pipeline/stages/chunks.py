@@ -11,6 +11,7 @@ from kb_pipeline.errors import EmptyDocument
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.progress import track
 from kb_pipeline.site import Site
+from kb_pipeline.stages.cleaned_elements import STAGE as PARSING
 from kb_pipeline.stages.report import StageReport, batched
 from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
@@ -22,7 +23,7 @@ STAGE = "chunks"
 def run(site: Site, shards: Sequence[str]) -> StageReport:
     """Chunk every document of `shards` that asks for it; commits batch by batch."""
     started = time.monotonic()
-    report = StageReport()
+    report = StageReport.of("documents", "chunks", "tokens", "failed")
     connection = site.connect()
     jobs = ledger.pending_chunks(connection, site.scope(shards))
     with track("chunking documents", len(jobs)) as progress:
@@ -38,7 +39,9 @@ def _run_batch(site: Site, connection: Connection, batch: Sequence[PendingChunks
     made: dict[int, ChunkedDocument] = {}
     empty: list[PendingChunks] = []
     for job in batch:
-        document = elements[job.content_hash, job.parse_fingerprint]
+        document = elements.get((job.content_hash, job.parse_fingerprint))
+        if document is None:
+            continue  # the file changed and a repair removed its old elements meanwhile
         chunked = _chunk(site, job, document)
         if chunked.chunks:
             made[job.id] = chunked
@@ -50,7 +53,8 @@ def _run_batch(site: Site, connection: Connection, batch: Sequence[PendingChunks
         stale = {job.id for job in batch if current.get(job.id) != job.content_hash}
         made = {document: chunked for document, chunked in made.items() if document not in stale}
         ledger.replace_chunks(connection, made)
-        ledger.clear_failures(connection, STAGE, list(made))
+        # A document may have got its elements from another one of the same bytes: its own parsing is no failure then.
+        ledger.clear_failures(connection, (PARSING, STAGE), list(made))
         for job in empty:
             if job.id not in stale:
                 error = EmptyDocument("The document has no text left after cleaning; nothing of it can be searched.")

@@ -32,7 +32,7 @@ Outcome = tuple[PendingParse, CleanedDocument | DocumentError]
 def run(site: Site, shards: Sequence[str]) -> StageReport:
     """Parse every document of `shards` without elements; commits batch by batch."""
     started = time.monotonic()
-    report = StageReport()
+    report = StageReport.of("documents", "elements", "dropped", "pages", "masked", "failed")
     connection = site.connect()
     jobs = ledger.pending_elements(connection, site.scope(shards))
     if jobs:
@@ -96,8 +96,12 @@ def _committable(outcomes: Iterator[Outcome], size: int) -> Iterator[list[Outcom
 
 def _store(connection: Connection, batch: Sequence[Outcome], report: StageReport) -> None:
     with connection.transaction():
-        ledger.lock_documents(connection, [job.id for job, _ in batch])
-        for job, result in batch:
+        current = ledger.lock_documents(connection, [job.id for job, _ in batch])
+        # A file that changed or went away meanwhile is the business of the run that saw it.
+        live = [(job, result) for job, result in batch if current.get(job.id) == job.content_hash]
+        # In order of what is inserted: two runs with documents of the same bytes wait for each other
+        # instead of deadlocking.
+        for job, result in sorted(live, key=lambda outcome: (outcome[0].content_hash, outcome[0].parse_fingerprint)):
             if isinstance(result, DocumentError):
                 ledger.record_failure(connection, job.id, STAGE, job.input_version, result)
                 report.counts["failed"] += 1
@@ -108,6 +112,5 @@ def _store(connection: Connection, batch: Sequence[Outcome], report: StageReport
             report.counts["dropped"] += len(result.dropped)
             report.counts["pages"] += result.page_count or 0
             report.counts["masked"] += sum(result.privacy_counts.values())
-        ledger.clear_failures(
-            connection, STAGE, [job.id for job, result in batch if isinstance(result, CleanedDocument)]
-        )
+        parsed = [job.id for job, result in live if isinstance(result, CleanedDocument)]
+        ledger.clear_failures(connection, (STAGE,), parsed)

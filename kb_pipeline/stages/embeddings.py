@@ -7,13 +7,13 @@ works for the generation that the settings and the server now describe, and make
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from kb_pipeline.embedding.client import EmbeddedText, ModelIdentity, RejectedText
+from kb_pipeline.embedding.client import EmbeddedText, ModelIdentity, RejectedText, Result
 from kb_pipeline.errors import GenerationMismatch, TextRejected
-from kb_pipeline.progress import track
+from kb_pipeline.progress import Track, track
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
 from kb_pipeline.stages.report import StageReport
@@ -61,32 +61,46 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
     Raises EmbeddingServerUnavailable, GenerationMismatch; what was committed stays.
     """
     started = time.monotonic()
-    report = StageReport()
+    report = StageReport.of("tokens", "texts_embedded", "texts_reused", "texts_rejected", "failed")
     scope = site.scope(shards)
     reader, writer = site.connect(), site.connect()
     generation = target_generation(site, reader, rebuild=rebuild)
     model = generation.model_fingerprint
-    totals = ledger.pending_text_totals(reader, scope, model)
+    totals = ledger.pending_text_totals(reader, scope, generation.id, model)
     report.details |= {"model": generation.model, "generation": generation.name}
-    report.counts.update(tokens=totals.tokens, texts_reused=totals.shared, texts_embedded=0, texts_rejected=0)
+    report.counts.update(tokens=totals.tokens, texts_reused=totals.reused)
     if totals.texts:
         require_model(site.embedding.identity, generation)
-        texts = ledger.pending_texts(reader, scope, model)
         with track("embedding texts", totals.texts) as progress:
-            embedded: list[EmbeddedText] = []
-            for result in site.embedding.embed(texts):
-                progress.advance()
-                if isinstance(result, RejectedText):
-                    _record_rejection(writer, result, model)
-                    report.counts["texts_rejected"] += 1
-                    continue
-                embedded.append(result)
-                if len(embedded) >= COMMIT_TEXTS:
-                    _store(writer, model, embedded, report)
-                    embedded = []
-            _store(writer, model, embedded, report)
+            results = site.embedding.embed(ledger.pending_texts(reader, scope, model))
+            _commit(writer, model, _advancing(results, progress), report)
     report.seconds = time.monotonic() - started
     return report
+
+
+def _advancing(results: Iterable[Result], progress: Track) -> Iterator[Result]:
+    for result in results:
+        progress.advance()
+        yield result
+
+
+def _commit(connection: Connection, model: str, results: Iterable[Result], report: StageReport) -> None:
+    """Store results as they come; when the server goes away, what it answered until then is stored, too."""
+    embedded: list[EmbeddedText] = []
+    failed: set[int] = set()
+    try:
+        for result in results:
+            if isinstance(result, RejectedText):
+                failed |= _record_rejection(connection, result, model)
+                report.counts["texts_rejected"] += 1
+                continue
+            embedded.append(result)
+            if len(embedded) >= COMMIT_TEXTS:
+                full, embedded = embedded, []
+                _store(connection, model, full, report)
+    finally:
+        _store(connection, model, embedded, report)
+        report.counts["failed"] = len(failed)
 
 
 def _store(connection: Connection, model: str, embedded: list[EmbeddedText], report: StageReport) -> None:
@@ -96,8 +110,12 @@ def _store(connection: Connection, model: str, embedded: list[EmbeddedText], rep
         report.counts["texts_embedded"] += len(embedded)
 
 
-def _record_rejection(connection: Connection, rejected: RejectedText, model: str) -> None:
+def _record_rejection(connection: Connection, rejected: RejectedText, model: str) -> set[int]:
+    """Fail the documents that hold the text, and return their ids."""
+    error = TextRejected(rejected.reason)
     with connection.transaction():
-        for document, version in ledger.documents_with_texts(connection, [rejected.key]):
-            error = TextRejected(rejected.reason)
-            ledger.record_failure(connection, document, STAGE, f"{version}:{model}", error)
+        versions = dict(ledger.documents_with_texts(connection, [rejected.key]))
+        there = ledger.lock_documents(connection, versions)
+        for document in there:
+            ledger.record_failure(connection, document, STAGE, f"{versions[document]}:{model}", error)
+    return set(there)

@@ -20,12 +20,16 @@ from kb_pipeline.store.ledger import Scope
 
 # Chunk-rich documents make long transactions; readers never wait for them, but locks are held.
 DOCUMENTS_PER_SWAP = 100
+COUNTS = (
+    *("documents", "documents_removed", "documents_incomplete"),
+    *("chunks_written", "rows", "index_built", "activated"),
+)
 
 
 def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageReport:
     """Load, index, refresh statistics, activate when complete, purge; commits batch by batch."""
     started = time.monotonic()
-    report = StageReport()
+    report = StageReport.of(*COUNTS)
     scope = site.scope(shards)
     connection = site.connect()
     generation = target_generation(site, connection, rebuild=rebuild)
@@ -34,7 +38,7 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
         for batch in batched(pending, DOCUMENTS_PER_SWAP):
             documents = [document for document, _ in batch]
             report.counts["chunks_written"] += generations.swap_documents(connection, generation, documents)
-            ledger.clear_failures(connection, EMBEDDINGS, documents)
+            ledger.clear_failures(connection, (EMBEDDINGS,), documents)
             progress.advance(len(batch))
     report.counts["documents"] = sum(not leaving for _, leaving in pending)
     report.counts["documents_removed"] = sum(leaving for _, leaving in pending)

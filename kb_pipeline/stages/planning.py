@@ -15,7 +15,7 @@ from kb_pipeline.stages import raw_documents
 from kb_pipeline.stages.raw_documents import Scan
 from kb_pipeline.store import generations, ledger
 from kb_pipeline.store.database import Connection
-from kb_pipeline.store.ledger import Scope
+from kb_pipeline.store.ledger import UNREGISTERED, Scope, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,13 @@ def make_plan(
 ) -> Plan:
     """Scan the sources and ask the ledger what is pending; changes nothing.
 
-    `prefix`: source uri -> limit to what lies at or below that path. A source that cannot be listed is
-    passed over and named, so that one unmounted share does not stop the others.
+    `prefix`: source uri -> limit to what lies at or below that path; one that the ledger does not know is
+    looked at as if it were empty there. A source that cannot be listed is passed over and named, so that
+    one unmounted share does not stop the others.
     """
     scans: list[Scan] = []
     unavailable: list[str] = []
-    for source in ledger.sources(connection):
-        if prefix is not None and source.uri not in prefix:
-            continue
+    for source in _sources(connection, prefix):
         try:
             scan = raw_documents.scan_source(connection, source, settings, allow_mass_delete=allow_mass_delete)
         except SourceUnavailable as error:
@@ -64,10 +63,14 @@ def make_plan(
         for shard, documents in scan.shards(settings.shard_digits).items():
             dirty[shard] = dirty.get(shard, 0) + documents
     changes = [
-        [sorted(entry.signature for entry in scan.diff.new + tuple(change.entry for change in scan.diff.changed)),
-         sorted(move.entry.path for move in scan.diff.moved), sorted(known.path for known in scan.diff.deleted)]
+        (
+            sorted(entry.signature for entry in scan.diff.new),
+            sorted(change.entry.signature for change in scan.diff.changed),
+            sorted(move.entry.path for move in scan.diff.moved),
+            sorted(document.path for document in scan.diff.deleted),
+        )
         for scan in scans
-    ]  # fmt: skip
+    ]
     left = [[shard.shard, shard.documents, shard.changed_at.isoformat()] for shard in pending]
     return Plan(
         scans=tuple(scans),
@@ -75,6 +78,14 @@ def make_plan(
         fingerprint=fingerprint(changes, left),
         unavailable=tuple(unavailable),
     )
+
+
+def _sources(connection: Connection, prefix: Mapping[str, str] | None) -> list[Source]:
+    known = ledger.sources(connection)
+    if prefix is None:
+        return known
+    by_uri = {source.uri: source for source in known}
+    return [by_uri.get(uri, Source(UNREGISTERED, uri, None)) for uri in prefix]
 
 
 def spans(dirty: Mapping[str, int], most_documents: int) -> list[tuple[str, str]]:

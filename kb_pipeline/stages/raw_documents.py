@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from kb_pipeline.errors import UnreadableFile
+from kb_pipeline.errors import SourceUnavailable, UnreadableFile
 from kb_pipeline.progress import track
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
-from kb_pipeline.source.diff import DeletionGuard, SourceDiff, diff
+from kb_pipeline.source.diff import DeletionGuard, KnownDocument, SourceDiff, diff
 from kb_pipeline.source.listing import Entry, entry_of, hash_file, is_local, list_source, settle, shard_hash
 from kb_pipeline.stages.report import StageReport, batched
 from kb_pipeline.store import ledger
@@ -25,6 +25,10 @@ from kb_pipeline.store.ledger import Source
 
 STAGE = "raw_documents"
 REMOTE_READERS = 16
+COUNTS = (
+    *("scanned", "unchanged", "new", "changed", "moved", "deleted"),
+    *("held", "writing", "unlisted", "failed", "sources_unavailable"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,26 +117,39 @@ def run(
 ) -> StageReport:
     """Scan every source and apply what concerns `shards`; commits batch by batch.
 
-    `prefix`: source uri -> limit to what lies at or below that path; sources not named are left out.
+    `prefix`: source uri -> limit to what lies at or below that path; sources not named are left out. A
+    source that cannot be listed is passed over and named in the report; raises SourceUnavailable when
+    none can.
     """
     started = time.monotonic()
-    report = StageReport()
+    report = StageReport.of(*COUNTS)
     reader, writer = site.connect(), site.connect()
+    unavailable: list[SourceUnavailable] = []
+    scanned = 0
     for source in ledger.sources(reader):
         if prefix is not None and source.uri not in prefix:
             continue
         with ledger.source_lock(writer, source.id):
             hashes: dict[str, bytes] = {}
-            scan = scan_source(reader, source, site.settings, allow_mass_delete=allow_mass_delete, hashes=hashes)
+            try:
+                scan = scan_source(reader, source, site.settings, allow_mass_delete=allow_mass_delete, hashes=hashes)
+            except SourceUnavailable as error:
+                unavailable.append(error)
+                continue
             limited = within(scan, (prefix or {}).get(source.uri, ""), shards, site.settings.shard_digits)
             _apply(writer, limited, hashes, site.settings.batch_documents, report)
             ledger.mark_scanned(writer, source.id)
-        count(scan, limited, report)
+        scanned += 1
+        _count(scan, limited, report)
+    if unavailable and not scanned:
+        raise unavailable[0]
+    report.counts["sources_unavailable"] = len(unavailable)
+    report.details["unavailable"] = [str(error) for error in unavailable]
     report.seconds = time.monotonic() - started
     return report
 
 
-def count(scan: Scan, limited: Scan, report: StageReport) -> None:
+def _count(scan: Scan, limited: Scan, report: StageReport) -> None:
     """Add a scan's numbers to a report."""
     report.counts.update(
         scanned=scan.diff.scanned,
@@ -145,7 +162,8 @@ def count(scan: Scan, limited: Scan, report: StageReport) -> None:
         writing=len(scan.diff.writing),
         unlisted=len(scan.unlisted),
     )
-    report.details.setdefault("unlisted", {}).update(scan.unlisted)
+    places = {f"{scan.source.uri}/{path}": reason for path, reason in scan.unlisted.items()}
+    report.details.setdefault("unlisted", {}).update(places)
     if scan.diff.held:
         report.details.setdefault("held", {})[scan.source.uri] = len(scan.diff.held)
 
@@ -154,8 +172,8 @@ def _apply(
     connection: Connection, scan: Scan, hashes: dict[str, bytes], batch_documents: int, report: StageReport
 ) -> None:
     source, found = scan.source, scan.diff
-    entries: list[tuple[Entry, int | None]] = [(entry, None) for entry in found.new]
-    entries += [(change.entry, change.document.id) for change in found.changed]
+    entries: list[tuple[Entry, KnownDocument | None]] = [(entry, None) for entry in found.new]
+    entries += [(change.entry, change.document) for change in found.changed]
     with track("reading files", len(entries)) as progress, _hashing(source, hashes) as hash_all:
         for batch in batched(entries, batch_documents):
             digests = hash_all([entry for entry, _ in batch])
@@ -176,20 +194,23 @@ def _write(
     connection: Connection,
     source: Source,
     entry: Entry,
-    document: int | None,
+    known: KnownDocument | None,
     digest: bytes | UnreadableFile,
     report: StageReport,
 ) -> None:
     content_hash = None if isinstance(digest, UnreadableFile) else digest
-    if document is None:
+    if known is None:
         document = ledger.insert_document(connection, source, entry, content_hash)
     else:
+        document = known.id
         ledger.update_document(connection, document, entry, content_hash)
     if isinstance(digest, UnreadableFile):
         ledger.record_failure(connection, document, STAGE, entry.signature, digest)
         report.counts["failed"] += 1
+    elif known is None or known.content_hash != content_hash:
+        ledger.forget_failures(connection, document)
     else:
-        ledger.clear_failures(connection, STAGE, [document])
+        ledger.clear_failures(connection, (STAGE,), [document])
 
 
 @contextmanager

@@ -15,9 +15,14 @@ Item = TypeVar("Item")
 class StageReport:
     """`counts`: the same keys at each run, so that they become plots. `details`: tables and notes."""
 
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str]
     seconds: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, *names: str) -> StageReport:
+        """A report that counts `names`, each from 0."""
+        return cls(Counter(dict.fromkeys(names, 0)))
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:

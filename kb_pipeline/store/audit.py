@@ -54,6 +54,12 @@ def ledger_findings(connection: Connection, generation: Generation) -> list[Find
     return _findings(connection, LEDGER_FINDINGS, generation)
 
 
+def findings_without_generation(connection: Connection) -> list[Finding]:
+    """Every live document that has no failure is unfinished: none was ever embedded."""
+    rows = connection.execute(query("audit", "documents_without_failure")).fetchall()
+    return [Finding("unfinished_documents", len(rows), tuple(row[0] for row in rows[:EXAMPLES]))] if rows else []
+
+
 def space_findings(connection: Connection, generation: Generation) -> list[Finding]:
     """Rows that nothing needs any more."""
     return _findings(connection, SPACE_FINDINGS, generation)

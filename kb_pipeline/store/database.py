@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from typing import Any, LiteralString, cast
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from kb_pipeline.errors import DatabaseUnavailable, SettingsError
@@ -32,23 +32,26 @@ RECOMMENDED_PGVECTOR = (0, 8, 4)
 def connect(url: str, *, autocommit: bool = False) -> Connection:
     """Open a connection with the vector types registered (when the extension is there).
 
-    Raises DatabaseUnavailable, whose message names the server but never the password.
+    Raises DatabaseUnavailable, whose message names the server but never the password, and SettingsError
+    when `url` is none.
     """
+    where = display_url(url)
     try:
         connection = psycopg.connect(
             url, autocommit=autocommit, prepare_threshold=None, connect_timeout=10, application_name="kb_pipeline"
         )
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1].removeprefix("connection failed: ")
         raise DatabaseUnavailable(
-            f"PostgreSQL at {display_url(url)} cannot be reached ({reason}); start it or correct KB_DATABASE_URL."
-        ) from None
-    except psycopg.ProgrammingError:
-        raise SettingsError(
-            "KB_DATABASE_URL is not a PostgreSQL URL; it looks like postgresql://user@host/db."
+            f"PostgreSQL at {where} cannot be reached ({_reason(error)}); start it or correct KB_DATABASE_URL."
         ) from None
     register_types(connection)
     return connection
+
+
+def _reason(error: psycopg.OperationalError) -> str:
+    """What libpq says in a few words: of its last attempt, without the addresses it names."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
+    return lines[-1].rpartition("failed: ")[2].removeprefix("FATAL:  ").rstrip(".") if lines else "no reason given"
 
 
 def register_types(connection: psycopg.Connection[Any]) -> None:
@@ -71,18 +74,34 @@ def register_types(connection: psycopg.Connection[Any]) -> None:
 
 
 def display_url(url: str) -> str:
-    """The URL without password, as it may stand in a message."""
-    parts = urlsplit(url)
-    host = parts.hostname or "the local socket"
-    return f"{host}:{parts.port}" if parts.port else host
+    """The server of a URL without user and password, as it may stand in a message.
+
+    Raises SettingsError when it is no PostgreSQL URL: then nobody can say which part of it is the password.
+    """
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        parts = {"host": "@"}
+    host, port = str(parts.get("host") or "the local socket"), str(parts.get("port") or "")
+    if "@" in host or (not port.replace(",", "").isdigit() and port):
+        raise SettingsError(
+            "KB_DATABASE_URL is not a PostgreSQL URL; it looks like postgresql://user:password@host:5432/db, with "
+            "@ : / ? # in a password written as %40 %3A %2F %3F %23."
+        )
+    if host.startswith("/"):
+        return "the local socket"
+    return f"{host}:{port}" if port else host
 
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn a lost connection or a full disk into one sentence; other database errors pass."""
+    """Turn a lost connection or a full disk into one sentence; other database errors pass.
+
+    Raises DatabaseUnavailable.
+    """
     try:
         yield
-    except psycopg.errors.DiskFull:
+    except (psycopg.errors.DiskFull, psycopg.errors.ConfigurationLimitExceeded):
         raise DatabaseUnavailable(
             "PostgreSQL has no disk space left; free some and run again: nothing that was committed is lost."
         ) from None
@@ -110,7 +129,13 @@ def migrate(url: str) -> list[str]:
         with connection.transaction():
             connection.execute(query("schema", "lock"), [MIGRATION_LOCK])
             _require_pgvector(connection)
-            connection.execute(query("schema", "create_migrations_table"))
+            try:
+                connection.execute(query("schema", "create_migrations_table"))
+            except psycopg.errors.InsufficientPrivilege:
+                raise DatabaseUnavailable(
+                    "This database user may not create tables; have an administrator run GRANT CREATE ON SCHEMA "
+                    "public, or name a database that the user owns."
+                ) from None
             done = {row[0] for row in connection.execute(query("schema", "applied_migrations"))}
             available = _migrations()
             unknown = done - set(available)

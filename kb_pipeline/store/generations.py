@@ -97,7 +97,7 @@ def ensure_generation(connection: Connection, key: GenerationKey) -> Generation:
         row = connection.execute(
             query("generations", "insert"),
             {
-                "name": f"g{len(known) + 1}",
+                "name": f"g{known[-1].id + 1 if known else 1}",  # the number of one that was dropped is not used again
                 "model": key.model_fingerprint,
                 "dimension": key.dimension,
                 "query_instruction": key.query_instruction,
@@ -172,6 +172,7 @@ def ensure_vector_index(connection: Connection, generation: Generation) -> bool:
     """
     index = f"generation_{generation.id}_embedding"
     with connection.transaction():
+        connection.execute(query("generations", "lock_index"), {"index": index})
         row = connection.execute(query("generations", "has_vector_index"), {"index": index}).fetchone()
         if row and row[0]:
             return False
@@ -179,7 +180,7 @@ def ensure_vector_index(connection: Connection, generation: Generation) -> bool:
         connection.execute(
             query("serving_table", "create_vector_index", table=generation.table, index=sql.Identifier(index))
         )
-        connection.execute(query("generations", "analyze", table=generation.table))
+    connection.execute(query("generations", "analyze", table=generation.table))
     return True
 
 
@@ -201,7 +202,7 @@ def refresh_statistics(connection: Connection, generation: Generation) -> bool:
         connection.execute(query("generations", "delete_lexemes"), parameters)
         connection.execute(query("generations", "insert_lexemes", generation=literal, statement=sql.Literal(statement)))
         connection.execute(query("generations", "record_statistics", generation=literal, table=generation.table))
-        connection.execute(query("generations", "analyze", table=generation.table))
+    connection.execute(query("generations", "analyze", table=generation.table))
     return True
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import psycopg
+from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
@@ -28,6 +29,7 @@ from kb_pipeline.store.database import Connection
 from kb_pipeline.store.queries import query
 from kb_pipeline.store.tsvector import TsVector
 
+UNREGISTERED = 0  # identities count from 1
 SIGNATURE_SEPARATOR = "\n//\n"
 FIRST_RETRY = timedelta(minutes=2)
 
@@ -55,6 +57,8 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Source:
+    """`id` is UNREGISTERED for one that the ledger does not know yet; no document belongs to it."""
+
     id: int
     uri: str
     scanned_at: datetime | None
@@ -123,11 +127,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class TextTotals:
-    """`texts` to embed, their estimated `tokens`, and how many chunks share a text with another."""
+    """`texts` to embed, their estimated `tokens`, and how many chunks are `reused`: need no text of their own."""
 
     texts: int
     tokens: int
-    shared: int
+    reused: int
 
 
 # Sources and documents
@@ -264,9 +268,10 @@ def pending_chunks(connection: Connection, scope: Scope) -> list[PendingChunks]:
         return cursor.execute(query("wanted", "pending_chunks"), _wanted_parameters(scope)).fetchall()
 
 
-def pending_text_totals(connection: Connection, scope: Scope, model: str) -> TextTotals:
+def pending_text_totals(connection: Connection, scope: Scope, generation: int, model: str) -> TextTotals:
+    parameters = _shard_parameters(scope) | {"generation": generation, "model": model}
     with connection.cursor(row_factory=class_row(TextTotals)) as cursor:
-        cursor.execute(query("wanted", "pending_text_totals"), _shard_parameters(scope) | {"model": model})
+        cursor.execute(query("wanted", "pending_text_totals"), parameters)
         totals = cursor.fetchone()
     assert totals is not None  # noqa: S101 - an aggregate always gives a row
     return totals
@@ -344,26 +349,30 @@ def replace_chunks(connection: Connection, chunked: Mapping[int, ChunkedDocument
     What the serving tables hold is untouched: the old chunks stay searchable until the swap.
     """
     connection.execute(query("stages", "delete_chunks"), {"ids": list(chunked)})
-    with connection.cursor() as cursor:
-        with cursor.copy(query("stages", "copy_chunks")) as copy:
-            copy.set_types(
-                ["int8", "text", "int4", "bytea", "text", "int4", "int4", "text[]", "text", "int4", "tsvector", "jsonb"]
-            )
-            for document, made in chunked.items():
-                for chunk, tokens in zip(made.chunks, made.tokens, strict=True):
-                    copy.write_row(_chunk_row(document, chunk, tokens))
+    with connection.cursor() as cursor, cursor.copy(query("stages", "copy_chunks")) as copy:
+        copy.set_types(
+            ["int8", "text", "int4", "bytea", "text", "int4", "int4", "text[]", "text", "int4", "tsvector", "jsonb"]
+        )
+        for document, made in chunked.items():
+            for chunk, tokens in zip(made.chunks, made.tokens, strict=True):
+                copy.write_row(_chunk_row(document, chunk, tokens))
     connection.execute(
         query("stages", "set_chunks_versions"),
         {"ids": list(chunked), "versions": [made.version for made in chunked.values()]},
     )
 
 
-def insert_embeddings(connection: Connection, model: str, hashes: Sequence[bytes], vectors: np.ndarray) -> None:
+def insert_embeddings(
+    connection: Connection, model: str, hashes: Sequence[bytes], vectors: NDArray[np.float32]
+) -> None:
     """Store native vectors, (n, native dimension), and commit.
 
     Straight into the table by COPY BINARY; when another run stored one of the texts meanwhile, again
-    through a temporary table that skips what is there.
+    through a temporary table that skips what is there. In order of the hash, so that two runs with some
+    of the same texts wait for each other instead of deadlocking.
     """
+    order = sorted(range(len(hashes)), key=hashes.__getitem__)
+    hashes, vectors = [hashes[index] for index in order], vectors[order]
     try:
         with connection.transaction():
             _copy_embeddings(connection, "copy_embeddings", model, hashes, vectors)
@@ -375,7 +384,7 @@ def insert_embeddings(connection: Connection, model: str, hashes: Sequence[bytes
 
 
 def _copy_embeddings(
-    connection: Connection, statement: str, model: str, hashes: Sequence[bytes], vectors: np.ndarray
+    connection: Connection, statement: str, model: str, hashes: Sequence[bytes], vectors: NDArray[np.float32]
 ) -> None:
     with connection.cursor() as cursor, cursor.copy(query("stages", statement)) as copy:
         copy.set_types(["bytea", "text", "halfvec"])
@@ -400,8 +409,14 @@ def record_failure(connection: Connection, document: int, stage: str, input_vers
     )
 
 
-def clear_failures(connection: Connection, stage: str, documents: Sequence[int]) -> None:
-    connection.execute(query("stages", "clear_failures"), {"stage": stage, "ids": list(documents)})
+def clear_failures(connection: Connection, stages: Sequence[str], documents: Sequence[int]) -> None:
+    """Forget that `documents` failed in one of `stages`: they got through."""
+    connection.execute(query("stages", "clear_failures"), {"stages": list(stages), "ids": list(documents)})
+
+
+def forget_failures(connection: Connection, document: int) -> None:
+    """Forget every failure of a document whose bytes are others now."""
+    connection.execute(query("stages", "forget_failures"), {"document": document})
 
 
 def failures(connection: Connection, scope: Scope, limit: int | None = None) -> list[Failure]:

@@ -69,6 +69,11 @@ WHERE d.deleted_at IS NULL AND (d.chunks_version IS NULL OR left(d.chunks_versio
   AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id)
 ORDER BY d.path
 
+-- name: documents_without_failure
+SELECT d.path FROM documents d
+WHERE d.deleted_at IS NULL AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id)
+ORDER BY d.path
+
 -- name: texts_without_vector
 SELECT DISTINCT d.path
 FROM documents d

@@ -16,11 +16,12 @@ SELECT pg_advisory_unlock(hashtextextended('kb source ' || %(source)s::text, 0))
 -- name: signatures
 -- One row per shard, so that a million documents do not become one huge value.
 -- A path never holds an empty component, so the separator cannot occur in it.
-SELECT string_agg(path || E'\t' || size || E'\t' || coalesce(modified_ns::text, '') || E'\t' || coalesce(etag, ''), E'\n//\n')
+-- A file that could not be read and is due again gets a signature that no file has, so that it is read again.
+SELECT string_agg(path || E'\t' || size || E'\t' || coalesce(modified_ns::text, '') || E'\t' ||
+                  CASE WHEN f.document_id IS NULL THEN coalesce(etag, '') ELSE 'due' END, E'\n//\n')
 FROM documents d
+LEFT JOIN failures f ON f.document_id = d.id AND f.stage = 'raw_documents' AND f.next_retry <= now()
 WHERE source_id = %(source)s AND deleted_at IS NULL
-  -- A file that could not be read and is due again counts as never seen.
-  AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id AND f.stage = 'raw_documents' AND f.next_retry <= now())
 GROUP BY shard_hash
 
 -- name: known_documents

@@ -25,17 +25,18 @@ WHERE t.document_id = ANY(%(ids)s)
   AND NOT EXISTS (
       SELECT FROM chunks c JOIN documents d ON d.id = c.document_id
       WHERE c.document_id = t.document_id AND c.chunk_key = t.chunk_key AND d.deleted_at IS NULL
-        AND c.section_path = t.section_path AND d.collection = t.collection AND c.lexemes = t.lexemes)
+        AND c.content = t.content AND c.section_path = t.section_path AND c.lexemes = t.lexemes)
 
 -- name: update_kept_rows
 -- Text and vector of these rows are unchanged; where they stand may have moved.
 UPDATE {table} t
 SET ordinal = c.ordinal, page_number = c.page_number, page_end = c.page_end, source_file = normalize(d.path, NFC),
-    metadata = c.metadata
+    collection = d.collection, language = c.language, token_count = c.token_count, metadata = c.metadata
 FROM chunks c JOIN documents d ON d.id = c.document_id
 WHERE t.document_id = ANY(%(ids)s) AND c.document_id = t.document_id AND c.chunk_key = t.chunk_key
-  AND (t.ordinal, t.page_number, t.page_end, t.source_file, t.metadata)
-      IS DISTINCT FROM (c.ordinal, c.page_number, c.page_end, normalize(d.path, NFC), c.metadata)
+  AND (t.ordinal, t.page_number, t.page_end, t.source_file, t.collection, t.language, t.token_count, t.metadata)
+      IS DISTINCT FROM (c.ordinal, c.page_number, c.page_end, normalize(d.path, NFC), d.collection, c.language,
+                        c.token_count, c.metadata)
 
 -- name: insert_rows
 INSERT INTO {table} (document_id, chunk_key, ordinal, content, embedding, source_file, collection, page_number, page_end,
@@ -56,7 +57,7 @@ ORDER BY c.document_id, c.ordinal
 SELECT d.id FROM documents d
 WHERE d.id = ANY(%(ids)s)
   AND (d.deleted_at IS NOT NULL
-       OR NOT EXISTS (
+       OR d.chunks_version IS NOT NULL AND NOT EXISTS (
            SELECT FROM chunks c
            WHERE c.document_id = d.id
              AND NOT EXISTS (SELECT FROM embeddings e WHERE e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash)))
@@ -82,6 +83,10 @@ LEFT JOIN generation_documents g ON g.document_id = d.id AND g.generation_id = %
 WHERE d.deleted_at IS NULL AND d.chunks_version IS NOT NULL AND g.chunks_version IS DISTINCT FROM d.chunks_version
   AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = d.id AND x.stage = 'embeddings'
                   AND x.input_version = d.chunks_version || ':' || %(model)s AND x.next_retry IS NULL)
+
+-- name: lock_index
+-- Of two runs that want to build it, one does.
+SELECT pg_advisory_xact_lock(hashtextextended('kb index ' || %(index)s, 0))
 
 -- name: has_vector_index
 SELECT to_regclass(%(index)s) IS NOT NULL

@@ -41,7 +41,7 @@ CREATE TEMPORARY TABLE staged_embeddings (LIKE embeddings) ON COMMIT DROP
 COPY staged_embeddings (text_hash, model_fingerprint, embedding) FROM STDIN (FORMAT binary)
 
 -- name: merge_staged_embeddings
-INSERT INTO embeddings SELECT * FROM staged_embeddings ON CONFLICT DO NOTHING
+INSERT INTO embeddings SELECT * FROM staged_embeddings ORDER BY text_hash ON CONFLICT DO NOTHING
 
 -- name: fail_document
 INSERT INTO failures (document_id, stage, input_version, error, reason, next_retry)
@@ -53,7 +53,11 @@ SET attempts = CASE WHEN failures.input_version = excluded.input_version THEN fa
                                                          THEN least(failures.attempts, 6) ELSE 0 END)
 
 -- name: clear_failures
-DELETE FROM failures WHERE stage = %(stage)s AND document_id = ANY(%(ids)s)
+DELETE FROM failures WHERE stage = ANY(%(stages)s) AND document_id = ANY(%(ids)s)
+
+-- name: forget_failures
+-- Of a document whose bytes are others now: what failed before says nothing about them.
+DELETE FROM failures WHERE document_id = %(document)s
 
 -- name: failures
 SELECT s.uri, d.path, d.collection, f.stage, f.error, f.reason, f.attempts, f.failed_at, f.next_retry
@@ -81,7 +85,12 @@ SELECT count(DISTINCT document_id) FROM due
 -- name: elements_by_format
 SELECT e.format, count(DISTINCT d.id) AS documents, sum(e.page_count) AS pages,
        sum(e.element_count) AS elements, sum(e.dropped_count) AS dropped
-FROM documents d JOIN elements e ON e.content_hash = d.content_hash
+FROM documents d
+CROSS JOIN LATERAL (
+    SELECT e.format, e.page_count, e.element_count, e.dropped_count FROM elements e
+    WHERE e.content_hash = d.content_hash AND split_part(e.parse_fingerprint, '.', 2) = d.extension
+    ORDER BY e.created_at DESC LIMIT 1
+) e
 WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
 GROUP BY e.format ORDER BY 2 DESC, 1
 

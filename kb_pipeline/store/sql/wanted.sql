@@ -1,7 +1,8 @@
 -- What every stage has to do. `wanted` says for each live document which fingerprints its
 -- collection asks for now; a stage's work is what `wanted` names and the stage's table lacks.
 -- The parameters collections, parse_fingerprints and chunk_fingerprints are parallel arrays for the
--- collections that differ from the default.
+-- collections that differ from the default. How a file is parsed also depends on its extension, which is
+-- therefore part of every parse fingerprint here.
 
 -- name: pending_elements
 SELECT d.id, s.uri, d.path, d.collection, d.content_hash, w.parse_fingerprint
@@ -9,7 +10,7 @@ FROM documents d
 JOIN sources s ON s.id = d.source_id
 CROSS JOIN LATERAL (
     SELECT coalesce((SELECT f.p FROM unnest(%(collections)s::text[], %(parse_fingerprints)s::text[]) AS f(c, p)
-                     WHERE f.c = d.collection), %(parse_fingerprint)s) AS parse_fingerprint
+                     WHERE f.c = d.collection), %(parse_fingerprint)s) || '.' || d.extension AS parse_fingerprint
 ) w
 WHERE d.deleted_at IS NULL AND d.content_hash IS NOT NULL
   AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
@@ -24,7 +25,7 @@ SELECT d.id, d.path, d.collection, d.content_hash, w.parse_fingerprint, w.chunk_
 FROM documents d
 CROSS JOIN LATERAL (
     SELECT coalesce((SELECT f.p FROM unnest(%(collections)s::text[], %(parse_fingerprints)s::text[]) AS f(c, p)
-                     WHERE f.c = d.collection), %(parse_fingerprint)s) AS parse_fingerprint,
+                     WHERE f.c = d.collection), %(parse_fingerprint)s) || '.' || d.extension AS parse_fingerprint,
            coalesce((SELECT f.p FROM unnest(%(collections)s::text[], %(chunk_fingerprints)s::text[]) AS f(c, p)
                      WHERE f.c = d.collection), %(chunk_fingerprint)s) AS chunk_fingerprint
 ) w
@@ -53,10 +54,10 @@ ORDER BY c.text_hash
 LIMIT %(limit)s
 
 -- name: pending_text_totals
--- How many texts `pending_texts` would give, their tokens, and how many chunks repeat one of them.
-SELECT count(*) AS texts, coalesce(sum(token_count), 0)::bigint AS tokens, coalesce(sum(chunk_count) - count(*), 0)::bigint AS shared
-FROM (
-    SELECT c.text_hash, max(c.token_count) AS token_count, count(*) AS chunk_count
+-- How many texts `pending_texts` would give, their tokens, and how many chunks of the documents that are
+-- to be loaded need no text of their own, because the text has a vector or another chunk holds it, too.
+WITH texts AS (
+    SELECT c.text_hash, max(c.token_count) AS token_count
     FROM chunks c
     JOIN documents d ON d.id = c.document_id
     WHERE d.deleted_at IS NULL
@@ -66,12 +67,28 @@ FROM (
                       AND x.input_version = d.chunks_version || ':' || %(model)s
                       AND (x.next_retry IS NULL OR x.next_retry > now()))
     GROUP BY c.text_hash
-) t
+), loads AS (
+    SELECT c.text_hash
+    FROM documents d
+    JOIN chunks c ON c.document_id = d.id
+    LEFT JOIN generation_documents g ON g.document_id = d.id AND g.generation_id = %(generation)s
+    WHERE d.deleted_at IS NULL
+      AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
+      AND g.chunks_version IS DISTINCT FROM d.chunks_version
+      AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = d.id AND x.stage = 'embeddings'
+                      AND x.input_version = d.chunks_version || ':' || %(model)s
+                      AND (x.next_retry IS NULL OR x.next_retry > now()))
+)
+SELECT (SELECT count(*) FROM texts) AS texts,
+       (SELECT coalesce(sum(token_count), 0)::bigint FROM texts) AS tokens,
+       (SELECT greatest(count(*) - count(DISTINCT t.text_hash), 0)
+        FROM loads l LEFT JOIN texts t USING (text_hash)) AS reused
 
 -- name: documents_with_texts
 SELECT DISTINCT d.id, d.chunks_version
 FROM documents d JOIN chunks c ON c.document_id = d.id
 WHERE d.deleted_at IS NULL AND c.text_hash = ANY(%(text_hashes)s)
+ORDER BY d.id
 
 -- name: pending_loads
 -- Documents whose rows in the serving table are missing, stale or under an old path, and whose
@@ -92,33 +109,33 @@ WHERE left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
 ORDER BY d.id
 
 -- name: dirty_shards
--- Shards with work that no failure holds back, and how many documents each has to work on.
+-- Shards with work that no failure holds back, and how many documents each has to work on: the union of
+-- what pending_elements, pending_chunks, pending_texts and pending_loads would give one after another.
 SELECT left(d.shard_hash, %(digits)s) AS shard, count(*) AS documents, max(d.changed_at) AS changed_at
 FROM documents d
 CROSS JOIN LATERAL (
     SELECT coalesce((SELECT f.p FROM unnest(%(collections)s::text[], %(parse_fingerprints)s::text[]) AS f(c, p)
-                     WHERE f.c = d.collection), %(parse_fingerprint)s) AS parse_fingerprint,
+                     WHERE f.c = d.collection), %(parse_fingerprint)s) || '.' || d.extension AS parse_fingerprint,
            coalesce((SELECT f.p FROM unnest(%(collections)s::text[], %(chunk_fingerprints)s::text[]) AS f(c, p)
                      WHERE f.c = d.collection), %(chunk_fingerprint)s) AS chunk_fingerprint
 ) w
 CROSS JOIN LATERAL (
-    SELECT encode(d.content_hash, 'hex') || ':' || w.parse_fingerprint || ':' || w.chunk_fingerprint AS version
+    SELECT encode(d.content_hash, 'hex') || ':' || w.parse_fingerprint AS parsed,
+           encode(d.content_hash, 'hex') || ':' || w.parse_fingerprint || ':' || w.chunk_fingerprint AS chunked,
+           d.chunks_version || ':' || %(model)s AS embedded
 ) v
 LEFT JOIN generation_documents g ON g.document_id = d.id AND g.generation_id = %(generation)s
 WHERE CASE
         WHEN d.deleted_at IS NOT NULL THEN true
-        WHEN d.content_hash IS NULL THEN false
-        ELSE d.chunks_version IS DISTINCT FROM v.version
-             OR g.chunks_version IS DISTINCT FROM d.chunks_version
-             OR g.path IS DISTINCT FROM d.path
+        ELSE (d.content_hash IS NOT NULL AND d.chunks_version IS DISTINCT FROM v.chunked
+              AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = d.id
+                              AND (x.next_retry IS NULL OR x.next_retry > now())
+                              AND (x.stage, x.input_version) IN (('cleaned_elements', v.parsed), ('chunks', v.chunked))))
+          OR (d.chunks_version IS NOT NULL
+              AND (g.chunks_version IS DISTINCT FROM d.chunks_version OR g.path IS DISTINCT FROM d.path)
+              AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = d.id
+                              AND (x.next_retry IS NULL OR x.next_retry > now())
+                              AND x.stage = 'embeddings' AND x.input_version = v.embedded))
       END
-  AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = d.id
-                  AND (x.next_retry IS NULL OR x.next_retry > now())
-                  AND d.deleted_at IS NULL
-                  AND x.input_version = CASE x.stage
-                        WHEN 'cleaned_elements' THEN encode(d.content_hash, 'hex') || ':' || w.parse_fingerprint
-                        WHEN 'chunks' THEN v.version
-                        WHEN 'embeddings' THEN d.chunks_version || ':' || %(model)s
-                      END)
 GROUP BY 1
 ORDER BY 1
