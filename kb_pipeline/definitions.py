@@ -25,5 +25,7 @@ defs = dg.Definitions(
     jobs=[jobs.refresh, jobs.re_embed],
     schedules=[schedules.nightly_sweep, schedules.weekly_re_embedding],
     sensors=[sensors.dropped_files],
+    # What is materialized by hand runs like the jobs do: a process per run, which `runs` watches.
+    executor=dg.in_process_executor,
     resources={"knowledge_base": knowledge_base(load_settings())},
 )

@@ -9,6 +9,7 @@ from kb_pipeline.jobs import refresh
 from kb_pipeline.operations.sources import register_configured
 from kb_pipeline.partitions import range_tags
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource
+from kb_pipeline.runs import end_dead_runs
 from kb_pipeline.stages.planning import make_plan, spans
 
 INTERVAL_SECONDS = 15
@@ -33,6 +34,7 @@ UNFINISHED = [
 def dropped_files(
     context: dg.SensorEvaluationContext, knowledge_base: KnowledgeBaseResource
 ) -> dg.SensorResult | dg.SkipReason:
+    end_dead_runs(context.instance)
     unfinished = context.instance.get_runs(dg.RunsFilter(tags={TAG: "true"}, statuses=UNFINISHED), limit=1)
     if unfinished:
         return dg.SkipReason("A run that this sensor asked for is still at work.")

@@ -164,13 +164,14 @@ def _run_job(
     from kb_pipeline.definitions import defs
     from kb_pipeline.jobs import REFRESH
     from kb_pipeline.partitions import range_tags
+    from kb_pipeline.runs import ending_dead_runs, signature
 
     scan = assets.ScanConfig(allow_mass_delete=allow_mass_delete, within=dict(limit))
-    with instance(site.settings) as dagster_instance:
+    with instance(site.settings) as dagster_instance, ending_dead_runs(dagster_instance):
         try:
             result = defs.resolve_job_def(REFRESH).execute_in_process(
                 instance=dagster_instance,
-                tags={**range_tags(first, last), "kb/command": "ingest"},
+                tags={**range_tags(first, last), **signature(), "kb/command": "ingest"},
                 run_config=dg.RunConfig(
                     ops={"raw_documents": scan},
                     # The command shows progress of its own; the run's full log is in Dagster.

@@ -14,6 +14,7 @@ from kb_pipeline.errors import KbError
 from kb_pipeline.progress import LogLines, is_heard, listening
 from kb_pipeline.resources.embedding_server import EmbeddingServerResource
 from kb_pipeline.resources.postgres import PostgresResource
+from kb_pipeline.runs import signature
 from kb_pipeline.settings import Settings, load_settings
 from kb_pipeline.site import Site, open_site
 from kb_pipeline.store.database import database_errors
@@ -24,6 +25,11 @@ class KnowledgeBaseResource(dg.ConfigurableResource[None]):
 
     postgres: PostgresResource
     embedding_server: EmbeddingServerResource
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Sign the run with its process, so that its end can be noticed however it ends."""
+        if context.run is not None and context.instance is not None:
+            context.instance.add_run_tags(context.run.run_id, signature())
 
     @contextmanager
     def site(self) -> Iterator[Site]:
