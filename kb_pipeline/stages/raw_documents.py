@@ -94,8 +94,10 @@ def within(scan: Scan, prefix: str, shards: Sequence[str] | None, digits: int) -
     """The part of a scan that concerns `shards` (None: all) and paths at or below `prefix` ('' is all)."""
     wanted = None if shards is None else frozenset(shards)
 
+    prefix = prefix.rstrip("/")
+
     def inside(path: str) -> bool:
-        if prefix and path != prefix and not path.startswith(prefix.rstrip("/") + "/"):
+        if prefix and path != prefix and not path.startswith(prefix + "/"):
             return False
         return wanted is None or shard_hash(scan.source.uri, path)[:digits] in wanted
 

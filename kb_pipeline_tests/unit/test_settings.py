@@ -1,0 +1,82 @@
+"""Where settings come from, and how a wrong one is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kb_pipeline.errors import SettingsError
+from kb_pipeline.settings import fingerprint, load_settings
+
+
+def test_variables_win_over_dotenv_and_that_over_toml(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("kb.toml").write_text("dimension = 100\nbatch_documents = 7\nsearch_port = 1\n")
+    Path(".env").write_text("KB_DIMENSION=200\nKB_BATCH_DOCUMENTS=8\nOTHER_PROGRAM=1\n")
+    monkeypatch.setenv("KB_DIMENSION", "300")
+    settings = load_settings()
+    assert (settings.dimension, settings.batch_documents, settings.search_port) == (300, 8, 1)
+
+
+def test_sources_and_collections_come_from_toml() -> None:
+    Path("kb.toml").write_text(
+        '[[sources]]\nuri = "docs"\n[[sources]]\nuri = "s3://bucket/x"\n'
+        "[collections.contracts.chunking]\nmax_characters = 900\n"
+    )
+    settings = load_settings()
+    assert [source.uri for source in settings.sources] == ["docs", "s3://bucket/x"]
+    assert settings.chunking_for("contracts").max_characters == 900
+    assert settings.chunking_for("others") == settings.chunking
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KB_DIMENSION", "many"),
+        ("KB_DIMENSION", "5"),
+        ("KB_SHARD_DIGITS", "3"),
+        ("KB_IDLE_SECONDS", "-1"),
+        ("KB_LIMITS", '{"seconds": -1}'),
+        ("KB_LIMITS", "no json"),
+    ],
+)
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    assert name.removeprefix("KB_").lower() in str(raised.value).lower()
+
+
+@pytest.mark.parametrize(
+    ("toml", "named"),
+    [
+        ("dimension 5", "line 1"),
+        ("dimention = 512", "dimention"),
+        ("[limits]\nsecond = 1", "limits.second"),
+        ("[[sources]]\nurl = 'docs'", "sources"),
+        ("sources = 'docs'", "sources"),
+    ],
+)
+def test_a_wrong_file_is_named(toml: str, named: str) -> None:
+    Path("kb.toml").write_text(toml)
+    with pytest.raises(SettingsError, match=named):
+        load_settings()
+
+
+def test_a_named_file_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KB_CONFIG", "elsewhere.toml")
+    with pytest.raises(SettingsError, match="KB_CONFIG"):
+        load_settings()
+    Path("elsewhere.toml").write_text("dimension = 64")
+    assert load_settings().dimension == 64
+
+
+def test_a_wrong_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KB_DATABASE_URL", "hunter2")
+    settings = load_settings()
+    assert "hunter2" not in repr(settings)
+
+
+def test_fingerprints_depend_on_content_not_on_order() -> None:
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    assert fingerprint("合同", 1) != fingerprint("合同", 2)
