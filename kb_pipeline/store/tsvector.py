@@ -16,7 +16,7 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 TSVECTOR_OID = 3614
-MOST_POSITIONS = 255  # per lexeme; PostgreSQL keeps no more
+MOST_POSITIONS = 256  # per lexeme; PostgreSQL keeps no more
 LAST_POSITION = 16_383  # later occurrences all count as standing here
 LONGEST_LEXEME = 2_046  # bytes; longer ones are no words and are left out
 MOST_BYTES = 1_000_000  # a tsvector must stay below 1 MiB; what comes after is left out
