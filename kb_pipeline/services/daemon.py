@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 POSTGRES = "postgres"
 EMBEDDING = "embedding"
-NAMES = (EMBEDDING, POSTGRES)  # in the order in which they are stopped
+UP = "up"  # a `kb up`: its state file has the same form, its owner is the command itself
+SERVERS = (EMBEDDING, POSTGRES)  # in the order in which they are stopped
 
 STOP_SECONDS = 90.0  # an owner needs this long at most to stop its server
 LOG_BYTES = 10_000_000  # a log larger than this is set aside when its service starts
@@ -87,14 +88,21 @@ def ensure(home: Path, request: ServiceRequest) -> str:
 
 
 def running(home: Path) -> list[ServiceState]:
-    """The services of this home that are ready."""
-    states = (read_state(home, name) for name in NAMES)
+    """What runs for this home and is ready, a `kb up` first."""
+    states = (read_state(home.expanduser().resolve(), name) for name in (UP, *SERVERS))
     return [state for state in states if state is not None and state.ready_url is not None]
 
 
 def stop_all(home: Path) -> list[str]:
-    """Stop the services of this home, wait until they are gone, and name those that were there."""
-    return [name for name in NAMES if stop(home, name)]
+    """Stop what runs for this home, a `kb up` first; wait until it is gone, and name what was there."""
+    there = [state.name for state in running(home)]
+    stopped = [name for name in (UP, *SERVERS) if stop(home, name)]
+    return [name for name in (UP, *SERVERS) if name in there or name in stopped]
+
+
+def stop_servers(home: Path) -> list[str]:
+    """The same for the servers alone."""
+    return [name for name in SERVERS if stop(home, name)]
 
 
 def stop(home: Path, name: str) -> bool:
@@ -163,8 +171,23 @@ def last_lines(path: Path, offset: int = 0, *, characters: int = 600) -> str:
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(offset, size - 8192))
-        lines = file.read().decode(errors="replace").splitlines()
-    return " | ".join(line.strip() for line in lines if line.strip())[-characters:]
+        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    return " | ".join(lines[-3:])[:characters]
+
+
+def rotate(log: Path) -> int:
+    """Set a large log aside; return the byte at which what is written next begins."""
+    size = log.stat().st_size if log.exists() else 0
+    if size > LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+        return 0
+    return size
+
+
+def package_environment() -> dict[str, str]:
+    """This process's environment, in which Python finds this package: a checkout may be the installation."""
+    paths = [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
 
 def _start(home: Path, request: ServiceRequest) -> str:
@@ -184,7 +207,7 @@ def _start(home: Path, request: ServiceRequest) -> str:
         elif spawned:
             raise request.error(_failure(request, log, log_offset, "did not start"))
         else:
-            log_offset = _rotate(log)
+            log_offset = rotate(log)
             spawned = _spawn_owner(home, request)
     raise request.error(_failure(request, log, log_offset, f"was not ready after {request.start_seconds:.0f} s"))
 
@@ -194,9 +217,6 @@ def _spawn_owner(home: Path, request: ServiceRequest) -> bool:
     command = [sys.executable, "-P", "-m", "kb_pipeline.services.owner", request.name]
     command += ["--home", str(home), "--idle-seconds", str(request.idle_seconds)]
     command += ["--start-seconds", str(request.start_seconds), "--options", json.dumps(dict(request.options))]
-    # The checkout itself may be the installation; -P keeps the working folder out of the import path.
-    paths = [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
     descriptor = os.open(log_file(home, request.name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "ab") as log:
         process = subprocess.run(
@@ -205,22 +225,13 @@ def _spawn_owner(home: Path, request: ServiceRequest) -> bool:
             stdout=log,
             stderr=log,
             cwd=home,
-            env=environment,
+            env=package_environment(),
             start_new_session=True,
             check=False,
         )
     if process.returncode not in (0, os.EX_TEMPFAIL):
         raise request.error(_failure(request, log_file(home, request.name), 0, "did not start"))
     return process.returncode == 0
-
-
-def _rotate(log: Path) -> int:
-    """Set a large log aside; return the byte at which what is written next begins."""
-    size = log.stat().st_size if log.exists() else 0
-    if size > LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
-        return 0
-    return size
 
 
 def _failure(request: ServiceRequest, log: Path, offset: int, what: str) -> str:

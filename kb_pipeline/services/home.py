@@ -12,13 +12,13 @@ Only the user who made a home can look into it.
 
 from __future__ import annotations
 
+import hashlib
 import os
-from typing import TYPE_CHECKING
+import stat
+from contextlib import suppress
+from pathlib import Path
 
 from kb_pipeline.errors import SettingsError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PRIVATE = 0o700
 
@@ -48,3 +48,19 @@ def run_folder(home: Path) -> Path:
 
 def log_folder(home: Path) -> Path:
     return home / "log"
+
+
+def short_link(folder: Path) -> Path:
+    """A short ASCII path that leads to `folder`, for sockets, whose addresses take 107 bytes at most.
+
+    A link in a folder of /tmp that is private to the user. Raises SettingsError.
+    """
+    links = Path(f"/tmp/kb_pipeline-{os.geteuid()}")  # noqa: S108 - checked to be private below
+    links.mkdir(mode=PRIVATE, exist_ok=True)
+    status = links.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise SettingsError(f"{links} is not a folder that is private to you; remove it and try again.")
+    link = links / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    with suppress(FileExistsError):  # its name says where it points
+        link.symlink_to(folder)
+    return link

