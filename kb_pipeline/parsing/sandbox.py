@@ -38,6 +38,7 @@ QUEUED_JOBS = 32  # per worker, so that small files never wait for the caller
 QUEUED_BYTES = 256 * 1024  # per worker, so that no file waits behind a large one
 _FOLDER_PREFIX = "kb-parser-"
 _LOCK_NAME = "lock"
+_MOST_FAILED_STARTS = 3  # workers in a row that end before they are up; one may have been killed
 _RETIRE_SHARE = 0.5  # a worker that keeps more than this share of its memory limit is replaced
 _BOOTSTRAP = (
     "import sys; root = sys.argv.pop(1); root in sys.path or sys.path.insert(0, root); "
@@ -72,6 +73,7 @@ class ParserPool:
         self._processes = processes
         self._limits = limits
         self._workers: list[_Worker] = []
+        self._failed_starts = 0
 
     def __enter__(self) -> ParserPool:
         remove_stale_folders()
@@ -108,6 +110,7 @@ class ParserPool:
                 for connection in wait(list(busy)):
                     worker = busy[cast(Connection, connection)]
                     answer = worker.receive()
+                    self._count_start(worker)
                     if worker.ended or worker.memory_bytes() > _RETIRE_SHARE * (self._limits.memory_mb << 20):
                         waiting.extend(item.job for item in worker.pending)
                         self._end(worker)
@@ -116,6 +119,18 @@ class ParserPool:
         finally:
             for worker in [worker for worker in self._workers if worker.pending]:
                 self._end(worker)
+
+    def _count_start(self, worker: _Worker) -> None:
+        """Raises UnavailableError when no worker comes up."""
+        if worker.is_ready:
+            self._failed_starts = 0
+        elif worker.ended:
+            self._failed_starts += 1
+            if self._failed_starts >= _MOST_FAILED_STARTS:
+                raise UnavailableError(
+                    f"The parser process does not start ({worker.cause}); its reason is on standard error, or run"
+                    " kb doctor."
+                )
 
     def _hand_out(self, source: Iterator[ParseJob], waiting: deque[ParseJob]) -> None:
         """Give jobs to workers until all are full or there are no more."""
@@ -164,8 +179,8 @@ class _Worker:
     def __init__(self, limits: ParseLimits) -> None:
         self.pending: deque[_Pending] = deque()
         self.ended = False
+        self.is_ready = False
         self._limits = limits
-        self._ready = False
         self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
         # Held by this process and the worker: while one of them lives, the folder is not stale.
         lock = os.open(self._folder / _LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
@@ -210,15 +225,16 @@ class _Worker:
     def receive(self) -> tuple[ParseJob, CleanedDocument | DocumentError] | None:
         """The next answer; None for the sign that the worker is up.
 
-        A worker that died answers with the reason for the job it was at and has `ended` set.
+        A worker that died has `ended` set and answers with the reason for the job it was at; with None
+        when it was not up yet, which no file is to blame for.
         """
         try:
             kind, content = self.connection.recv()
         except (EOFError, OSError):
             self.ended = True
-            return self.pending.popleft().job, self._death()
+            return (self.pending.popleft().job, self._death()) if self.is_ready else None
         if kind == "ready":
-            self._ready = True
+            self.is_ready = True
             return None
         job = self.pending.popleft().job
         return job, content if kind == "document" else getattr(errors, kind)(content)
@@ -242,21 +258,22 @@ class _Worker:
         self.connection.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    @property
+    def cause(self) -> str:
+        """How the process ended, which it has: a signal or an exit code."""
+        code = self._process.wait()
+        return signal.Signals(-code).name if code < 0 else f"exit {code}"
+
     def _death(self) -> DocumentError:
         """Why the process ended, as the error of the document it was at."""
         code = self._process.wait()
-        if not self._ready:
-            raise UnavailableError(
-                f"The parser process does not start (exit {code}); its reason is on standard error, or run kb doctor."
-            )
         if code in (-signal.SIGALRM, -signal.SIGXCPU):
             seconds = self._limits.seconds
             return LimitExceeded(
                 f"Reading the file takes more than {seconds:g} s; raise limits.seconds or split the file."
             )
-        cause = signal.Signals(-code).name if code < 0 else f"exit {code}"
         return ParserCrashed(
-            f"The parser process died on this file ({cause}); it is tried again, then open it and save it anew."
+            f"The parser process died on this file ({self.cause}); it is tried again, then open it and save it anew."
         )
 
 
