@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -53,11 +53,28 @@ class ParsingLimits(Frozen):
 
 
 class ChunkingSettings(Frozen):
-    """Sizes in characters, as `chunk_by_title` of unstructured takes them."""
+    """Sizes in characters, as `chunk_by_title` of unstructured takes them.
+
+    Where only the limit is set, the other two follow it down.
+    """
 
     max_characters: int = Field(2000, ge=100, description="Hard upper limit of a chunk.")
     new_after_n_chars: int = Field(1500, ge=50, description="Start a new chunk after this many characters.")
     combine_under_n_chars: int = Field(500, ge=0, description="Join neighbours smaller than this within a section.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_the_limit(cls, given: Any) -> Any:
+        limit = given.get("max_characters") if isinstance(given, dict) else None
+        if not isinstance(limit, int):
+            return given
+        return {"new_after_n_chars": min(1500, limit * 3 // 4), "combine_under_n_chars": min(500, limit // 4)} | given
+
+    @model_validator(mode="after")
+    def _fits_the_limit(self) -> ChunkingSettings:
+        if max(self.new_after_n_chars, self.combine_under_n_chars) > self.max_characters:
+            raise ValueError("new_after_n_chars and combine_under_n_chars may not exceed max_characters")
+        return self
 
 
 class CollectionSettings(Frozen):

@@ -29,6 +29,15 @@ def test_sources_and_collections_come_from_toml() -> None:
     assert settings.chunking_for("others") == settings.chunking
 
 
+def test_chunk_sizes_follow_the_limit_unless_they_are_set() -> None:
+    Path("kb.toml").write_text("[chunking]\nmax_characters = 400\n")
+    sizes = load_settings().chunking
+    assert (sizes.new_after_n_chars, sizes.combine_under_n_chars) == (300, 100)
+    Path("kb.toml").write_text("[chunking]\nmax_characters = 4000\nnew_after_n_chars = 3900\n")
+    sizes = load_settings().chunking
+    assert (sizes.new_after_n_chars, sizes.combine_under_n_chars) == (3900, 500)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -38,6 +47,7 @@ def test_sources_and_collections_come_from_toml() -> None:
         ("KB_IDLE_SECONDS", "-1"),
         ("KB_LIMITS", '{"seconds": -1}'),
         ("KB_LIMITS", "no json"),
+        ("KB_CHUNKING", '{"max_characters": 400, "combine_under_n_chars": 500}'),
     ],
 )
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
