@@ -36,6 +36,10 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         signed = run.tags.get(PROCESS_TAG)
         if signed is None or not _is_dead(signed):
             continue
+        # It may have ended as it should since it was listed; now that its process is gone, its status is final.
+        latest = instance.get_run_by_id(run.run_id)
+        if latest is None or latest.is_finished:
+            continue
         instance.report_run_failed(run, "The process of this run ended without a word: it was killed.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         ended.append(run.run_id)

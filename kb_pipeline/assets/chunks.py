@@ -2,11 +2,14 @@
 
 import dagster as dg
 
-from kb_pipeline.assets.shared import add_shard_figures, bars, metadata, stage_asset, table
+from kb_pipeline.assets.shared import add_shard_figures, compared, metadata, stage_asset, table
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.settings import CHUNK_CODE_VERSION
 from kb_pipeline.stages import chunks as stage
 from kb_pipeline.store import ledger
+
+PREVIEW_CHUNKS = 5
+PREVIEW_CHARACTERS = 80
 
 
 @stage_asset(
@@ -23,14 +26,20 @@ def chunks(context: dg.AssetExecutionContext, knowledge_base: KnowledgeBaseResou
         report = stage.run(site, context.partition_keys)
         add_shard_figures(context, site, "chunks", "tokens")
         connection = site.connect()
-        preview = ledger.chunk_preview(connection, site.scope(context.partition_keys))
+        preview = [
+            {
+                "file": row["file"],
+                "page": row["page"],
+                "section": row["section"].split(" > ")[-1],
+                "content": " ".join(row["content"].split())[:PREVIEW_CHARACTERS],
+            }
+            for row in ledger.chunk_preview(connection, site.scope(context.partition_keys), limit=PREVIEW_CHUNKS)
+        ]
         counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
-    return dg.MaterializeResult(
-        metadata=metadata(
-            report,
-            preview=table(preview),
-            chunks_by_collection=bars(
-                "Chunks by collection", {row["collection"]: row["chunks"] for row in counts}, "chunks"
-            ),
+        return dg.MaterializeResult(
+            metadata=metadata(
+                report,
+                collections=table(site, compared(counts, "chunks")),
+                newest_chunks=table(site, preview),
+            )
         )
-    )

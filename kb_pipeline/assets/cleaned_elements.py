@@ -26,14 +26,15 @@ def cleaned_elements(
         report = stage.run(site, context.partition_keys)
         add_shard_figures(context, site, "documents", "failed")
         connection = site.connect()
-        failures = ledger.failures(connection, site.scope(context.partition_keys), limit=20)
+        failures = [
+            {"file": failure.path, "stage": failure.stage, "reason": failure.reason, "attempts": failure.attempts}
+            for failure in ledger.failures(connection, site.scope(context.partition_keys), limit=20)
+        ]
         formats = ledger.elements_by_format(connection, site.scope(context.partition_keys))
-    return dg.MaterializeResult(
-        metadata=metadata(
-            report,
-            formats=table(formats),
-            failures=table(
-                [{"file": f.path, "stage": f.stage, "reason": f.reason, "attempts": f.attempts} for f in failures]
-            ),
+        return dg.MaterializeResult(
+            metadata=metadata(
+                report,
+                formats=table(site, formats),
+                failures=table(site, failures),
+            )
         )
-    )

@@ -35,14 +35,14 @@ def embeddings(
     with step(knowledge_base, context.log) as site:
         report = stage.run(site, context.partition_keys, rebuild=config.rebuild)
         add_shard_figures(context, site, "chunks", "tokens")
-    embedded, tokens = report.counts["texts_embedded"], report.counts["tokens"]
-    return dg.MaterializeResult(
-        metadata=metadata(
-            report,
-            model=dg.MetadataValue.text(report.details["model"]),
-            generation=dg.MetadataValue.text(report.details["generation"]),
-            tokens_per_second=dg.MetadataValue.float(
-                round(tokens / report.seconds, 1) if embedded and report.seconds else 0.0
-            ),
+        embedded, tokens = report.counts["texts_embedded"], report.counts["tokens"]
+        return dg.MaterializeResult(
+            metadata=metadata(
+                report,
+                model=dg.MetadataValue.text(report.details["model"]),
+                generation=dg.MetadataValue.text(report.details["generation"]),
+                tokens_per_second=dg.MetadataValue.float(
+                    round(tokens / report.seconds, 1) if embedded and report.seconds else 0.0
+                ),
+            )
         )
-    )

@@ -5,7 +5,7 @@ from datetime import timedelta
 import dagster as dg
 
 from kb_pipeline.assets.embeddings import TargetConfig
-from kb_pipeline.assets.shared import add_shard_figures, bars, metadata, stage_asset, table
+from kb_pipeline.assets.shared import add_shard_figures, compared, metadata, stage_asset, table
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.stages import knowledge_chunks as stage
 from kb_pipeline.store import generations, ledger
@@ -31,15 +31,13 @@ def knowledge_chunks(
         connection = site.connect()
         summaries = generations.summaries(connection)
         counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
-    return dg.MaterializeResult(
-        metadata=metadata(
-            report,
-            generation=dg.MetadataValue.text(report.details["generation"]),
-            model=dg.MetadataValue.text(report.details["model"]),
-            dimension=dg.MetadataValue.int(report.details["dimension"]),
-            generations=table(summaries),
-            tokens_by_collection=bars(
-                "Tokens by collection", {row["collection"]: float(row["tokens"]) for row in counts}, "tokens"
-            ),
+        return dg.MaterializeResult(
+            metadata=metadata(
+                report,
+                generation=dg.MetadataValue.text(report.details["generation"]),
+                model=dg.MetadataValue.text(report.details["model"]),
+                dimension=dg.MetadataValue.int(report.details["dimension"]),
+                collections=table(site, compared(counts, "tokens")),
+                generations=table(site, summaries),
+            )
         )
-    )

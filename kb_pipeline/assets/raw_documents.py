@@ -1,12 +1,16 @@
 """Asset 1: the files of the sources, as the ledger knows them."""
 
+from itertools import islice
+
 import dagster as dg
 from pydantic import Field
 
-from kb_pipeline.assets.shared import add_shard_figures, bars, metadata, stage_asset, table
+from kb_pipeline.assets.shared import add_shard_figures, compared, metadata, stage_asset, table
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.stages import raw_documents as stage
 from kb_pipeline.store import ledger
+
+MOST_FOLDERS_NAMED = 20
 
 
 class ScanConfig(dg.Config):
@@ -40,22 +44,21 @@ def raw_documents(
         connection = site.connect()
         recent = ledger.recent_documents(connection, site.scope(context.partition_keys))
         counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
-    for sentence in report.details["unavailable"]:
-        context.log.warning("Passed over: %s", sentence)
-    for folder, reason in report.details.get("unlisted", {}).items():
-        context.log.warning("%s could not be listed (%s); what is below it was left as it is", folder, reason)
-    for uri, held in report.details.get("held", {}).items():
-        context.log.warning(
-            "%s lost %d files at once; nothing was deleted. Mount it, or run kb ingest --allow-mass-delete",
-            uri,
-            held,
+        for sentence in report.details["unavailable"]:
+            context.log.warning("Passed over: %s", sentence)
+        for folder, reason in islice(report.details.get("unlisted", {}).items(), MOST_FOLDERS_NAMED):
+            name = site.masker.mask(folder).text
+            context.log.warning("%s could not be listed (%s); what is below it was left as it is", name, reason)
+        for uri, held in report.details.get("held", {}).items():
+            context.log.warning(
+                "%s lost %d files at once; nothing was deleted. Mount it, or run kb ingest --allow-mass-delete",
+                uri,
+                held,
+            )
+        return dg.MaterializeResult(
+            metadata=metadata(
+                report,
+                collections=table(site, compared(counts, "documents")),
+                last_changed=table(site, recent),
+            )
         )
-    return dg.MaterializeResult(
-        metadata=metadata(
-            report,
-            last_changed=table(recent),
-            documents_by_collection=bars(
-                "Documents by collection", {row["collection"]: row["documents"] for row in counts}, "documents"
-            ),
-        )
-    )

@@ -1,9 +1,9 @@
 """What the five assets have in common: partitions, owners, and how a stage's report becomes metadata."""
 
-import base64
-import html
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
@@ -15,6 +15,7 @@ from kb_pipeline.stages.report import StageReport
 from kb_pipeline.store import ledger
 
 SHARDS = shard_partitions(load_settings().shard_digits)
+BAR_CHARACTERS = 16
 
 
 def stage_asset(
@@ -46,7 +47,7 @@ def stage_asset(
 
 def metadata(report: StageReport, **more: Any) -> dict[str, Any]:
     """The numbers of a report under stable keys, its duration, and whatever is worth a look."""
-    numbers = {key: dg.MetadataValue.int(int(value)) for key, value in sorted(report.counts.items())}
+    numbers = {key: dg.MetadataValue.int(int(value)) for key, value in report.counts.items()}
     return {**numbers, "seconds": dg.MetadataValue.float(round(report.seconds, 2)), **more}
 
 
@@ -58,34 +59,32 @@ def add_shard_figures(context: dg.AssetExecutionContext, site: Site, *names: str
         context.add_asset_metadata({f"shard_{name}": own.get(name, 0) for name in names}, partition_key=shard)
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | dg.TextMetadataValue:
-    """Rows of equal keys as a table in the UI."""
+def table(site: Site, rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | dg.TextMetadataValue:
+    """Rows of equal keys as a table in the UI; personal data in file names is masked, too."""
     if not rows:
         return dg.MetadataValue.text("none")
-    return dg.MetadataValue.table([dg.TableRecord({key: cell(value) for key, value in row.items()}) for row in rows])
+    records = [dg.TableRecord({key: _cell(site, value) for key, value in row.items()}) for row in rows]
+    return dg.MetadataValue.table(records)
 
 
-def cell(value: Any) -> str | int | float | bool | None:
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+def _cell(site: Site, value: Any) -> str | int | float | bool | None:
+    if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return site.masker.mask(str(value)).text
 
 
-def bars(title: str, values: Mapping[str, float], unit: str) -> dg.MarkdownMetadataValue:
-    """A small horizontal bar chart, drawn as an SVG picture inside Markdown."""
-    largest = max(values.values(), default=0) or 1
-    height = 22 * len(values) + 30
-    rows = []
-    for index, (name, value) in enumerate(values.items()):
-        y = 26 + 22 * index
-        width = round(300 * value / largest, 1)
-        rows.append(
-            f'<text x="150" y="{y + 12}" text-anchor="end">{html.escape(name[:22])}</text>'
-            f'<rect x="158" y="{y}" width="{width}" height="15" rx="2" fill="#4f43dd"/>'
-            f'<text x="{164 + width}" y="{y + 12}">{value:,.0f} {html.escape(unit)}</text>'
-        )
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="560" height="{height}" font-family="sans-serif" '
-        f'font-size="12"><rect width="560" height="{height}" fill="white"/>'
-        f'<text x="8" y="15" font-weight="bold">{html.escape(title)}</text>{"".join(rows)}</svg>'
-    )
-    picture = base64.b64encode(svg.encode()).decode()
-    return dg.MetadataValue.md(f"![{title}](data:image/svg+xml;base64,{picture})")
+def compared(rows: Sequence[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
+    """The number `name` of each collection, with a bar as long as it is large.
+
+    A picture inside Markdown would be hidden behind a link, or cut off, in the narrow column that Dagster's
+    UI has for values; block characters in a table are always there.
+    """
+    largest = max((row[name] for row in rows), default=0) or 1
+    return [
+        {"collection": row["collection"], name: row[name], "share": "█" * round(BAR_CHARACTERS * row[name] / largest)}
+        for row in rows
+    ]

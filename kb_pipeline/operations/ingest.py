@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from kb_pipeline.errors import KbError, SourceUnavailable
+from kb_pipeline.errors import SourceUnavailable
 from kb_pipeline.operations import sources
 from kb_pipeline.site import Site
 from kb_pipeline.stages.planning import Plan, make_plan, spans
@@ -179,8 +179,9 @@ def _run_job(
                 ),
             )
         except dg.Failure as failure:
-            if isinstance(failure.__cause__, KbError):
-                raise failure.__cause__ from None
+            # What a step hides from Dagster's storage is for the person at this terminal.
+            if isinstance(failure.__context__, Exception):
+                raise failure.__context__ from None
             raise
     return result.run_id, _numbers(result)
 

@@ -5,6 +5,7 @@ the schema is brought up to date), *reach* for the embedding server when a step 
 when the step ends. The servers themselves outlive the run: they are shared by all runs.
 """
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -53,7 +54,9 @@ def knowledge_base(settings: Settings) -> KnowledgeBaseResource:
 def step(resource: KnowledgeBaseResource, log: dg.DagsterLogManager) -> Iterator[Site]:
     """One step's use of the knowledge base: progress lines in its log, and failures as one sentence.
 
-    What went wrong stays the cause of the dg.Failure, so that a caller in the same process finds it.
+    Dagster stores an exception with its message and those of its causes, and the messages of libraries may
+    quote document text (PostgreSQL shows the row that it refused). So the dg.Failure shows no cause, only
+    what kind it was and where; a caller in the same process finds the error itself as its `__context__`.
     """
     try:
         # A command that runs the job in its own process shows progress its own way.
@@ -61,4 +64,19 @@ def step(resource: KnowledgeBaseResource, log: dg.DagsterLogManager) -> Iterator
         with heard, database_errors(), resource.site() as site:
             yield site
     except KbError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise dg.Failure(description=str(error), allow_retries=False) from None
+    except dg.DagsterError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, its message may hold document text
+        raise dg.Failure(
+            description=f"Something unexpected went wrong ({type(error).__name__}); nothing that was committed is "
+            "lost. Run kb ingest --debug on this machine to see all of it, and report it.",
+            metadata={"where": dg.MetadataValue.md(_where(error))},
+            allow_retries=False,
+        ) from None
+
+
+def _where(error: Exception) -> str:
+    """The frames that led to `error`: lines of code, no values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return "\n".join(f"* {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames)
