@@ -1,0 +1,1 @@
+"""Finding passages: query analysis, filters, lexical and vector retrieval, and their fusion."""

@@ -165,7 +165,7 @@ def bm25(
         {
             **condition.parameters,
             "candidates": candidates,
-            "lexemes": list(idfs),
+            "patterns": [any_of([term]) for term in idfs],
             "idfs": list(idfs.values()),
             "mean_length": max(mean_length, 1.0),
             "k1": BM25_K1,
@@ -191,6 +191,10 @@ def is_empty(connection: Connection, generation: Generation) -> bool:
 def collections(connection: Connection, generation: Generation) -> list[str]:
     """The collections that have rows, in order."""
     return [row[0] for row in connection.execute(query("search", "collections", table=generation.table))]
+
+
+def ping(connection: Connection) -> None:
+    connection.execute(query("search", "ping"))
 
 
 def record_event(
