@@ -1,0 +1,60 @@
+"""Running the search server in the foreground until SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+from kb_pipeline.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.applications import Starlette
+
+HOST = "127.0.0.1"
+STOP_SECONDS = 5  # that searches in flight have to finish
+
+
+def serve(app: Starlette, *, port: int, announce: Callable[[str], None]) -> int:
+    """Serve `app` on 127.0.0.1:`port` (0: any free one) and return the exit code once it has stopped.
+
+    `announce` gets the URL as soon as connections are accepted. To be called from the main thread. Raises SettingsError
+    when the port is taken.
+    """
+    import uvicorn
+
+    with _listen(port) as listener:
+        config = uvicorn.Config(
+            app,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        announce(f"http://{HOST}:{listener.getsockname()[1]}")
+        # Once it has shut down, uvicorn sends itself the signal that ended it.
+        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+    return 0
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"Port {port} on {HOST} cannot be used ({error.strerror}); stop what uses it or set KB_SEARCH_PORT."
+        ) from None
+    listener.listen()
+    return listener
