@@ -9,9 +9,10 @@ from kb_pipeline.site import Site
 
 def search(site: Site, request: SearchRequest) -> SearchResult:
     """Raises SettingsError, GenerationMismatch, EmbeddingServerUnavailable."""
-    return retrieve(
-        site.connect(),
-        request,
-        embedder=lambda: site.embedding,
-        mask=lambda text: site.masker.mask(text).text,
-    )
+    with site.connect() as connection:
+        return retrieve(
+            connection,
+            request,
+            embedder=lambda: site.embedding,
+            mask=lambda text: site.masker.mask(text).text,
+        )

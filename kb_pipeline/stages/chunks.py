@@ -24,12 +24,12 @@ def run(site: Site, shards: Sequence[str]) -> StageReport:
     """Chunk every document of `shards` that asks for it; commits batch by batch."""
     started = time.monotonic()
     report = StageReport.of("documents", "chunks", "tokens", "failed")
-    connection = site.connect()
-    jobs = ledger.pending_chunks(connection, site.scope(shards))
-    with track("chunking documents", len(jobs)) as progress:
-        for batch in batched(jobs, site.settings.batch_documents):
-            _run_batch(site, connection, batch, report)
-            progress.advance(len(batch))
+    with site.connect() as connection:
+        jobs = ledger.pending_chunks(connection, site.scope(shards))
+        with track("chunking documents", len(jobs)) as progress:
+            for batch in batched(jobs, site.settings.batch_documents):
+                _run_batch(site, connection, batch, report)
+                progress.advance(len(batch))
     report.seconds = time.monotonic() - started
     return report
 

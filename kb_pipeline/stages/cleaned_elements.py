@@ -33,13 +33,13 @@ def run(site: Site, shards: Sequence[str]) -> StageReport:
     """Parse every document of `shards` without elements; commits batch by batch."""
     started = time.monotonic()
     report = StageReport.of("documents", "elements", "dropped", "pages", "masked", "failed")
-    connection = site.connect()
-    jobs = ledger.pending_elements(connection, site.scope(shards))
-    if jobs:
-        with track("parsing documents", len(jobs)) as progress:
-            for batch in _committable(_parse(site, jobs), site.settings.batch_documents):
-                _store(connection, batch, report)
-                progress.advance(len(batch))
+    with site.connect() as connection:
+        jobs = ledger.pending_elements(connection, site.scope(shards))
+        if jobs:
+            with track("parsing documents", len(jobs)) as progress:
+                for batch in _committable(_parse(site, jobs), site.settings.batch_documents):
+                    _store(connection, batch, report)
+                    progress.advance(len(batch))
     report.seconds = time.monotonic() - started
     return report
 

@@ -63,17 +63,17 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
     started = time.monotonic()
     report = StageReport.of("tokens", "texts_embedded", "texts_reused", "texts_rejected", "failed")
     scope = site.scope(shards)
-    reader, writer = site.connect(), site.connect()
-    generation = target_generation(site, reader, rebuild=rebuild)
-    model = generation.model_fingerprint
-    totals = ledger.pending_text_totals(reader, scope, generation.id, model)
-    report.details |= {"model": generation.model, "generation": generation.name}
-    report.counts.update(tokens=totals.tokens, texts_reused=totals.reused)
-    if totals.texts:
-        require_model(site.embedding.identity, generation)
-        with track("embedding texts", totals.texts) as progress:
-            results = site.embedding.embed(ledger.pending_texts(reader, scope, model))
-            _commit(writer, model, _advancing(results, progress), report)
+    with site.connect() as reader, site.connect() as writer:
+        generation = target_generation(site, reader, rebuild=rebuild)
+        model = generation.model_fingerprint
+        totals = ledger.pending_text_totals(reader, scope, generation.id, model)
+        report.details |= {"model": generation.model, "generation": generation.name}
+        report.counts.update(tokens=totals.tokens, texts_reused=totals.reused)
+        if totals.texts:
+            require_model(site.embedding.identity, generation)
+            with track("embedding texts", totals.texts) as progress:
+                results = site.embedding.embed(ledger.pending_texts(reader, scope, model))
+                _commit(writer, model, _advancing(results, progress), report)
     report.seconds = time.monotonic() - started
     return report
 

@@ -31,29 +31,29 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
     started = time.monotonic()
     report = StageReport.of(*COUNTS)
     scope = site.scope(shards)
-    connection = site.connect()
-    generation = target_generation(site, connection, rebuild=rebuild)
-    pending = ledger.pending_loads(connection, scope, generation.id, generation.model_fingerprint)
-    with track("loading documents", len(pending)) as progress:
-        for batch in batched(pending, DOCUMENTS_PER_SWAP):
-            documents = [document for document, _ in batch]
-            report.counts["chunks_written"] += generations.swap_documents(connection, generation, documents)
-            ledger.clear_failures(connection, (EMBEDDINGS,), documents)
-            progress.advance(len(batch))
-    report.counts["documents"] = sum(not leaving for _, leaving in pending)
-    report.counts["documents_removed"] = sum(leaving for _, leaving in pending)
-    _purge(connection, scope)
-    incomplete = generations.incomplete_documents(connection, generation)
-    if not incomplete and generations.row_count(connection, generation):
-        with track("building the vector index", 1):
-            report.counts["index_built"] = int(generations.ensure_vector_index(connection, generation))
-        if generation.state != "active" and rebuild:
-            generations.activate(connection, generation)
-            report.counts["activated"] = 1
-    generations.refresh_statistics(connection, generation)
-    report.counts["rows"] = generations.row_count(connection, generation)
-    report.counts["documents_incomplete"] = incomplete
-    report.details |= {"generation": generation.name, "model": generation.model, "dimension": generation.dimension}
+    with site.connect() as connection:
+        generation = target_generation(site, connection, rebuild=rebuild)
+        pending = ledger.pending_loads(connection, scope, generation.id, generation.model_fingerprint)
+        with track("loading documents", len(pending)) as progress:
+            for batch in batched(pending, DOCUMENTS_PER_SWAP):
+                documents = [document for document, _ in batch]
+                report.counts["chunks_written"] += generations.swap_documents(connection, generation, documents)
+                ledger.clear_failures(connection, (EMBEDDINGS,), documents)
+                progress.advance(len(batch))
+        report.counts["documents"] = sum(not leaving for _, leaving in pending)
+        report.counts["documents_removed"] = sum(leaving for _, leaving in pending)
+        _purge(connection, scope)
+        incomplete = generations.incomplete_documents(connection, generation)
+        if not incomplete and generations.row_count(connection, generation):
+            with track("building the vector index", 1):
+                report.counts["index_built"] = int(generations.ensure_vector_index(connection, generation))
+            if generation.state != "active" and rebuild:
+                generations.activate(connection, generation)
+                report.counts["activated"] = 1
+        generations.refresh_statistics(connection, generation)
+        report.counts["rows"] = generations.row_count(connection, generation)
+        report.counts["documents_incomplete"] = incomplete
+        report.details |= {"generation": generation.name, "model": generation.model, "dimension": generation.dimension}
     report.seconds = time.monotonic() - started
     return report
 

@@ -125,24 +125,26 @@ def run(
     """
     started = time.monotonic()
     report = StageReport.of(*COUNTS)
-    reader, writer = site.connect(), site.connect()
     unavailable: list[SourceUnavailable] = []
     scanned = 0
-    for source in ledger.sources(reader):
-        if prefix is not None and source.uri not in prefix:
-            continue
-        with ledger.source_lock(writer, source.id):
-            hashes: dict[str, bytes] = {}
-            try:
-                scan = scan_source(reader, source, site.settings, allow_mass_delete=allow_mass_delete, hashes=hashes)
-            except SourceUnavailable as error:
-                unavailable.append(error)
+    with site.connect() as reader, site.connect() as writer:
+        for source in ledger.sources(reader):
+            if prefix is not None and source.uri not in prefix:
                 continue
-            limited = within(scan, (prefix or {}).get(source.uri, ""), shards, site.settings.shard_digits)
-            _apply(writer, limited, hashes, site.settings.batch_documents, report)
-            ledger.mark_scanned(writer, source.id)
-        scanned += 1
-        _count(scan, limited, report)
+            with ledger.source_lock(writer, source.id):
+                hashes: dict[str, bytes] = {}
+                try:
+                    scan = scan_source(
+                        reader, source, site.settings, allow_mass_delete=allow_mass_delete, hashes=hashes
+                    )
+                except SourceUnavailable as error:
+                    unavailable.append(error)
+                    continue
+                limited = within(scan, (prefix or {}).get(source.uri, ""), shards, site.settings.shard_digits)
+                _apply(writer, limited, hashes, site.settings.batch_documents, report)
+                ledger.mark_scanned(writer, source.id)
+            scanned += 1
+            _count(scan, limited, report)
     if unavailable and not scanned:
         raise unavailable[0]
     report.counts["sources_unavailable"] = len(unavailable)

@@ -1,0 +1,239 @@
+"""A server that goes away or changes its model, a database that is full, and new generations."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psycopg
+import pytest
+
+from kb_pipeline.errors import DatabaseUnavailable, EmbeddingServerUnavailable, GenerationMismatch
+from kb_pipeline.operations.audit import audit
+from kb_pipeline.stages import embeddings
+from kb_pipeline.store import generations
+from kb_pipeline.store.database import database_errors
+from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server, instant_vector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kb_pipeline_tests.sites import TestSite
+
+TEXT = "# One\n\nFirst text.\n\n# Two\n\nSecond text.\n"
+
+
+@pytest.fixture
+def own_server() -> Iterator[InstantServer]:
+    """A server that the test may stop."""
+    with instant_server(dimension=64) as server:
+        yield server
+
+
+def test_without_an_embedding_server_the_parsed_work_stays(kb: TestSite, own_server: InstantServer) -> None:
+    kb.reopen(embedding_url=own_server.base_url)
+    own_server.stop()
+    kb.write("a.md", TEXT)
+    with pytest.raises(EmbeddingServerUnavailable):
+        kb.refresh()
+    assert (kb.count("elements"), kb.count("chunks"), kb.count("embeddings")) == (1, 2, 0)
+    assert kb.failures() == {}
+    assert [finding.kind for finding in audit(kb.site).findings] == ["unfinished_documents"]
+    own_server.start()
+    kb.reopen()
+    counts = kb.refresh()
+    assert (counts["elements"], counts["texts_embedded"], counts["chunks_written"]) == (0, 2, 2)
+    assert audit(kb.site).findings == ()
+
+
+def test_what_the_server_answered_before_it_went_away_is_kept(kb: TestSite) -> None:
+    results = embeddings.EmbeddedText(b"1" * 32, instant_vector("x", 384))
+
+    def answers() -> Iterator[embeddings.EmbeddedText]:
+        yield results
+        raise EmbeddingServerUnavailable("It went away.")
+
+    kb.write("a.md", TEXT)
+    kb.refresh()
+    model = generations.active_generation(kb.connection)
+    assert model is not None
+    before = kb.count("embeddings")
+    with pytest.raises(EmbeddingServerUnavailable):
+        embeddings._commit(kb.connection, model.model_fingerprint, answers(), embeddings.StageReport.of())
+    assert kb.count("embeddings") == before + 1
+
+
+def test_deletions_need_no_embedding_server(kb: TestSite, own_server: InstantServer) -> None:
+    kb.reopen(embedding_url=own_server.base_url)
+    kb.write("a.md", TEXT)
+    kb.write("b.md", TEXT)
+    kb.refresh()
+    own_server.stop()
+    kb.reopen()
+    (kb.documents / "a.md").unlink()
+    kb.move("b.md", "c.md")
+    assert kb.refresh()["documents_removed"] == 1
+    assert set(kb.contents()) == {"c.md"}
+
+
+def test_a_server_with_another_model_is_refused_until_a_rebuild_makes_it_a_generation(
+    kb: TestSite, own_server: InstantServer
+) -> None:
+    kb.write("a.md", TEXT)
+    kb.refresh()
+    role = f"reader_{uuid.uuid4().hex}"  # roles belong to the whole server
+    kb.connection.execute(f"CREATE ROLE {role}".encode())
+    kb.connection.execute(f"GRANT SELECT ON knowledge_chunks TO {role}".encode())
+    kb.reopen(embedding_url=own_server.base_url)  # 64 dimensions instead of 384
+    kb.write("b.md", "# Three\n\nThird text.\n")
+    with pytest.raises(GenerationMismatch, match="re_embed"):
+        kb.refresh()
+    assert set(kb.contents()) == {"a.md"}
+
+    rebuilt = kb.rebuild()
+    assert (rebuilt["texts_embedded"], rebuilt["activated"], rebuilt["index_built"]) == (3, 1, 1)
+    known = generations.generations(kb.connection)
+    assert [(g.name, g.state, g.dimension) for g in known] == [("g1", "retired", 384), ("g2", "active", 64)]
+    assert set(kb.contents()) == {"a.md", "b.md"}
+    assert {len(row["embedding"].to_list()) for row in kb.rows()} == {64}
+    granted = kb.connection.execute(f"SELECT has_table_privilege('{role}', 'knowledge_chunks', 'SELECT')".encode())
+    assert granted.fetchone() == (True,)
+    kb.connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
+    assert audit(kb.site).findings == ()
+
+    # Deleted documents leave the retired generation, too.
+    (kb.documents / "a.md").unlink()
+    kb.refresh()
+    rows = [generations.row_count(kb.connection, generation) for generation in known]
+    assert rows == [0, 1]
+
+
+def test_a_smaller_dimension_needs_no_embedding_call(kb: TestSite, embedding_server: InstantServer) -> None:
+    kb.write("a.md", TEXT)
+    kb.refresh()
+    texts = embedding_server.seen()["texts"]
+    kb.reopen(dimension=32)
+    rebuilt = kb.rebuild()
+    assert (rebuilt["texts_embedded"], rebuilt["activated"]) == (0, 1)
+    assert embedding_server.seen()["texts"] == texts + 1  # the probe of a new connection
+    (row,) = (row for row in kb.rows() if row["section_title"] == "One")
+    expected = instant_vector("One\nFirst text.", 384)[:32]
+    served = np.array(row["embedding"].to_list())
+    assert np.allclose(served, expected / np.linalg.norm(expected), atol=2e-3)
+    assert np.isclose(np.linalg.norm(served), 1, atol=2e-3)
+
+
+def test_a_rebuild_that_is_not_complete_does_not_go_live(kb: TestSite, own_server: InstantServer) -> None:
+    kb.write("a.md", TEXT)
+    kb.write("b.md", "# Three\n\nThird text.\n")
+    kb.refresh()
+    kb.reopen(embedding_url=own_server.base_url)
+    shards = [shard for (shard,) in kb.connection.execute("SELECT DISTINCT left(shard_hash, 1) FROM documents")]
+    assert len(shards) == 2
+    from kb_pipeline.stages import knowledge_chunks
+
+    for shard, activated in zip(shards, (0, 1), strict=True):
+        embeddings.run(kb.site, [shard], rebuild=True)
+        assert knowledge_chunks.run(kb.site, [shard], rebuild=True).counts["activated"] == activated
+        assert set(kb.contents()) == {"a.md", "b.md"}
+
+
+def test_the_query_of_a_database_administrator_uses_the_vector_index(kb: TestSite) -> None:
+    for number in range(3):
+        sections = "".join(f"# S{number}-{n}\n\nText {number} {n}.\n\n" for n in range(400))
+        kb.write(f"{'contracts' if number else 'policies'}/{number}.md", sections)
+    kb.refresh()
+    generation = generations.active_generation(kb.connection)
+    assert generation is not None
+    vector = "[" + ",".join(map(str, instant_vector("question", 384))) + "]"
+    plan = kb.connection.execute(
+        "EXPLAIN SELECT content, source_file, page_number FROM knowledge_chunks WHERE collection = 'contracts' "
+        "ORDER BY embedding <=> %s LIMIT 10",
+        [vector],
+    ).fetchall()
+    assert f"generation_{generation.id}_embedding" in "\n".join(line for (line,) in plan)
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(kb: TestSite) -> None:
+    kb.write("a.md", TEXT)
+    kb.refresh()
+    before = kb.rows()
+    kb.write("a.md", TEXT.replace("First", "Other"))
+    # PostgreSQL itself raises its error for a full disk, as soon as chunks are written.
+    kb.connection.execute(
+        "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END$$"
+    )
+    kb.connection.execute("CREATE TRIGGER full_disk BEFORE INSERT ON chunks EXECUTE FUNCTION no_space()")
+    said = r"no disk space left.*nothing that was committed is lost\.$"
+    with pytest.raises(DatabaseUnavailable, match=said), database_errors():
+        kb.refresh()
+    assert kb.rows() == before
+    kb.connection.execute("DROP TRIGGER full_disk ON chunks")
+    kb.refresh()
+    assert "Other text." in kb.contents()["a.md"]
+    assert audit(kb.site).findings == ()
+
+
+def test_an_audit_finds_what_was_damaged_and_mends_it(kb: TestSite) -> None:
+    for name in ("a.md", "b.md", "c.md"):
+        kb.write(name, f"# {name}\n\nText of {name}.\n\n# More\n\nMore of {name}.\n")
+    kb.refresh()
+    assert audit(kb.site).findings == ()
+    kb.connection.execute("DELETE FROM generation_1 WHERE source_file = 'a.md' AND ordinal = 0")
+    kb.connection.execute("UPDATE generation_1 SET document_id = 999 WHERE source_file = 'b.md'")
+    kb.connection.execute(
+        "DELETE FROM chunks USING documents d WHERE document_id = d.id AND d.path = 'c.md' AND ordinal = 1"
+    )
+    kb.write("d.md", "# New\n\nNot yet taken in.\n")
+    (kb.documents / "c.md").unlink()
+    found = {finding.kind: finding.examples for finding in audit(kb.site).findings}
+    assert found["wrong_counts"] == ("a.md", "b.md")
+    assert found["orphan_rows"] == ("b.md",)
+    assert found["not_ingested"] == ("d.md",)
+    assert found["deleted_since"] == ("c.md",)
+    audit(kb.site, repair=True)
+    kb.refresh()
+    assert audit(kb.site).findings == ()
+    assert set(kb.contents()) == {"a.md", "b.md", "d.md"}
+    assert audit(kb.site, repair=True).reclaimable == ()
+
+
+def test_stored_text_that_should_have_been_masked_is_found(kb: TestSite) -> None:
+    kb.write("a.md", "# Contact\n\nWrite to someone.\n")
+    kb.refresh()
+    kb.connection.execute("UPDATE chunks SET content = 'Call 13800138000 or li.lei@example.com'")
+    assert "unmasked" in {finding.kind for finding in audit(kb.site).findings}
+
+
+def test_a_lost_connection_in_a_stage_is_one_sentence_and_the_next_run_goes_on(kb: TestSite) -> None:
+    kb.write("a.md", TEXT)
+    kb.connection.execute(
+        "CREATE FUNCTION hang_up() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END$$"
+    )
+    kb.connection.execute("CREATE TRIGGER cut BEFORE INSERT ON embeddings EXECUTE FUNCTION hang_up()")
+    with pytest.raises(DatabaseUnavailable), database_errors():
+        kb.refresh()
+    kb.connection.execute("DROP TRIGGER cut ON embeddings")
+    assert kb.count("chunks") == 2
+    assert kb.refresh()["chunks_written"] == 2
+
+
+def test_embeddings_that_another_run_stored_meanwhile_are_kept_once(kb: TestSite) -> None:
+    from kb_pipeline.store import ledger
+
+    kb.write("a.md", TEXT)
+    kb.refresh()
+    hashes = [bytes([number]) * 32 for number in (3, 1, 2)]
+    vectors = np.stack([instant_vector(str(number), 384) for number in (3, 1, 2)])
+    ledger.insert_embeddings(kb.connection, "model", hashes[:2], vectors[:2])
+    ledger.insert_embeddings(kb.connection, "model", hashes, vectors)
+    rows = kb.connection.execute(
+        "SELECT text_hash, embedding FROM embeddings WHERE model_fingerprint = 'model' ORDER BY text_hash"
+    ).fetchall()
+    assert [text_hash[0] for text_hash, _ in rows] == [1, 2, 3]
+    for text_hash, embedding in rows:
+        assert np.allclose(embedding.to_list(), instant_vector(str(text_hash[0]), 384), atol=1e-3)
+    assert kb.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
