@@ -319,7 +319,7 @@ def serve() -> int:
     """Only the search server, in the foreground."""
     from kb_pipeline.operations.search import serve
 
-    return serve(_settings())
+    return serve(_settings(), lambda url: _say(f"Search at {url}"))
 
 
 def _settings() -> Settings:

@@ -47,21 +47,8 @@ class Site:
 
     @cached_property
     def embedding(self) -> EmbeddingClient:
-        """The client, connected; starts the CPU server when no URL is set.
-
-        Raises EmbeddingServerUnavailable.
-        """
-        from kb_pipeline.embedding.client import EmbeddingClient
-
-        settings = self.settings
-        key = settings.embedding_api_key
-        return self._resources.enter_context(
-            EmbeddingClient.connect(
-                embedding_url(settings),
-                api_key=key.get_secret_value() if key else None,
-                expected_model=settings.embedding_model if settings.embedding_url else None,
-            )
-        )
+        """The client, connected at first use. Raises EmbeddingServerUnavailable, SettingsError."""
+        return self._resources.enter_context(connect_embedding(self.settings))
 
     @cached_property
     def masker(self) -> Masker:
@@ -137,4 +124,19 @@ def embedding_url(settings: Settings) -> str:
 
     return ensure_embedding_server(
         settings.home_path, model=settings.embedding_model, idle_seconds=settings.idle_seconds
+    )
+
+
+def connect_embedding(settings: Settings) -> EmbeddingClient:
+    """A new client of the embedding server; starts the CPU server when no URL is set.
+
+    Raises EmbeddingServerUnavailable, SettingsError.
+    """
+    from kb_pipeline.embedding.client import EmbeddingClient
+
+    key = settings.embedding_api_key
+    return EmbeddingClient.connect(
+        embedding_url(settings),
+        api_key=key.get_secret_value() if key else None,
+        expected_model=settings.embedding_model if settings.embedding_url else None,
     )

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kb_pipeline.search.retrieve import SearchRequest, SearchResult
 from kb_pipeline.search.retrieve import search as retrieve
-from kb_pipeline.site import Site
+from kb_pipeline.settings import Settings
+from kb_pipeline.site import Site, connect_embedding, database_url, open_site
 
 
 def search(site: Site, request: SearchRequest) -> SearchResult:
     """Raises SettingsError, GenerationMismatch, EmbeddingServerUnavailable."""
-    with site.connect() as connection:
-        return retrieve(
-            connection,
-            request,
-            embedder=lambda: site.embedding,
+    return retrieve(
+        site.connect(),
+        request,
+        embedder=lambda: site.embedding,
+        mask=lambda text: site.masker.mask(text).text,
+    )
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> int:
+    """Run the search server until it is told to stop; `announce` is given its address.
+
+    Raises SettingsError when its port is taken, UnavailableError.
+    """
+    from kb_pipeline.web.app import create_app
+    from kb_pipeline.web.serve import serve as run_server
+
+    with open_site(settings) as site:
+        app = create_app(
+            # Asked again after a failure: an embedded server may have come back elsewhere.
+            database_url=lambda: database_url(settings),
+            connect_embedder=lambda: connect_embedding(settings),
             mask=lambda text: site.masker.mask(text).text,
         )
+        return run_server(app, port=settings.search_port, announce=announce)
