@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psutil
+
 from kb_pipeline.errors import SettingsError, SourceUnavailable, UnreadableFile
 
 IGNORED_SUFFIXES = (".part", ".tmp", ".crdownload", ".swp", "~")
@@ -33,6 +36,7 @@ IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini"})
 SETTLE_SECONDS = 1.0
 RECENT_NS = 2_000_000_000
 READ_BYTES = 1 << 20
+FETCHED_PREFIX = "fetched-"
 # PostgreSQL indexes paths, and an index entry holds at most 2,704 bytes.
 LONGEST_PATH = 2000  # bytes of UTF-8
 DEFAULT_COLLECTION = "default"
@@ -289,7 +293,7 @@ def local_copy(uri: str, path: str, scratch: Path) -> Iterator[Path]:
         yield Path(uri, path)
         return
     filesystem, root = _filesystem(uri)
-    with TemporaryDirectory(dir=scratch) as folder:
+    with TemporaryDirectory(dir=scratch, prefix=f"{FETCHED_PREFIX}{os.getpid()}-") as folder:
         target = Path(folder, "download" + Path(path).suffix)
         try:
             filesystem.get_file(f"{root}/{path}", str(target))
@@ -298,6 +302,14 @@ def local_copy(uri: str, path: str, scratch: Path) -> Iterator[Path]:
                 f"The file cannot be fetched ({type(error).__name__}); check the network and the permissions."
             ) from None
         yield target
+
+
+def remove_leftovers(scratch: Path) -> None:
+    """Remove the downloads of processes that were killed: they hold text that nobody has masked."""
+    for folder in scratch.glob(f"{FETCHED_PREFIX}*"):
+        owner = folder.name.removeprefix(FETCHED_PREFIX).partition("-")[0]
+        if not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def hash_file(uri: str, path: str) -> bytes:

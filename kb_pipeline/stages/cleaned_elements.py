@@ -15,7 +15,7 @@ from kb_pipeline.parsing.sandbox import ParseJob, ParserPool
 from kb_pipeline.progress import track
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
-from kb_pipeline.source.listing import local_copy
+from kb_pipeline.source.listing import local_copy, remove_leftovers
 from kb_pipeline.stages.report import StageReport
 from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
@@ -71,6 +71,7 @@ def _parse(site: Site, pending: Sequence[PendingParse]) -> Iterator[Outcome]:
                 mask=site.masker.mask_document,
             )
 
+    remove_leftovers(site.scratch)
     with ParserPool(min(processes, len(pending)), parse_limits(settings)) as pool:
         try:
             for job, result in pool.parse(jobs()):

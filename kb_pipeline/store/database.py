@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -145,7 +145,7 @@ def migrate(url: str) -> list[str]:
                 )
             missing = sorted(set(available) - done)
             for name in missing:
-                connection.execute(sql.SQL(cast(LiteralString, available[name])))
+                connection.execute(sql.SQL(available[name]))
                 connection.execute(query("schema", "record_migration"), [name])
         return missing
 

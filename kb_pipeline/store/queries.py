@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import resources
-from typing import LiteralString, cast
 
 from psycopg import sql
 
@@ -26,8 +25,7 @@ def _queries(file: str) -> dict[str, str]:
 
 def query(file: str, name: str, **placeholders: sql.Composable) -> sql.Composed:
     """The query `name` of `sql/<file>.sql` with its placeholders filled in."""
-    text = cast(LiteralString, _queries(file)[name])
-    return sql.SQL(text).format(**placeholders)
+    return sql.SQL(_queries(file)[name]).format(**placeholders)
 
 
 def serving_table(generation_id: int) -> sql.Identifier:

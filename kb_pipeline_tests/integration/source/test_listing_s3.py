@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.abc
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from moto.server import ThreadedMotoServer
 from kb_pipeline.errors import SettingsError, SourceUnavailable, UnreadableFile
 from kb_pipeline.source import listing
 from kb_pipeline.source.diff import DeletionGuard, KnownDocument, SourceDiff, diff
-from kb_pipeline.source.listing import Entry, entry_of, hash_file, list_source, local_copy, settle
+from kb_pipeline.source.listing import Entry, entry_of, hash_file, list_source, local_copy, remove_leftovers, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +130,18 @@ def test_an_object_is_fetched_for_as_long_as_it_is_parsed(bucket: Any, tmp_path:
     with local_copy(URI, "a/b c.md", tmp_path) as path:
         assert (path.suffix, path.read_bytes()) == (".md", b"text")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_downloads_of_killed_processes_are_removed_and_others_are_not(bucket: Any, tmp_path: Path) -> None:
+    put(bucket, "a.md", b"text")
+    process = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    abandoned = tmp_path / f"{listing.FETCHED_PREFIX}{int(process.stdout)}-abc"
+    abandoned.mkdir()
+    (abandoned / "download.md").write_text("unmasked")
+    with local_copy(URI, "a.md", tmp_path) as path:
+        remove_leftovers(tmp_path)
+        assert path.read_bytes() == b"text"
+        assert not abandoned.exists()
 
 
 def test_an_object_that_vanished_is_unreadable(bucket: Any, tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ import numpy as np
 import psycopg
 import pytest
 
+from kb_pipeline.embedding.client import EmbeddedText
 from kb_pipeline.errors import DatabaseUnavailable, EmbeddingServerUnavailable, GenerationMismatch
 from kb_pipeline.operations.audit import audit
 from kb_pipeline.stages import embeddings
+from kb_pipeline.stages.report import StageReport
 from kb_pipeline.store import generations
 from kb_pipeline.store.database import database_errors
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server, instant_vector
@@ -48,10 +50,8 @@ def test_without_an_embedding_server_the_parsed_work_stays(kb: TestSite, own_ser
 
 
 def test_what_the_server_answered_before_it_went_away_is_kept(kb: TestSite) -> None:
-    results = embeddings.EmbeddedText(b"1" * 32, instant_vector("x", 384))
-
-    def answers() -> Iterator[embeddings.EmbeddedText]:
-        yield results
+    def answers() -> Iterator[EmbeddedText]:
+        yield EmbeddedText(b"1" * 32, instant_vector("x", 384))
         raise EmbeddingServerUnavailable("It went away.")
 
     kb.write("a.md", TEXT)
@@ -60,7 +60,7 @@ def test_what_the_server_answered_before_it_went_away_is_kept(kb: TestSite) -> N
     assert model is not None
     before = kb.count("embeddings")
     with pytest.raises(EmbeddingServerUnavailable):
-        embeddings._commit(kb.connection, model.model_fingerprint, answers(), embeddings.StageReport.of())
+        embeddings._commit(kb.connection, model.model_fingerprint, answers(), StageReport.of())
     assert kb.count("embeddings") == before + 1
 
 
