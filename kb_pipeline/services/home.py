@@ -55,12 +55,25 @@ def short_link(folder: Path) -> Path:
 
     A link in a folder of /tmp that is private to the user. Raises SettingsError.
     """
-    links = Path(f"/tmp/kb_pipeline-{os.geteuid()}")  # noqa: S108 - checked to be private below
+    links = _links_folder()
     links.mkdir(mode=PRIVATE, exist_ok=True)
     status = links.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
         raise SettingsError(f"{links} is not a folder that is private to you; remove it and try again.")
-    link = links / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    link = _link_name(links, folder)
     with suppress(FileExistsError):  # its name says where it points
         link.symlink_to(folder)
     return link
+
+
+def remove_short_link(folder: Path) -> None:
+    """Remove the link to `folder`, if there is one."""
+    _link_name(_links_folder(), folder).unlink(missing_ok=True)
+
+
+def _links_folder() -> Path:
+    return Path(f"/tmp/kb_pipeline-{os.geteuid()}")  # noqa: S108 - checked to be private before use
+
+
+def _link_name(links: Path, folder: Path) -> Path:
+    return links / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]

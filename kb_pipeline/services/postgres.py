@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 from kb_pipeline.errors import DatabaseUnavailable
 from kb_pipeline.services.daemon import POSTGRES, ServiceRequest, ensure
-from kb_pipeline.services.home import PRIVATE, short_link
+from kb_pipeline.services.home import PRIVATE, remove_short_link, short_link
 from kb_pipeline.services.locks import locked
 from kb_pipeline.services.process import Identity, child_setup, end, identify, processes_in, wait_until_gone
 
@@ -191,7 +191,8 @@ class PostgresServer:
                 child.wait(seconds)
             except subprocess.TimeoutExpired:
                 continue
-            return
+            break
+        remove_short_link(self.cluster)
 
     @cached_property
     def _binaries(self) -> Path:
@@ -281,9 +282,9 @@ class PostgresServer:
         }
 
     def _clear_leftovers(self) -> None:
-        """End what an owner that was killed left behind, and remove its pid file.
+        """End what an owner that was killed left behind, and remove its pid files.
 
-        Whoever runs in the cluster folder is of this cluster, whatever its pid file says: pids are used
+        Whoever runs in the cluster folder is of this cluster, whatever its pid files say: pids are used
         again, above all in containers, and PostgreSQL then refuses to start.
         """
         pid_file = self.cluster / "postmaster.pid"
@@ -294,7 +295,8 @@ class PostgresServer:
         busy = wait_until_gone(processes_in(self.cluster, "postgres"), 1.0)
         if end(busy, [(signal.SIGQUIT, 2.0), (signal.SIGKILL, 10.0)]):
             raise DatabaseUnavailable(f"Processes of {self.cluster} cannot be ended; end them and try again.")
-        pid_file.unlink(missing_ok=True)
+        for stale in (pid_file, self.cluster / f"{_SOCKET}.lock"):
+            stale.unlink(missing_ok=True)
 
 
 def server_package() -> Path:

@@ -30,7 +30,7 @@ from kb_pipeline.services.daemon import (
     remove_state,
     write_state,
 )
-from kb_pipeline.services.home import make_home, run_folder, short_link
+from kb_pipeline.services.home import make_home, remove_short_link, run_folder, short_link
 from kb_pipeline.services.locks import try_lock
 from kb_pipeline.services.process import adopt_orphans, child_setup, identify, own_identity
 from kb_pipeline.services.supervisor import STOP_SIGNALS, Plan, Program, end_descendants, say
@@ -59,6 +59,7 @@ def run_up(settings: Settings) -> int:
         with open_site(settings):  # now, so that a missing database is one sentence here and not four in logs
             return run_plan(plan, address=_web_address(settings))
     finally:
+        remove_short_link(run_folder(home))
         os.close(lock)
 
 

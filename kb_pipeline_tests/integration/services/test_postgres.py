@@ -21,7 +21,7 @@ import pytest
 
 from kb_pipeline.errors import DatabaseUnavailable
 from kb_pipeline.services import lease, postgres
-from kb_pipeline.services.daemon import POSTGRES, log_file, read_state, running, stop_all, write_state
+from kb_pipeline.services.daemon import POSTGRES, ServiceState, log_file, read_state, running, stop_all, write_state
 from kb_pipeline.services.postgres import PostgresServer, cluster_folder, ensure_postgres, server_package
 from kb_pipeline.services.process import Identity, end, identify
 
@@ -175,6 +175,7 @@ def test_a_home_may_have_any_path(tmp_path: Path, name: str, processes_of: Proce
     finally:
         stop_all(home)
     assert processes_of(home) == []
+    assert not _links_into(home)
 
 
 @as_root
@@ -239,14 +240,13 @@ def test_an_ordinary_user_runs_the_server_alone(run_command: RunCommand, public_
 def test_a_recycled_pid_is_neither_trusted_nor_ended(home: Path) -> None:
     ensure_postgres(home, idle_seconds=60)
     stop_all(home)
-    with subprocess.Popen(["sleep", "60"]) as stranger:
+    account = cluster_folder(home).stat().st_uid  # PostgreSQL only minds processes of its own account
+    with subprocess.Popen(["sleep", "60"], user=account) as stranger:
         found = identify(stranger.pid)
         assert found
         earlier = Identity(found.pid, found.started - 1, found.boot)
-        postmaster = cluster_folder(home) / "postmaster.pid"
-        postmaster.write_text(f"{stranger.pid}\n/proc/self/cwd\n1\n5432\n.\n\n 1 1\nready\n")
-        from kb_pipeline.services.daemon import ServiceState
-
+        for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (cluster_folder(home) / name).write_text(f"{stranger.pid}\n/proc/self/cwd\n1\n5432\n.\n\n 1 1\nready\n")
         write_state(home, ServiceState(POSTGRES, earlier, earlier, "postgresql://nowhere"))
         assert running(home) == []
         assert _scalar(ensure_postgres(home, idle_seconds=60), "SELECT 1") == 1
@@ -313,6 +313,11 @@ def _postmasters(home: Path) -> int:
             inside = (entry / "cwd").readlink() == cluster_folder(home)
             found += inside and command[0].endswith(b"/postgres")
     return found
+
+
+def _links_into(home: Path) -> list[Path]:
+    links = Path(f"/tmp/kb_pipeline-{os.geteuid()}")  # noqa: S108 - only listed
+    return [link for link in links.glob("*") if link.readlink().is_relative_to(home)]
 
 
 def _insert(url: str) -> None:

@@ -1,0 +1,57 @@
+"""Leases: who counts as using a home."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from kb_pipeline.services import lease
+from kb_pipeline.services.home import make_home
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from kb_pipeline.services import lease
+held = lease.hold(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_home_is_unused_while_nobody_holds_a_lease(tmp_path: Path) -> None:
+    make_home(tmp_path)
+    assert lease.is_unused(tmp_path)
+    with lease.hold(tmp_path), lease.hold(tmp_path):
+        assert not lease.is_unused(tmp_path)
+    assert lease.is_unused(tmp_path)
+
+
+def test_a_killed_process_holds_no_lease(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        assert not lease.is_unused(tmp_path)
+        holder.kill()
+    assert lease.is_unused(tmp_path)
+
+
+def test_a_command_between_two_looks_counts_as_use(tmp_path: Path) -> None:
+    make_home(tmp_path)
+    before = lease.last_taken(tmp_path)
+    lease.hold(tmp_path).release()
+    assert lease.last_taken(tmp_path) > before
+
+
+def test_a_home_made_anew_is_leased_anew(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    lease.keep(home)
+    shutil.rmtree(home)
+    make_home(home)
+    assert lease.is_unused(home)
+    lease.keep(home)
+    assert not lease.is_unused(home)
