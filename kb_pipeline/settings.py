@@ -15,7 +15,7 @@ import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
@@ -98,7 +98,7 @@ class Settings(BaseSettings):
         "Given a search query, retrieve relevant passages that answer the query",
         description="Task sentence of models that take one with the query.",
     )
-    shard_digits: Literal[1, 2] = Field(1, description="Hex digits of a shard: 1 gives 16 shards, 2 gives 256.")
+    shard_digits: int = Field(1, ge=1, le=2, description="Hex digits of a shard: 1 gives 16 shards, 2 gives 256.")
     documents_per_run: int = Field(20_000, ge=1, description="Most documents that one sensor run takes on.")
     batch_documents: int = Field(200, ge=1, description="Documents per committed batch.")
     parser_processes: int | None = Field(None, ge=1, description="Parser processes; empty: the CPU cores, at most 8.")
