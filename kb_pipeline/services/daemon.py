@@ -235,6 +235,6 @@ def _spawn_owner(home: Path, request: ServiceRequest) -> bool:
 
 
 def _failure(request: ServiceRequest, log: Path, offset: int, what: str) -> str:
-    lines = last_lines(log, offset)
+    lines = last_lines(log, offset).rstrip(".")
     because = f"; its log {log} ends with: {lines}" if lines else f"; see its log {log}"
     return f"{request.title} {what}{because}. {request.remedy}"

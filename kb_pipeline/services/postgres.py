@@ -256,9 +256,9 @@ class PostgresServer:
         command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         for name, value in _tunable_settings(_memory_bytes()).items():
             command += ["--set", f"{name}={value}"]
-        subprocess.run(
+        made = subprocess.run(
             command,
-            check=True,
+            check=False,
             stdout=subprocess.DEVNULL,
             cwd=fresh,
             env=_environment(),
@@ -267,6 +267,8 @@ class PostgresServer:
             group=self._group,
             extra_groups=self._groups,
         )
+        if made.returncode:
+            raise DatabaseUnavailable(f"The cluster {self.cluster} could not be made (initdb, code {made.returncode}).")
         fresh.rename(self.cluster)
 
     def _session_settings(self) -> dict[str, str]:
