@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM_DIGITS
 
@@ -25,7 +26,7 @@ _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003fff
 _LETTER = f"[^\\W_{_CJK}]"  # letters and digits of every other script
 _TOKEN = re.compile(
     rf"(?P<cjk>[{_CJK}]+)"
-    rf"|<?(?P<pseudonym>[a-z]+(?:_[a-z]+)*_[0-9a-f]{{{PSEUDONYM_DIGITS}}}(?![0-9a-z_]))>?"
+    rf"|<?(?P<pseudonym>[a-z]++(?:_[a-z]+)*_[0-9a-f]{{{PSEUDONYM_DIGITS}}}(?![0-9a-z_]))>?"
     r"|(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![A-Za-z0-9]))"
     rf"|(?P<word>{_LETTER}+(?:[-./_'’+#&]{_LETTER}+)*(?:\+\+|\#)?)"
 )
@@ -45,32 +46,27 @@ _STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 def tokens(text: str) -> list[str]:
     """The lexemes of `text` in order, repeated as often as they occur."""
     found: list[str] = []
-    for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text).lower()):
-        kind, token = match.lastgroup, match[match.lastgroup or 0]
-        if kind == "word":
-            if token.isalpha():
-                found.append(_stem(token))
-            else:
-                _add_compound(token, found)
-        elif kind == "cjk":
-            found.extend(token)
-            found.extend(map(str.__add__, token, token[1:]))
-        elif kind == "number":
-            found.append(token.replace(",", ""))
+    for cjk, pseudonym, number, word in _TOKEN.findall(unicodedata.normalize("NFKC", text).lower()):
+        if word:
+            found += _word_lexemes(word)
+        elif cjk:
+            found += cjk
+            found += map(str.__add__, cjk, cjk[1:])
         else:
-            found.append(token)
+            found.append(number.replace(",", "") or pseudonym)
     return found
 
 
-def _add_compound(token: str, found: list[str]) -> None:
-    """A word with a digit or a sign in it: whole if it may be a code, and its parts."""
-    token = _POSSESSIVE.sub("", token)
-    parts = _PART.findall(token)
-    is_code = any(c in token for c in "/_+#.") or any(c.isdigit() for c in token)
-    if is_code or len(parts) == 1:
-        found.append(token)
-    if len(parts) > 1:
-        found.extend(_stem(part) for part in parts if len(part) > 1)
+@lru_cache(maxsize=1 << 15)  # the words of a text recur
+def _word_lexemes(word: str) -> tuple[str, ...]:
+    """The stem of a word; of one with a digit or a sign in it, the whole if it may be a code, and its parts."""
+    if word.isalpha():
+        return (_stem(word),)
+    word = _POSSESSIVE.sub("", word)
+    parts = _PART.findall(word)
+    is_code = any(c in word for c in "/_+#.") or any(c.isdigit() for c in word)
+    whole = (word,) if is_code or len(parts) == 1 else ()
+    return (*whole, *(_stem(part) for part in parts if len(part) > 1)) if len(parts) > 1 else whole
 
 
 def _stem(word: str) -> str:

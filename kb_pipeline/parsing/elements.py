@@ -6,11 +6,12 @@ category names of unstructured. Elements are cleaned and masked before they leav
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,12 @@ class CleanedDocument:
 
 def pack(document: CleanedDocument) -> bytes:
     """Compressed JSON, as the ledger stores it. The JSON is UTF-8 and never holds NUL."""
-    return zlib.compress(json.dumps(asdict(document), ensure_ascii=False, separators=(",", ":")).encode(), 6)
+    return zlib.compress(orjson.dumps(document), 6)
 
 
 def unpack(payload: bytes) -> CleanedDocument:
     """The inverse of `pack`."""
-    data = json.loads(zlib.decompress(payload))
+    data = orjson.loads(zlib.decompress(payload))
     elements = tuple(Element(**{**e, "section_path": tuple(e["section_path"])}) for e in data.pop("elements"))
     dropped = tuple(DroppedText(**d) for d in data.pop("dropped"))
     return CleanedDocument(elements, dropped, warnings=tuple(data.pop("warnings")), **data)

@@ -7,6 +7,7 @@ lexeme as a zero-terminated string, the number of its positions and the position
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ MOST_POSITIONS = 256  # per lexeme; PostgreSQL keeps no more
 LAST_POSITION = 16_383  # later occurrences all count as standing here
 LONGEST_LEXEME = 2_046  # bytes; longer ones are no words and are left out
 MOST_BYTES = 1_000_000  # a tsvector must stay below 1 MiB; what comes after is left out
+_ONCE = struct.Struct("!BHH")  # what follows a lexeme that occurs once: its end, 1, its position
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +41,18 @@ class TsVectorBinaryDumper(Dumper):
 
 def encode(tokens: Iterable[str]) -> bytes:
     """The binary tsvector of `tokens`, whose positions count from 1. PostgreSQL sorts the lexemes itself."""
-    positions: dict[str, list[int]] = {}
+    positions: defaultdict[str, list[int]] = defaultdict(list)
     for position, token in enumerate(tokens, start=1):
-        if token in positions:
-            positions[token].append(position)
-        else:
-            positions[token] = [position]
+        positions[token].append(position)
     parts = []
     size = 0
     for token, at in positions.items():
         lexeme = token.encode()
         size += len(lexeme) + 2 * len(at) + 12  # the text, its positions, their count and the entry itself
         if len(lexeme) > LONGEST_LEXEME or size > MOST_BYTES:
+            continue
+        if len(at) == 1 and at[0] <= LAST_POSITION:  # most are so, and this is half the time
+            parts.append(lexeme + _ONCE.pack(0, 1, at[0]))
             continue
         kept = at if at[-1] <= LAST_POSITION else sorted({min(position, LAST_POSITION) for position in at})
         count = min(len(kept), MOST_POSITIONS)
