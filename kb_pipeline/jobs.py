@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from kb_pipeline import assets
+from kb_pipeline.assets.shared import REBUILD_TAG
 
 REFRESH = "refresh"
 RE_EMBED = "re_embed"
@@ -23,12 +24,8 @@ re_embed = dg.define_asset_job(
     RE_EMBED,
     selection=dg.AssetSelection.assets(assets.embeddings, assets.knowledge_chunks),
     executor_def=dg.in_process_executor,
-    config=dg.RunConfig(
-        ops={
-            "embeddings": assets.TargetConfig(rebuild=True),
-            "knowledge_chunks": assets.TargetConfig(rebuild=True),
-        }
-    ),
+    # A tag, not config: Dagster drops a partitioned job's config from runs over a range of partitions.
+    tags={REBUILD_TAG: "true"},
     description=(
         "Embed whatever has no vector under the configured model, load it, and make that generation the active one "
         "once it is complete. With an unchanged model and dimension this only fills gaps."

@@ -2,13 +2,12 @@
 
 from kb_pipeline.assets.chunks import chunks
 from kb_pipeline.assets.cleaned_elements import cleaned_elements
-from kb_pipeline.assets.embeddings import TargetConfig, embeddings
+from kb_pipeline.assets.embeddings import embeddings
 from kb_pipeline.assets.knowledge_chunks import knowledge_chunks
 from kb_pipeline.assets.raw_documents import ScanConfig, raw_documents
 
 __all__ = [
     "ScanConfig",
-    "TargetConfig",
     "chunks",
     "cleaned_elements",
     "embeddings",

@@ -1,23 +1,12 @@
 """Asset 4: a native vector for every text."""
 
 import dagster as dg
-from pydantic import Field
 
-from kb_pipeline.assets.shared import add_shard_figures, metadata, stage_asset
+from kb_pipeline.assets.shared import add_shard_figures, is_rebuild, metadata, stage_asset
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.stages import embeddings as stage
 
 GPU_POOL = "gpu"
-
-
-class TargetConfig(dg.Config):
-    """Which generation a run works for."""
-
-    rebuild: bool = Field(
-        False,
-        description="Work for the generation that the settings describe now, making it when it is missing; "
-        "otherwise for the active one.",
-    )
 
 
 @stage_asset(
@@ -29,11 +18,9 @@ class TargetConfig(dg.Config):
         "embedded again; a text that the server refuses fails its document and no other."
     ),
 )
-def embeddings(
-    context: dg.AssetExecutionContext, config: TargetConfig, knowledge_base: KnowledgeBaseResource
-) -> dg.MaterializeResult[None]:
+def embeddings(context: dg.AssetExecutionContext, knowledge_base: KnowledgeBaseResource) -> dg.MaterializeResult[None]:
     with step(knowledge_base, context.log) as site:
-        report = stage.run(site, context.partition_keys, rebuild=config.rebuild)
+        report = stage.run(site, context.partition_keys, rebuild=is_rebuild(context))
         add_shard_figures(context, site, "chunks", "tokens")
         embedded, tokens = report.counts["texts_embedded"], report.counts["tokens"]
         return dg.MaterializeResult(

@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from kb_pipeline.assets.embeddings import TargetConfig
-from kb_pipeline.assets.shared import add_shard_figures, compared, metadata, stage_asset, table
+from kb_pipeline.assets.shared import add_shard_figures, compared, is_rebuild, metadata, stage_asset, table
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.stages import knowledge_chunks as stage
 from kb_pipeline.store import generations, ledger
@@ -23,10 +22,10 @@ from kb_pipeline.store import generations, ledger
     ),
 )
 def knowledge_chunks(
-    context: dg.AssetExecutionContext, config: TargetConfig, knowledge_base: KnowledgeBaseResource
+    context: dg.AssetExecutionContext, knowledge_base: KnowledgeBaseResource
 ) -> dg.MaterializeResult[None]:
     with step(knowledge_base, context.log) as site:
-        report = stage.run(site, context.partition_keys, rebuild=config.rebuild)
+        report = stage.run(site, context.partition_keys, rebuild=is_rebuild(context))
         add_shard_figures(context, site, "documents", "chunks")
         connection = site.connect()
         summaries = generations.summaries(connection)

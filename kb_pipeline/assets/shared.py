@@ -14,6 +14,8 @@ from kb_pipeline.site import Site
 from kb_pipeline.stages.report import StageReport
 from kb_pipeline.store import ledger
 
+# On runs that work for the generation the settings describe now, instead of the active one.
+REBUILD_TAG = "kb/rebuild"
 SHARDS = shard_partitions(load_settings().shard_digits)
 BAR_CHARACTERS = 16
 
@@ -49,6 +51,11 @@ def metadata(report: StageReport, **more: Any) -> dict[str, Any]:
     """The numbers of a report under stable keys, its duration, and whatever is worth a look."""
     numbers = {key: dg.MetadataValue.int(int(value)) for key, value in report.counts.items()}
     return {**numbers, "seconds": dg.MetadataValue.float(round(report.seconds, 2)), **more}
+
+
+def is_rebuild(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run works for the generation that the settings describe now, making it when it is missing."""
+    return context.run.tags.get(REBUILD_TAG) == "true"
 
 
 def add_shard_figures(context: dg.AssetExecutionContext, site: Site, *names: str) -> None:
