@@ -136,11 +136,10 @@ def inspect(
 ) -> int:
     """Parse, clean, mask and chunk one file, storing nothing."""
     from kb_pipeline.operations.inspect import inspect
-    from kb_pipeline.privacy.key import load_or_create_key
-    from kb_pipeline.privacy.masking import Masker, MaskingPolicy
+    from kb_pipeline.site import site_masker
 
     settings = _settings()
-    result = inspect(file, settings, Masker(MaskingPolicy(), load_or_create_key(settings.home_path)))
+    result = inspect(file, settings, site_masker(settings))
     if as_json:
         _print_json(result.as_dict())
         return 0

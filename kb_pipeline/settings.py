@@ -15,12 +15,11 @@ import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -93,6 +92,7 @@ class Settings(BaseSettings):
     embedding_url: str | None = Field(None, description="OpenAI-compatible base URL; empty: the CPU server.")
     embedding_api_key: SecretStr | None = Field(None, description="Bearer key of the embedding server.")
     embedding_model: str | None = Field(None, description="Model to serve (CPU server) or to expect (URL).")
+    privacy_key: SecretStr | None = Field(None, description="64 hex digits; empty: privacy.key in KB_HOME.")
     dimension: int | None = Field(None, ge=16, le=4000, description="Serving dimension; empty: min(native, 1024).")
     query_instruction: str = Field(
         "Given a search query, retrieve relevant passages that answer the query",
@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     dagster_port: int = Field(3000, description="Port of the Dagster web server under `kb up`; 127.0.0.1 only.")
     mass_delete_count: int = Field(50, ge=0, description="Deletions up to this many are never held.")
     mass_delete_share: float = Field(0.2, ge=0, le=1, description="Share of a source whose loss holds deletions.")
-    sources: Annotated[tuple[SourceSettings, ...], NoDecode] = ()
+    sources: tuple[SourceSettings, ...] = ()
     limits: ParsingLimits = ParsingLimits()
     chunking: ChunkingSettings = ChunkingSettings()
     collections: dict[str, CollectionSettings] = {}

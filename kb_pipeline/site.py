@@ -53,7 +53,7 @@ class Site:
     @cached_property
     def masker(self) -> Masker:
         """Masks personal data with this site's key, which is made at first use."""
-        return Masker(MaskingPolicy(), load_or_create_key(self.settings.home_path))
+        return site_masker(self.settings)
 
     def scope(self, shards: Sequence[str] | None = None) -> Scope:
         """`shards` (all of them by default), and what the settings ask of their documents."""
@@ -140,3 +140,10 @@ def connect_embedding(settings: Settings) -> EmbeddingClient:
         api_key=key.get_secret_value() if key else None,
         expected_model=settings.embedding_model if settings.embedding_url else None,
     )
+
+
+def site_masker(settings: Settings) -> Masker:
+    """The masker of a site; needs no database. Raises SettingsError when the key is unusable."""
+    key = settings.privacy_key
+    given = key.get_secret_value() if key else None
+    return Masker(MaskingPolicy(), load_or_create_key(settings.home_path, given))

@@ -38,14 +38,16 @@ def status(site: Site) -> dict[str, Any]:
 def servers(site: Site) -> list[dict[str, Any]]:
     """Where the database and the embedding server are. A local one that is not running starts when needed."""
     settings = site.settings
+    embedded = settings.database_url is None
     local = {state.name: state for state in running(settings.home_path)}
     embedding = local.get("embedding")
     local_url = embedding.url if embedding else None
     return [
         {
             "name": "postgres",
-            "kind": "embedded" if settings.database_url is None else "your own",
-            "address": database.display_url(site.database_url),
+            "kind": "embedded" if embedded else "your own",
+            # The embedded one has no password, and whoever wants to look at it needs its socket.
+            "address": site.database_url if embedded else database.display_url(site.database_url),
             "running": True,
         },
         {

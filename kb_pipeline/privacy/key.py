@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
 
 from kb_pipeline.errors import SettingsError
@@ -22,13 +21,12 @@ KEY_BYTES = 32
 _HEX_KEY = re.compile(rf"[0-9a-fA-F]{{{2 * KEY_BYTES}}}")
 
 
-def load_or_create_key(home: Path, environ: Mapping[str, str] | None = None) -> bytes:
-    """The 32 bytes of `KB_PRIVACY_KEY`, else of `home`/privacy.key, which is made when it is not there.
+def load_or_create_key(home: Path, given: str | None = None) -> bytes:
+    """The 32 bytes of `given` (the setting KB_PRIVACY_KEY), else of `home`/privacy.key, made when it is not there.
 
     Several processes may call this at once: all get the same key. Raises SettingsError when the key is
     malformed or its file cannot be read or written.
     """
-    given = (os.environ if environ is None else environ).get(KEY_VARIABLE)
     if given:
         return _parse(given, KEY_VARIABLE)
     path = home / KEY_FILE
