@@ -7,6 +7,7 @@ to stderr. Exit codes: 0 done; 1 done, and it found something wrong; 2 the call 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -40,7 +41,9 @@ app.add_typer(failures_app, name="failures")
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 EXIT_FOUND = 1
 EXIT_USAGE = 2
+EXIT_UNAVAILABLE = 3
 EXIT_INTERRUPTED = 130
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Mode(StrEnum):
@@ -75,6 +78,9 @@ def run_command(command: Callable[[], Any], *, debug: bool = False) -> int:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            where = error.filename or "KB_HOME or of the temporary folder"
+            return _fail(f"No space is left on the disk of {where}; free some and run again.", EXIT_UNAVAILABLE)
         # Messages of libraries may quote document text, so only the kind is shown.
         kind = type(error).__name__
         return _fail(f"Something unexpected went wrong ({kind}); run again with --debug and report it.", EXIT_FOUND)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 INSTANCE_FILE = "dagster.yaml"
+NO_COMPUTE_LOGS = {"module": "dagster", "class": "NoOpComputeLogManager"}
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
@@ -37,11 +38,18 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 @contextmanager
 def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance of KB_HOME, whose runs the web server shows."""
+    """The Dagster instance of KB_HOME, whose runs the web server shows, for a run inside this process.
+
+    Without captured output: a run inside a command prints nothing, and the programs that Dagster starts to
+    follow what is printed would answer Ctrl-C with a traceback each.
+    """
     import dagster as dg
+    from dagster._core.instance import InstanceRef  # overrides have no public place
 
     # Dagster and what runs inside the job read the environment.
     os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
     os.environ["KB_HOME"] = str(settings.home_path)
-    with dg.DagsterInstance.get() as found:
+    home = os.environ["DAGSTER_HOME"]
+    reference = InstanceRef.from_dir(home, overrides={"compute_logs": NO_COMPUTE_LOGS})
+    with dg.DagsterInstance.from_ref(reference) as found:
         yield found

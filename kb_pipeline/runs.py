@@ -12,9 +12,10 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
 
 from kb_pipeline.services.process import Identity, is_alive, own_identity
 
@@ -54,7 +55,8 @@ def ending_dead_runs(instance: dg.DagsterInstance) -> Iterator[None]:
 
     def look() -> None:
         while not stopped.wait(LOOK_SECONDS):
-            end_dead_runs(instance)
+            with suppress(SQLAlchemyError):  # locked or full; the run itself says so, and the next look tries again
+                end_dead_runs(instance)
 
     thread = threading.Thread(target=look, name="ending dead runs", daemon=True)
     thread.start()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from kb_pipeline.errors import SourceUnavailable
+from kb_pipeline.errors import SourceUnavailable, UnavailableError
 from kb_pipeline.operations import sources
 from kb_pipeline.site import Site
 from kb_pipeline.stages.planning import Plan, make_plan, spans
@@ -158,6 +158,7 @@ def _run_job(
     site: Site, first: str, last: str, limit: Mapping[str, str], allow_mass_delete: bool
 ) -> tuple[str, Counter[str]]:
     import dagster as dg
+    from sqlalchemy.exc import OperationalError
 
     from kb_pipeline import assets
     from kb_pipeline.dagster_home import instance
@@ -167,8 +168,8 @@ def _run_job(
     from kb_pipeline.runs import ending_dead_runs, signature
 
     scan = assets.ScanConfig(allow_mass_delete=allow_mass_delete, within=dict(limit))
-    with instance(site.settings) as dagster_instance, ending_dead_runs(dagster_instance):
-        try:
+    try:
+        with instance(site.settings) as dagster_instance, ending_dead_runs(dagster_instance):
             result = defs.resolve_job_def(REFRESH).execute_in_process(
                 instance=dagster_instance,
                 tags={**range_tags(first, last), **signature(), "kb/command": "ingest"},
@@ -178,11 +179,18 @@ def _run_job(
                     loggers={"console": {"config": {"log_level": "CRITICAL"}}},
                 ),
             )
-        except dg.Failure as failure:
-            # What a step hides from Dagster's storage is for the person at this terminal.
-            if isinstance(failure.__context__, Exception):
-                raise failure.__context__ from None
-            raise
+    except dg.DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
+    except dg.Failure as failure:
+        # What a step hides from Dagster's storage is for the person at this terminal.
+        if isinstance(failure.__context__, Exception):
+            raise failure.__context__ from None
+        raise
+    except OperationalError as error:
+        raise UnavailableError(
+            f"Dagster's history in {site.settings.home_path / 'dagster'} cannot be written ({error.orig}); make sure"
+            " that the disk has space left, and run again: nothing that was committed is lost."
+        ) from None
     return result.run_id, _numbers(result)
 
 
