@@ -100,18 +100,19 @@ def _store(connection: Connection, batch: Sequence[Outcome], report: StageReport
         current = ledger.lock_documents(connection, [job.id for job, _ in batch])
         # A file that changed or went away meanwhile is the business of the run that saw it.
         live = [(job, result) for job, result in batch if current.get(job.id) == job.content_hash]
+        failed = [(job, result) for job, result in live if isinstance(result, DocumentError)]
+        parsed = [(job, result) for job, result in live if isinstance(result, CleanedDocument)]
         # In order of what is inserted: two runs with documents of the same bytes wait for each other
         # instead of deadlocking.
-        for job, result in sorted(live, key=lambda outcome: (outcome[0].content_hash, outcome[0].parse_fingerprint)):
-            if isinstance(result, DocumentError):
-                ledger.record_failure(connection, job.id, STAGE, job.input_version, result)
-                report.counts["failed"] += 1
-                continue
-            ledger.insert_elements(connection, job, result)
-            report.counts["documents"] += 1
-            report.counts["elements"] += len(result.elements)
-            report.counts["dropped"] += len(result.dropped)
-            report.counts["pages"] += result.page_count or 0
-            report.counts["masked"] += sum(result.privacy_counts.values())
-        parsed = [job.id for job, result in live if isinstance(result, CleanedDocument)]
-        ledger.clear_failures(connection, (STAGE,), parsed)
+        parsed.sort(key=lambda outcome: (outcome[0].content_hash, outcome[0].parse_fingerprint))
+        ledger.insert_elements(connection, parsed)
+        ledger.clear_failures(connection, (STAGE,), [job.id for job, _ in parsed])
+        for job, error in failed:
+            ledger.record_failure(connection, job.id, STAGE, job.input_version, error)
+    report.counts["failed"] += len(failed)
+    for _, document in parsed:
+        report.counts["documents"] += 1
+        report.counts["elements"] += len(document.elements)
+        report.counts["dropped"] += len(document.dropped)
+        report.counts["pages"] += document.page_count or 0
+        report.counts["masked"] += sum(document.privacy_counts.values())

@@ -182,8 +182,7 @@ def _apply(
         for batch in batched(entries, batch_documents):
             digests = hash_all([entry for entry, _ in batch])
             with connection.transaction():
-                for (entry, document), digest in zip(batch, digests, strict=True):
-                    _write(connection, source, entry, document, digest, report)
+                _write(connection, source, batch, digests, report)
             progress.advance(len(batch))
     for moves in batched(found.moved, batch_documents):
         with connection.transaction():
@@ -197,24 +196,30 @@ def _apply(
 def _write(
     connection: Connection,
     source: Source,
-    entry: Entry,
-    known: KnownDocument | None,
-    digest: bytes | UnreadableFile,
+    batch: Sequence[tuple[Entry, KnownDocument | None]],
+    digests: Sequence[bytes | UnreadableFile],
     report: StageReport,
 ) -> None:
-    content_hash = None if isinstance(digest, UnreadableFile) else digest
-    if known is None:
-        document = ledger.insert_document(connection, source, entry, content_hash)
-    else:
-        document = known.id
-        ledger.update_document(connection, document, entry, content_hash)
-    if isinstance(digest, UnreadableFile):
-        ledger.record_failure(connection, document, STAGE, entry.signature, digest)
-        report.counts["failed"] += 1
-    elif known is None or known.content_hash != content_hash:
-        ledger.forget_failures(connection, document)
-    else:
-        ledger.clear_failures(connection, (STAGE,), [document])
+    readable = [None if isinstance(digest, UnreadableFile) else digest for digest in digests]
+    fresh = [(entry, digest) for (entry, known), digest in zip(batch, readable, strict=True) if known is None]
+    inserted = ledger.insert_documents(connection, source, fresh)
+    other_bytes: list[int] = []
+    same_bytes: list[int] = []
+    for (entry, known), digest, content_hash in zip(batch, digests, readable, strict=True):
+        if known is None:
+            document = inserted[entry.path]
+        else:
+            document = known.id
+            ledger.update_document(connection, document, entry, content_hash)
+        if isinstance(digest, UnreadableFile):
+            ledger.record_failure(connection, document, STAGE, entry.signature, digest)
+            report.counts["failed"] += 1
+        elif known is None or known.content_hash != digest:
+            other_bytes.append(document)
+        else:
+            same_bytes.append(document)
+    ledger.forget_failures(connection, other_bytes)
+    ledger.clear_failures(connection, (STAGE,), same_bytes)
 
 
 @contextmanager

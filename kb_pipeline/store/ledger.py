@@ -176,13 +176,17 @@ def mark_scanned(connection: Connection, source: int) -> None:
     connection.execute(query("documents", "mark_scanned"), {"source": source})
 
 
-def insert_document(connection: Connection, source: Source, entry: Entry, content_hash: bytes | None) -> int:
-    row = connection.execute(
-        query("documents", "insert_document"),
-        _entry_parameters(source, entry) | {"source": source.id, "content_hash": content_hash},
-    ).fetchone()
-    assert row is not None  # noqa: S101 - RETURNING on an upsert always gives a row
-    return int(row[0])
+def insert_documents(
+    connection: Connection, source: Source, found: Sequence[tuple[Entry, bytes | None]]
+) -> dict[str, int]:
+    """Add entries with their content hashes, in one statement; returns path -> document id."""
+    rows = {entry.path: _entry_parameters(source, entry) | {"content_hash": digest} for entry, digest in found}
+    if not rows:
+        return {}
+    names = next(iter(rows.values()))
+    columns = {name: [row[name] for row in rows.values()] for name in names}
+    inserted = connection.execute(query("documents", "insert_documents"), columns | {"source": source.id})
+    return dict(inserted.fetchall())
 
 
 def update_document(connection: Connection, document: int, entry: Entry, content_hash: bytes | None) -> None:
@@ -314,9 +318,9 @@ def dirty_shards(connection: Connection, scope: Scope, generation: int | None, m
 # What stages write
 
 
-def insert_elements(connection: Connection, job: PendingParse, document: CleanedDocument) -> None:
-    connection.execute(
-        query("stages", "insert_elements"),
+def insert_elements(connection: Connection, parsed: Sequence[tuple[PendingParse, CleanedDocument]]) -> None:
+    """Store what was parsed, in the order given; elements that are there already stay."""
+    rows = [
         {
             "content_hash": job.content_hash,
             "parse_fingerprint": job.parse_fingerprint,
@@ -327,8 +331,11 @@ def insert_elements(connection: Connection, job: PendingParse, document: Cleaned
             "privacy_counts": Jsonb(dict(document.privacy_counts)),
             "warnings": list(document.warnings),
             "payload": pack(document),
-        },
-    )
+        }
+        for job, document in parsed
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(query("stages", "insert_elements"), rows)  # all in one round trip
 
 
 def load_elements(connection: Connection, jobs: Sequence[PendingChunks]) -> dict[tuple[bytes, str], CleanedDocument]:
@@ -414,9 +421,9 @@ def clear_failures(connection: Connection, stages: Sequence[str], documents: Seq
     connection.execute(query("stages", "clear_failures"), {"stages": list(stages), "ids": list(documents)})
 
 
-def forget_failures(connection: Connection, document: int) -> None:
-    """Forget every failure of a document whose bytes are others now."""
-    connection.execute(query("stages", "forget_failures"), {"document": document})
+def forget_failures(connection: Connection, documents: Sequence[int]) -> None:
+    """Forget every failure of documents whose bytes are others now."""
+    connection.execute(query("stages", "forget_failures"), {"ids": list(documents)})
 
 
 def failures(connection: Connection, scope: Scope, limit: int | None = None) -> list[Failure]:

@@ -29,14 +29,16 @@ SELECT id, path, size, content_hash
 FROM documents
 WHERE source_id = %(source)s AND deleted_at IS NULL AND path = ANY(%(paths)s)
 
--- name: insert_document
+-- name: insert_documents
 -- A path that was deleted and came back before its chunks left is the same document again.
 INSERT INTO documents (source_id, path, shard_hash, collection, size, modified_ns, etag, content_hash)
-VALUES (%(source)s, %(path)s, %(shard_hash)s, %(collection)s, %(size)s, %(modified_ns)s, %(etag)s, %(content_hash)s)
+SELECT %(source)s, e.*
+FROM unnest(%(path)s::text[], %(shard_hash)s::text[], %(collection)s::text[], %(size)s::bigint[],
+            %(modified_ns)s::bigint[], %(etag)s::text[], %(content_hash)s::bytea[]) AS e
 ON CONFLICT (source_id, path) DO UPDATE
 SET size = excluded.size, modified_ns = excluded.modified_ns, etag = excluded.etag,
     content_hash = excluded.content_hash, deleted_at = NULL, changed_at = now()
-RETURNING id
+RETURNING path, id
 
 -- name: update_document
 UPDATE documents

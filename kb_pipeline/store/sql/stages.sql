@@ -56,8 +56,8 @@ SET attempts = CASE WHEN failures.input_version = excluded.input_version THEN fa
 DELETE FROM failures WHERE stage = ANY(%(stages)s) AND document_id = ANY(%(ids)s)
 
 -- name: forget_failures
--- Of a document whose bytes are others now: what failed before says nothing about them.
-DELETE FROM failures WHERE document_id = %(document)s
+-- Of documents whose bytes are others now: what failed before says nothing about them.
+DELETE FROM failures WHERE document_id = ANY(%(ids)s)
 
 -- name: failures
 SELECT s.uri, d.path, d.collection, f.stage, f.error, f.reason, f.attempts, f.failed_at, f.next_retry
