@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 INSTANCE_FILE = "dagster.yaml"
-NO_COMPUTE_LOGS = {"module": "dagster", "class": "NoOpComputeLogManager"}
+NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
