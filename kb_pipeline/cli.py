@@ -38,11 +38,15 @@ app = typer.Typer(
 failures_app = typer.Typer(help="Documents that could not be processed, and why.", invoke_without_command=True)
 app.add_typer(failures_app, name="failures")
 
+generations_app = typer.Typer(help="The serving tables, and which one is live.", invoke_without_command=True)
+app.add_typer(generations_app, name="generations")
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 EXIT_FOUND = 1
 EXIT_USAGE = 2
 EXIT_UNAVAILABLE = 3
 EXIT_INTERRUPTED = 130
+INTERRUPTED = "Interrupted; what was committed stays, and the next run goes on from there."
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -70,7 +74,7 @@ def run_command(command: Callable[[], Any], *, debug: bool = False) -> int:
     except TyperException as error:
         return _fail(f"{error} See kb --help.", EXIT_USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("Interrupted; what was committed stays, and the next run goes on from there.", EXIT_INTERRUPTED)
+        return _fail(INTERRUPTED, EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output went away (kb … | head); nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -84,6 +88,8 @@ def run_command(command: Callable[[], Any], *, debug: bool = False) -> int:
         # Messages of libraries may quote document text, so only the kind is shown.
         kind = type(error).__name__
         return _fail(f"Something unexpected went wrong ({kind}); run again with --debug and report it.", EXIT_FOUND)
+    if code == EXIT_INTERRUPTED:  # what Typer makes of Ctrl-C, without a word
+        return _fail(INTERRUPTED, EXIT_INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
@@ -256,6 +262,39 @@ def retry_failures(as_json: Json = False) -> int:
         _say(f"{due} documents tried again.")
         _say_ingest(result)
     return _ingest_code(result)
+
+
+@generations_app.callback()
+def generations(context: typer.Context, as_json: Json = False) -> int:
+    """List the generations: name, state, model, dimension, rows."""
+    if context.invoked_subcommand is not None:
+        return 0
+    from kb_pipeline.store.generations import summaries
+
+    with _site() as site:
+        found = summaries(site.connect())
+    if as_json:
+        _print_json({"generations": found})
+    else:
+        _table("Generations", found)
+        if not found:
+            _say("No generation yet; the first ingest makes one.")
+    return 0
+
+
+@generations_app.command("build")
+def build_generation(as_json: Json = False) -> int:
+    """Embed everything for the configured model and dimension, then search that generation."""
+    from kb_pipeline.operations.generations import build
+
+    with _site() as site, _progress(as_json):
+        result = build(site)
+    if as_json:
+        _print_json(asdict(result))
+    else:
+        _say(f"{result.texts_embedded} texts embedded, {result.chunks_written} rows written, {result.seconds:.1f} s.")
+        _table("Generations", result.generations)
+    return EXIT_FOUND if result.incomplete else 0
 
 
 @app.command()

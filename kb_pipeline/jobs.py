@@ -6,9 +6,7 @@ import dagster as dg
 
 from kb_pipeline import assets
 from kb_pipeline.assets.shared import REBUILD_TAG
-
-REFRESH = "refresh"
-RE_EMBED = "re_embed"
+from kb_pipeline.operations.jobs import RE_EMBED, REFRESH
 
 refresh = dg.define_asset_job(
     REFRESH,

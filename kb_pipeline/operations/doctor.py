@@ -104,5 +104,5 @@ def _generation(site: Site) -> Check:
         name,
         False,
         f"{active.name} was built with {active.model}, the server runs {site.embedding.identity.name}",
-        "Run the job re_embed to build a new generation, or point KB_EMBEDDING_URL back.",
+        "Run kb generations build, or point KB_EMBEDDING_URL back.",
     )

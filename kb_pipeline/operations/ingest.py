@@ -9,17 +9,15 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kb_pipeline.errors import SourceUnavailable, UnavailableError
+from kb_pipeline.errors import SourceUnavailable
 from kb_pipeline.operations import sources
+from kb_pipeline.operations.jobs import REFRESH, run_job
 from kb_pipeline.site import Site
 from kb_pipeline.stages.planning import Plan, make_plan, spans
 from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
-
-if TYPE_CHECKING:
-    import dagster as dg
 
 # Estimates of `kb plan`, from the sample documents; only to tell minutes from hours.
 CHARACTERS_PER_BYTE = 0.6
@@ -107,7 +105,8 @@ def ingest(site: Site, path: str | None, *, allow_mass_delete: bool = False) -> 
     totals: Counter[str] = Counter()
     runs = []
     for first, last in spans(found.dirty, site.settings.documents_per_run):
-        run_id, numbers = _run_job(site, first, last, limit, allow_mass_delete)
+        scan = {"allow_mass_delete": allow_mass_delete, "within": dict(limit)}
+        run_id, numbers = run_job(site, REFRESH, first, last, raw_documents=scan)
         runs.append(run_id)
         totals.update(numbers)
     counts = scan_counts(found)
@@ -152,57 +151,3 @@ def _plan(site: Site, connection: Connection, limit: Mapping[str, str], allow_ma
     if found.unavailable and not found.scans:
         raise SourceUnavailable(found.unavailable[0])
     return found
-
-
-def _run_job(
-    site: Site, first: str, last: str, limit: Mapping[str, str], allow_mass_delete: bool
-) -> tuple[str, Counter[str]]:
-    import dagster as dg
-    from sqlalchemy.exc import OperationalError
-
-    from kb_pipeline import assets
-    from kb_pipeline.dagster_home import instance
-    from kb_pipeline.definitions import defs
-    from kb_pipeline.jobs import REFRESH
-    from kb_pipeline.partitions import range_tags
-    from kb_pipeline.runs import ending_dead_runs, signature
-
-    scan = assets.ScanConfig(allow_mass_delete=allow_mass_delete, within=dict(limit))
-    try:
-        with instance(site.settings) as dagster_instance, ending_dead_runs(dagster_instance):
-            result = defs.resolve_job_def(REFRESH).execute_in_process(
-                instance=dagster_instance,
-                tags={**range_tags(first, last), **signature(), "kb/command": "ingest"},
-                run_config=dg.RunConfig(
-                    ops={"raw_documents": scan},
-                    # The command shows progress of its own; the run's full log is in Dagster.
-                    loggers={"console": {"config": {"log_level": "CRITICAL"}}},
-                ),
-            )
-    except dg.DagsterExecutionInterruptedError:
-        raise KeyboardInterrupt from None
-    except dg.Failure as failure:
-        # What a step hides from Dagster's storage is for the person at this terminal.
-        if isinstance(failure.__context__, Exception):
-            raise failure.__context__ from None
-        raise
-    except OperationalError as error:
-        raise UnavailableError(
-            f"Dagster's history in {site.settings.home_path / 'dagster'} cannot be written ({error.orig}); make sure"
-            " that the disk has space left, and run again: nothing that was committed is lost."
-        ) from None
-    return result.run_id, _numbers(result)
-
-
-def _numbers(result: dg.ExecuteInProcessResult) -> Counter[str]:
-    """The numbers of the run's five stages. A range run stamps them on every partition: one each is taken."""
-    seen: set[Any] = set()
-    totals: Counter[str] = Counter()
-    for event in result.get_asset_materialization_events():
-        if event.asset_key in seen:
-            continue
-        seen.add(event.asset_key)
-        for name, value in event.materialization.metadata.items():
-            if isinstance(value.value, int):
-                totals[name] += value.value
-    return totals

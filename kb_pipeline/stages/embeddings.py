@@ -51,7 +51,8 @@ def require_model(identity: ModelIdentity, generation: Generation) -> None:
     if identity.fingerprint != generation.model_fingerprint:
         raise GenerationMismatch(
             f"The embedding server runs {identity.name}, but generation {generation.name} was built with "
-            f"{generation.model}; run the job re_embed to build a new generation, or point KB_EMBEDDING_URL back."
+            f"{generation.model}; build a new one with kb generations build (the job re_embed), or point "
+            "KB_EMBEDDING_URL back."
         )
 
 
