@@ -51,13 +51,17 @@ SERVING_ROWS = """
 
 @dataclass
 class Killer:
-    """Starts ingests and kills something meanwhile. `seconds`: how long an ingest that is left alone takes."""
+    """Starts ingests and kills something meanwhile.
+
+    `seconds`: how long an ingest that is left alone takes; `parser_seconds`: its parsers live at most so long.
+    """
 
     site: Site
     corpus: Corpus
     random: random.Random
     embedding: InstantServer | None
     seconds: float = 0.0
+    parser_seconds: float = 1.5
     kills: Counter[str] = field(default_factory=Counter)
 
     def ingest(self) -> Outcome:
@@ -124,8 +128,10 @@ class Killer:
     def _kill_parser(self, command: Running) -> bool:
         while command.is_running:
             if workers := command.workers():
-                time.sleep(self.random.uniform(0, 1.5))
-                return _kill(self.random.choice(workers))
+                time.sleep(self.random.random() * self.parser_seconds)
+                if not (hit := _kill(self.random.choice(workers))):
+                    self.parser_seconds *= 0.7
+                return hit
             time.sleep(0.01)
         return False
 
