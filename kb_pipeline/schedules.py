@@ -18,7 +18,7 @@ def _all_shards() -> dg.RunRequest:
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every night: scan all sources, finish what earlier runs left, and check the whole table.",
 )
-def nightly_sweep(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+def nightly_sweep() -> dg.RunRequest:
     # Without a run key: the sensor's are remembered for ever, and the sweep has to run regardless.
     return _all_shards()
 
@@ -29,5 +29,5 @@ def nightly_sweep(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every Sunday: embed whatever has no vector under the configured model.",
 )
-def weekly_re_embedding(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+def weekly_re_embedding() -> dg.RunRequest:
     return _all_shards()

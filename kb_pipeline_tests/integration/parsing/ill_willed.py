@@ -51,7 +51,7 @@ def take_all_memory(document: CleanedDocument) -> CleanedDocument:
 
 
 def talk(document: CleanedDocument) -> CleanedDocument:
-    print("SECRET on stdout")  # noqa: T201
+    print("SECRET on stdout")
     os.write(2, b"SECRET on stderr\n")
     sys.stderr.write("SECRET again\n")
     return document
