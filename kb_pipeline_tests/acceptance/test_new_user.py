@@ -26,8 +26,8 @@ from kb_pipeline_tests.acceptance.command import Site, wait_for
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS: list[dict[str, Any]] = json.loads((ROOT / "kb_pipeline_tests/data/sample_questions.json").read_text("utf-8"))
-# Measured with the English MiniLM model beside the full-text search; less what a change of wording may cost.
-FLOOR = 0.8
+# hit@3 per language; measured 29/29 Chinese and 23/24 English with MiniLM beside the full-text search.
+FLOOR = 0.9
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("new user")]
 
@@ -140,15 +140,16 @@ def test_no_personal_value_is_on_disk_and_a_mobile_number_still_finds_its_docume
     assert "手机银行" in stored
     assert [value for value in values if value in stored] == []
 
-    mobile, source_file = "13600005520", _file_with("13600005520")
-    assert source_file in site.found(mobile, "--k", "3")
+    mobile = "13600005520"
+    holders = _files_with(mobile)
+    assert set(site.found(mobile, "--k", str(len(holders)))) == holders
     assert mobile not in str(site.rows("SELECT query FROM search_events"))
 
 
-def _file_with(value: str) -> str:
+def _files_with(value: str) -> set[str]:
     folder = ROOT / "scripts/sample_docs/content"
-    (path,) = (path for path in folder.rglob("*.md") if value in path.read_text(encoding="utf-8"))
-    return path.relative_to(folder).as_posix().removesuffix(".md")
+    found = (path for path in folder.rglob("*.md") if value in path.read_text(encoding="utf-8").replace(" ", ""))
+    return {path.relative_to(folder).as_posix().removesuffix(".md") for path in found}
 
 
 def test_down_leaves_no_process(site: Site) -> None:
