@@ -87,8 +87,8 @@ def test_jobs_sensor_and_schedules_are_there_and_on() -> None:
         "nightly_sweep": "30 2 * * *",
         "weekly_re_embedding": "0 3 * * 0",
     }
-    described = [*(repository.get_job(name) for name in jobs), sensor, *schedules.values()]
-    assert all(definition.description for definition in described)
+    assert all(repository.get_job(name).description for name in jobs)
+    assert all(definition.description for definition in (sensor, *schedules.values()))
 
 
 @pytest.mark.parametrize("name", ["nightly_sweep", "weekly_re_embedding"])
