@@ -23,7 +23,7 @@ from psycopg.rows import dict_row
 from kb_pipeline.settings import Settings, load_settings
 from kb_pipeline.site import Site, open_site
 from kb_pipeline.stages import chunks, cleaned_elements, embeddings, knowledge_chunks, raw_documents
-from kb_pipeline.store import ledger
+from kb_pipeline.store import database, ledger
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class TestSite:
         self._ticks = 0
         self.site = self._open()
         self.connection: Connection = self.site.connect()
+        database.register_types(self.connection)
         ledger.register_source(self.connection, str(self.documents))
 
     def _open(self) -> Site:

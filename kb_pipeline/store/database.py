@@ -30,7 +30,7 @@ RECOMMENDED_PGVECTOR = (0, 8, 4)
 
 
 def connect(url: str, *, autocommit: bool = False) -> Connection:
-    """Open a connection with the vector types registered (when the extension is there).
+    """Open a connection; `register_types` teaches it vectors.
 
     Raises DatabaseUnavailable, whose message names the server but never the password, and SettingsError
     when `url` is none.
@@ -44,7 +44,7 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
         raise DatabaseUnavailable(
             f"PostgreSQL at {where} cannot be reached ({_reason(error)}); start it or correct KB_DATABASE_URL."
         ) from None
-    register_types(connection)
+    register_tsvector(connection)
     return connection
 
 
@@ -55,11 +55,19 @@ def _reason(error: psycopg.OperationalError) -> str:
 
 
 def register_types(connection: psycopg.Connection[Any]) -> None:
-    """Teach `connection` the pgvector types; a database without the extension is left as it is."""
+    """Teach `connection` the vector types, once; a database without the extension is left as it is.
+
+    Whatever sends or reads vectors calls this: it needs numpy and a round trip, and most connections have no
+    use for either.
+    """
     from psycopg.types import TypeInfo
 
+    register_tsvector(connection)
+    if connection.adapters.types.get("halfvec") is not None:
+        return
     autocommit = connection.autocommit
-    if not autocommit:
+    is_idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    if is_idle and not autocommit:
         connection.autocommit = True
     try:
         if TypeInfo.fetch(connection, "halfvec") is None:
@@ -67,9 +75,8 @@ def register_types(connection: psycopg.Connection[Any]) -> None:
         from pgvector.psycopg import register_vector
 
         register_vector(connection)
-        register_tsvector(connection)
     finally:
-        if not autocommit:
+        if is_idle and not autocommit:
             connection.autocommit = False
 
 

@@ -11,12 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import psycopg
-from numpy.typing import NDArray
-from pgvector import HalfVector
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
@@ -28,8 +25,13 @@ from kb_pipeline.source.listing import Entry, collection_of, shard_hash
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.queries import query
 from kb_pipeline.store.tsvector import TsVector
+from kb_pipeline.store.vectors import embedding_rows
 
 UNREGISTERED = 0  # identities count from 1
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 SIGNATURE_SEPARATOR = "\n//\n"
 FIRST_RETRY = timedelta(minutes=2)
 
@@ -379,24 +381,20 @@ def insert_embeddings(
     of the same texts wait for each other instead of deadlocking.
     """
     order = sorted(range(len(hashes)), key=hashes.__getitem__)
-    hashes, vectors = [hashes[index] for index in order], vectors[order]
+    rows = embedding_rows([hashes[index] for index in order], model, vectors[order])
     try:
         with connection.transaction():
-            _copy_embeddings(connection, "copy_embeddings", model, hashes, vectors)
+            _copy(connection, "copy_embeddings", rows)
     except psycopg.errors.UniqueViolation:
         with connection.transaction():
             connection.execute(query("stages", "stage_embeddings"))
-            _copy_embeddings(connection, "copy_staged_embeddings", model, hashes, vectors)
+            _copy(connection, "copy_staged_embeddings", rows)
             connection.execute(query("stages", "merge_staged_embeddings"))
 
 
-def _copy_embeddings(
-    connection: Connection, statement: str, model: str, hashes: Sequence[bytes], vectors: NDArray[np.float32]
-) -> None:
+def _copy(connection: Connection, statement: str, rows: bytes) -> None:
     with connection.cursor() as cursor, cursor.copy(query("stages", statement)) as copy:
-        copy.set_types(["bytea", "text", "halfvec"])
-        for text_hash, vector in zip(hashes, vectors, strict=True):
-            copy.write_row((text_hash, model, HalfVector(vector)))
+        copy.write(rows)
 
 
 # Failures

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from pgvector import HalfVector
 from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from kb_pipeline.errors import DatabaseUnavailable
+from kb_pipeline.store.database import register_types
 from kb_pipeline.store.queries import query
 
 if TYPE_CHECKING:
@@ -110,6 +110,9 @@ def nearest(
     connection: Connection, generation: Generation, vector: np.ndarray, condition: Condition, depth: int
 ) -> list[Ranked]:
     """The rows nearest to `vector`, (dimension,) and of norm 1, by cosine similarity."""
+    from pgvector import HalfVector
+
+    register_types(connection)
     parameters = {**condition.parameters, "vector": HalfVector(vector), "depth": depth}
     parts = {"table": generation.table, "condition": condition.sql}
     found = connection.execute(query("search", "nearest", **parts), parameters, prepare=False).fetchall()

@@ -69,6 +69,7 @@ def client() -> Iterator[EmbeddingClient]:
 def connection(database_url: str) -> Iterator[Connection]:
     database.migrate(database_url)
     with database.connect(database_url, autocommit=True) as connection:
+        database.register_types(connection)
         yield connection
 
 
