@@ -5,7 +5,8 @@ import time
 import dagster as dg
 
 from kb_pipeline.errors import KbError
-from kb_pipeline.jobs import REFRESH, refresh
+from kb_pipeline.jobs import refresh
+from kb_pipeline.operations.jobs import REFRESH
 from kb_pipeline.operations.sources import register_configured
 from kb_pipeline.partitions import range_tags
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource
