@@ -87,7 +87,7 @@ def test_jobs_sensor_and_schedules_are_there_and_on() -> None:
         "nightly_sweep": "30 2 * * *",
         "weekly_re_embedding": "0 3 * * 0",
     }
-    assert all(repository.get_job(name).description for name in jobs)
+    assert all(defs.resolve_job_def(name).description for name in jobs)
     assert all(schedule.description for schedule in schedules.values())
     assert sensor.description
 
