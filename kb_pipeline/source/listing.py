@@ -126,10 +126,12 @@ def _ignored(name: str) -> bool:
     return lower.startswith(IGNORED_PREFIXES) or lower.endswith(IGNORED_SUFFIXES) or lower in IGNORED_NAMES
 
 
-# One look at the first and last letter spares most names the full comparison.
+# One look at the first letter and the last two spares most names the full comparison.
 _MAYBE_IGNORED_FIRST = frozenset(".~")
 _MAYBE_IGNORED_LAST = frozenset(
-    letter for name in (*IGNORED_SUFFIXES, *IGNORED_NAMES) for letter in (name[-1], name[-1].upper())
+    "".join(letters)
+    for name in (*IGNORED_SUFFIXES, *IGNORED_NAMES)
+    for letters in product(*((letter, letter.upper()) for letter in name[-2:]))
 )
 
 
@@ -173,7 +175,9 @@ def _read_folder(folder: _Folder, signatures: list[str], unlisted: dict[str, str
     with os.scandir(folder.where) as entries:
         for entry in entries:
             name = entry.name
-            if (name[0] in _MAYBE_IGNORED_FIRST or name[-1] in _MAYBE_IGNORED_LAST) and _ignored(name):
+            end = name[-2:]
+            suspect = name[0] in _MAYBE_IGNORED_FIRST or end in _MAYBE_IGNORED_LAST or end[-1] == "~"
+            if suspect and _ignored(name):
                 ignored += 1
                 continue
             try:
@@ -200,7 +204,7 @@ def _storable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
         "".join(signatures).encode()  # one attempt to encode everything finds undecodable names cheaply
     except UnicodeEncodeError:
         signatures = [printable_path(signature) for signature in signatures]
-    if not any(len(signature) > LONGEST_PATH // 4 for signature in signatures):
+    if max(map(len, signatures), default=0) <= LONGEST_PATH // 4:
         return signatures
     kept = []
     for signature in signatures:
