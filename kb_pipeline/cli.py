@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -59,6 +60,8 @@ class Mode(StrEnum):
 def main() -> NoReturn:
     """The entry point of `kb`."""
     debug = "--debug" in sys.argv
+    if not debug:  # without a handler, Python prints the warnings of libraries beside our one line
+        logging.getLogger().addHandler(logging.NullHandler())
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     sys.exit(run_command(lambda: app(arguments, standalone_mode=False), debug=debug))
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from dagster import DagsterInstance
 from dagster._core.instance import InstanceRef  # has no public place; `instance_class` needs it
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage  # neither
 
+from kb_pipeline.services.locks import locked
 from kb_pipeline.settings import load_settings
 
 
@@ -29,4 +31,8 @@ class HomeInstance(DagsterInstance):
         """Dagster's defaults with KB_HOME/dagster in the place of `base_dir`."""
         history = load_settings().home_path / "dagster"
         history.mkdir(parents=True, exist_ok=True)
+        # Two processes that make Dagster's database files at once leave them unusable for good, and `kb up`
+        # starts three.
+        with locked(history / "making.lock"):
+            DagsterSqliteStorage.from_local(str(history)).dispose()
         return InstanceRef.config_defaults(str(history))
