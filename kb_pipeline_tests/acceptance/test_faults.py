@@ -229,13 +229,12 @@ def test_ctrl_c_ends_an_ingest_with_one_line_and_nothing_half(
 
 def test_two_ingests_at_once_make_one_knowledge_base(site: Site, corpus: Corpus) -> None:
     corpus.add(60, large=3)
-    first, second = (site.start("ingest", corpus.root) for _ in range(2))
-    assert [first.wait().code, second.wait().code] == [0, 0]
-    assert_complete(site, corpus)
-    corpus.change(30)
-    commands = [site.start("ingest", corpus.root) for _ in range(3)]
-    assert [command.wait().code for command in commands] == [0, 0, 0]
-    assert_complete(site, corpus)
+    for number in (2, 3):
+        commands = [site.start("ingest", corpus.root) for _ in range(number)]
+        outcomes = [command.wait() for command in commands]
+        assert all(outcome.code == 0 for outcome in outcomes), outcomes
+        assert_complete(site, corpus)
+        corpus.change(30)
     doubled = "SELECT source_file FROM knowledge_chunks GROUP BY 1 HAVING count(DISTINCT document_id) > 1"
     assert site.rows(doubled) == []
 
