@@ -380,21 +380,20 @@ def insert_embeddings(
     through a temporary table that skips what is there. In order of the hash, so that two runs with some
     of the same texts wait for each other instead of deadlocking.
     """
-    order = sorted(range(len(hashes)), key=hashes.__getitem__)
-    rows = embedding_rows([hashes[index] for index in order], model, vectors[order])
     try:
         with connection.transaction():
-            _copy(connection, "copy_embeddings", rows)
+            _copy(connection, "copy_embeddings", embedding_rows(hashes, model, vectors))
     except psycopg.errors.UniqueViolation:
         with connection.transaction():
             connection.execute(query("stages", "stage_embeddings"))
-            _copy(connection, "copy_staged_embeddings", rows)
+            _copy(connection, "copy_staged_embeddings", embedding_rows(hashes, model, vectors))
             connection.execute(query("stages", "merge_staged_embeddings"))
 
 
-def _copy(connection: Connection, statement: str, rows: bytes) -> None:
+def _copy(connection: Connection, statement: str, rows: Iterable[bytes]) -> None:
     with connection.cursor() as cursor, cursor.copy(query("stages", statement)) as copy:
-        copy.write(rows)
+        for piece in rows:
+            copy.write(piece)
 
 
 # Failures
