@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TORCH = "requirements/torch.txt"
 # The widest set first: the narrower ones then take their versions from it.
-SETS = {"dev": ("cpu", "s3", "dev"), "run": ("cpu",), "base": ()}
+SETS = {"dev": ("cpu", "s3", "pandoc", "dev"), "run": ("cpu",), "base": ()}
 LEFT_OUT = re.compile(r"(torch|triton|nvidia-.*|cuda-.*)==")
 HEADER = """\
 # {name}: made by `make lock` from pyproject.toml; do not edit.

@@ -44,8 +44,9 @@ def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
             f"Converting the file takes more than {limits.seconds:.0f} s; raise limits.seconds or split the file."
         ) from None
     except ModuleNotFoundError as error:
+        extra = "kb_pipeline[pandoc]" if error.name == "pypandoc" else "kb_pipeline with all it requires"
         raise UnsupportedFormat(
-            f"Reading {kind.value.upper()} needs the package {error.name}; install kb_pipeline with all it requires."
+            f"Reading {kind.value.upper()} needs the package {error.name}; install {extra}, then run kb failures retry."
         ) from None
     except Exception as error:  # noqa: BLE001 (any library, any damage: this document fails, the others go on)
         if "password" in str(error).lower() or "encrypt" in str(error).lower():
