@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from kb_pipeline.chunking.language import language_of
 from kb_pipeline.chunking.lexemes import tokens
+from kb_pipeline.store.database import register_types
 from kb_pipeline.store.generations import Generation, GenerationKey, ensure_generation
 from kb_pipeline.store.tsvector import TsVector
 from kb_pipeline_tests.instant_embedding_server import instant_vector
@@ -80,6 +81,7 @@ def fill(
     embed: Callable[[str], NDArray[np.float32]] | None = None,
 ) -> None:
     """Insert `passages`; by default each gets the vector that the instant server gives its content."""
+    register_types(connection)
     vector_of = embed or (lambda text: instant_vector(text, generation.native_dimension))
     copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
         generation.table, sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
