@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PIECE_ROWS = 64  # PostgreSQL takes in one piece while the next is made
+PIECE_ROWS = 128  # PostgreSQL takes in one piece while the next is made
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # signature, flags, length of an extension
 _TRAILER = b"\xff\xff"
 _COLUMNS = 3
