@@ -21,6 +21,8 @@ from kb_pipeline.parsing.archive import check_archive
 from kb_pipeline.parsing.formats import ZIP_FORMATS, Format, detect_format
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
 
+NEED_PANDOC = (Format.EPUB, Format.ODT, Format.RTF)
+
 
 def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
     """Read the document. `name` is its file name; only the extension counts. Raises DocumentError."""
@@ -43,10 +45,11 @@ def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
         raise LimitExceeded(
             f"Converting the file takes more than {limits.seconds:.0f} s; raise limits.seconds or split the file."
         ) from None
-    except ModuleNotFoundError as error:
-        extra = "kb_pipeline[pandoc]" if error.name == "pypandoc" else "kb_pipeline with all it requires"
+    except ImportError:
+        # unstructured reports its missing extras by a plain ImportError; all but pandoc's are always installed.
+        extra = "kb_pipeline[pandoc]" if kind in NEED_PANDOC else "kb_pipeline with all it requires"
         raise UnsupportedFormat(
-            f"Reading {kind.value.upper()} needs the package {error.name}; install {extra}, then run kb failures retry."
+            f"A package for reading {kind.value.upper()} is missing; install {extra}, then run kb failures retry."
         ) from None
     except Exception as error:  # noqa: BLE001 (any library, any damage: this document fails, the others go on)
         if "password" in str(error).lower() or "encrypt" in str(error).lower():

@@ -112,7 +112,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=2, max_size=10))
 def test_whatever_happened_a_run_leaves_nothing_dirty_and_the_table_is_the_folder(
     kb: TestSite, steps: list[tuple[str, str, str | None]]
