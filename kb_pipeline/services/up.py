@@ -113,8 +113,10 @@ def make_plan(settings: Settings) -> Plan:
 def run_plan(plan: Plan, *, address: str) -> int:
     """Run a plan as the `kb up` of its home, until it ends or a stop signal comes."""
     lease.keep(plan.home)
-    # A signal that is ignored on purpose, such as SIGHUP under nohup, stays ignored.
-    stop_signals = {number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN}
+    # A signal that is ignored on purpose, such as SIGHUP under nohup, stays ignored; SIGTERM always stops: a parent
+    # that ignores it itself, as Dagster's processes do, hands that down without meaning it.
+    heeded = {number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN}
+    stop_signals = heeded | {signal.SIGTERM}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals | {signal.SIGCHLD})
     adopt_orphans()
     supervisor = subprocess.Popen(

@@ -75,7 +75,18 @@ def _start(home: Path, ports: list[int], *deeds: str) -> subprocess.Popen[str]:
         for deed, port in zip(deeds, ports, strict=False)
     )
     plan = Plan(home, programs, {}, stop_seconds=1.0)
-    return subprocess.Popen([sys.executable, "-c", UP_COMMAND, plan.to_json()], stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", UP_COMMAND, plan.to_json()],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_as_in_a_terminal,  # noqa: PLW1509 - no other thread forks meanwhile
+    )
+
+
+def _as_in_a_terminal() -> None:
+    """What runs the tests may ignore signals, and a child inherits that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _read_until(process: subprocess.Popen[str], *texts: str) -> str:
