@@ -23,13 +23,16 @@ from kb_pipeline.chunking.chunks import Chunk, embedded_text
 from kb_pipeline.chunking.language import language_of
 from kb_pipeline.chunking.sentences import code_lines, sentences
 from kb_pipeline.embedding.tokens import estimate_tokens
-from kb_pipeline.parsing.elements import Element
+from kb_pipeline.parsing.elements import CleanedDocument, Element
+from kb_pipeline.parsing.offline import silence_unstructured
 from kb_pipeline.parsing.tables import html_to_rows, rows_to_text
 from kb_pipeline.settings import ChunkingSettings
 
 SEPARATOR = "\n\n"  # between the blocks of a chunk, as chunk_by_title writes it
 CAPTION_CHARACTERS = 120  # a longer paragraph before a table is not its caption
 LEAD_IN_CHARACTERS = 60  # a longer line is a paragraph, however it ends
+
+_TITLED_FORMATS = frozenset({"html", "mhtml", "epub"})
 
 _CAPTION = re.compile(
     r"(?:附?[表图]|图表)\s*[\d一二三四五六七八九十A-Z]|(?:Table|Exhibit|Schedule)\s+[\dIVXA-Z]"
@@ -60,17 +63,23 @@ class _Draft:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+def document_title(document: CleanedDocument) -> str | None:
+    """The title in a document's metadata, of formats where a person wrote it; programs fill in that of the others."""
+    title = document.metadata.get("title")
+    return title if title and document.metadata.get("format") in _TITLED_FORMATS else None
+
+
 def chunk_document(
-    elements: Sequence[Element], *, document_key: str, settings: ChunkingSettings, file_title: str | None = None
+    elements: Sequence[Element], *, document_key: str, settings: ChunkingSettings, title: str | None = None
 ) -> list[Chunk]:
     """The chunks of a document in reading order; deterministic.
 
     `document_key`: what stays the same while the document's content changes; part of every chunk key.
-    `file_title`: stands in for the heading path where there is no heading above.
+    `title`: stands in for the heading path where there is no heading above.
     """
     chunks: list[Chunk] = []
     occurrences: dict[str, int] = {}
-    root = (file_title,) if file_title else ()
+    root = (title,) if title else ()
     for path, section in groupby(_with_bare_headings_as_text(elements), key=lambda element: element.section_path):
         for draft in _drafts(_blocks(path, section), settings):
             text = " ".join(draft.content.split())
@@ -148,7 +157,7 @@ def _drafts(blocks: Sequence[_Block], settings: ChunkingSettings) -> list[_Draft
 def _is_caption(block: _Block) -> bool:
     if len(block.text) > CAPTION_CHARACTERS:
         return False
-    return block.category in ("FigureCaption", "Caption") or bool(_CAPTION.match(block.text))
+    return block.category == "FigureCaption" or bool(_CAPTION.match(block.text))
 
 
 def _spacing(settings: ChunkingSettings) -> int:
@@ -165,7 +174,7 @@ def _text_drafts(texts: Sequence[tuple[int, _Block]], settings: ChunkingSettings
     contents = [piece.text for _, piece in pieces]
     groups = stable_groups(
         contents,
-        target=min(settings.new_after_n_chars, settings.max_characters),
+        target=settings.new_after_n_chars,
         spacing=_spacing(settings),
         glue=len(SEPARATOR),
         tied=frozenset(i for i in range(1, len(pieces)) if _leads_in(pieces[i - 1][1], pieces[i][1])),
@@ -187,14 +196,12 @@ def _leads_in(block: _Block, following: _Block) -> bool:
 
 def _fitted(block: _Block, settings: ChunkingSettings) -> list[_Block]:
     """The block, or its pieces when it is longer than a chunk may be."""
-    limit = settings.max_characters
-    if len(block.text) <= limit:
+    if len(block.text) <= settings.max_characters:
         return [block]
     cut = code_lines if block.category == "CodeSnippet" else sentences
-    parts = cut(block.text, min(limit, settings.new_after_n_chars))
-    groups = stable_groups(
-        parts, target=min(settings.new_after_n_chars, limit), spacing=_spacing(settings), glue=0, tied=frozenset()
-    )
+    target = settings.new_after_n_chars
+    parts = cut(block.text, target)
+    groups = stable_groups(parts, target=target, spacing=_spacing(settings), glue=0, tied=frozenset())
     pieces: list[_Block] = []
     lead = block.lead
     for group in groups:
@@ -236,6 +243,7 @@ def _group_texts(blocks: Sequence[_Block], settings: ChunkingSettings) -> list[s
     joined = SEPARATOR.join(" ".join(block.text.split()) for block in blocks)
     if len(joined) <= settings.max_characters:
         return [joined]
+    silence_unstructured()
     from unstructured.chunking.title import chunk_by_title
     from unstructured.documents.elements import Text
 
@@ -264,7 +272,7 @@ def _table_contents(table: _Block, captions: Sequence[str], settings: ChunkingSe
         rows = [*captions, *rows]
     elif len(head) > len(captions):
         rows = rows[1:]
-    room = min(settings.max_characters, settings.new_after_n_chars) - sum(len(line) + 1 for line in head)
+    room = settings.new_after_n_chars - sum(len(line) + 1 for line in head)
     # A row that fills a chunk by itself is cut, as the last resort.
     lines = [part.strip() for row in rows for part in sentences(row, room)]
     spacing = min(_spacing(settings), room // 2)

@@ -38,7 +38,7 @@ _STOP_WORD_LIST = (
     "has have having he her his how i if in into is it its may me might more most must my no not of on or our should "
     "so some such than that the their them then there these they this those to up us was we were what when where "
     "which while who whom whose why will with would you your 的 了 是 在 和 与 及 或 吗 呢 吧 什么 哪些 哪个 多少 怎么 "
-    "如何 为何 请问 有 被 把 对 由 于 其 之 这 那 个 么 哪 些 么"
+    "如何 为何 请问 有 被 把 对 由 于 其 之 这 那 个 哪 些 么"
 )
 _STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 

@@ -7,15 +7,19 @@ can call it directly.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from kb_pipeline.errors import ChangedWhileRead, EmptyDocument, UnreadableFile
 from kb_pipeline.parsing.cleaning import clean_dropped, clean_elements, clean_values
-from kb_pipeline.parsing.elements import CleanedDocument, Element
+from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
 from kb_pipeline.parsing.partition import partition
+from kb_pipeline.parsing.tables import cell_characters
+
+LEAST_COVERAGE = 0.98  # of a file's characters; less is a warning
 
 Mask = Callable[[CleanedDocument], CleanedDocument]
 
@@ -42,7 +46,9 @@ def read_document(
         ) from None
     if content_hash is not None and hashlib.sha256(data).digest() != content_hash:
         raise ChangedWhileRead("The file changed between the scan and the reading; the next run picks it up.")
-    return mask(clean_document(partition(data, name=name, limits=limits)))
+    started = time.monotonic()
+    document = mask(clean_document(partition(data, name=name, limits=limits)))
+    return replace(document, seconds=time.monotonic() - started)
 
 
 def clean_document(parsed: ParsedDocument) -> CleanedDocument:
@@ -50,21 +56,47 @@ def clean_document(parsed: ParsedDocument) -> CleanedDocument:
     elements, furniture = clean_elements(parsed.elements)
     if not elements:
         raise EmptyDocument("The file holds no text.")
+    dropped = (*clean_dropped(parsed.dropped), *furniture)
+    coverage = _coverage(elements, dropped, parsed.source_characters)
     return CleanedDocument(
         elements=tuple(with_section_paths(elements)),
-        dropped=(*clean_dropped(parsed.dropped), *furniture),
+        dropped=dropped,
         page_count=parsed.page_count,
         metadata=clean_values(parsed.metadata),
-        warnings=parsed.warnings,
+        warnings=(*parsed.warnings, *_coverage_warning(coverage)),
+        coverage=coverage,
     )
 
 
+def _coverage(
+    elements: Iterable[Element], dropped: Iterable[DroppedText], source_characters: int | None
+) -> float | None:
+    if not source_characters:
+        return None
+    kept = sum(_visible_characters(element) for element in elements)
+    left_out = sum(len("".join(item.text.split())) for item in dropped)
+    return (kept + left_out) / source_characters
+
+
+def _visible_characters(element: Element) -> int:
+    """Those of a table are the ones in its cells: neither what separates them nor what spans repeat."""
+    return len("".join(element.text.split())) if element.html is None else cell_characters(element.html)
+
+
+def _coverage_warning(coverage: float | None) -> Iterable[str]:
+    if coverage is not None and coverage < LEAST_COVERAGE:
+        yield f"Only {coverage:.1%} of the file's text was found again; compare `kb inspect` with the file."
+
+
 def with_section_paths(elements: Iterable[Element]) -> Iterable[Element]:
-    """The elements with the headings above each; a heading closes those of its level and below."""
+    """The elements with the headings above each; a heading closes those of its level and below.
+
+    A path that the reader gave stays.
+    """
     open_headings: list[tuple[int, str]] = []
     for element in elements:
         if element.heading_level is not None:
             while open_headings and open_headings[-1][0] >= element.heading_level:
                 open_headings.pop()
             open_headings.append((element.heading_level, element.text))
-        yield replace(element, section_path=tuple(text for _, text in open_headings))
+        yield replace(element, section_path=element.section_path or tuple(text for _, text in open_headings))

@@ -47,7 +47,9 @@ class CleanedDocument:
     """What parsing, cleaning and masking made of one file.
 
     `privacy_counts`: entity type -> how many were masked. `page_count`: None where pages mean nothing.
-    `warnings`: sentences for a person; they hold no document text.
+    `warnings`: sentences for a person; they hold no document text. `coverage`: the visible characters among
+    kept and dropped text, as a share of those that the file holds; None where that is not known. `seconds`:
+    wall time of reading, cleaning and masking.
     """
 
     elements: tuple[Element, ...]
@@ -56,6 +58,8 @@ class CleanedDocument:
     privacy_counts: Mapping[str, int] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    coverage: float | None = None
+    seconds: float = field(default=0.0, compare=False)
 
 
 def pack(document: CleanedDocument) -> bytes:

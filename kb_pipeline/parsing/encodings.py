@@ -16,6 +16,8 @@ _BOMS = (  # UTF-32 first: its little-endian mark starts with that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_OLDER_CHINESE = frozenset({"gb2312", "gbk", "gb_2312-80", "x-gbk", "cp936", "hz-gb-2312"})
+_LATIN_1 = frozenset({"iso-8859-1", "iso8859-1", "latin1", "latin-1", "us-ascii", "ascii", "windows-1252", "cp1252"})
 _TEXT_CONTROLS = frozenset({7, 8, 9, 10, 11, 12, 13, 27})
 _CONTROL_SHARE = 0.02
 _SAMPLE = 65536  # bytes looked at when guessing
@@ -26,10 +28,18 @@ _FREQUENT = frozenset(
     "心前面又定见見只主没沒公从從知使本金业業司部合工资資产產理按第条條应應管市规規额額月款项項文件信息及或由等向"
 )
 _LATIN = frozenset({"cp1250", "cp1254", "cp1257", "cp1258", "iso8859_2", "iso8859_9", "iso8859_15", "mac_latin2"})
+_EXOTIC = frozenset({"hp_roman8", "cp775", "iso8859_4", "iso8859_10", "iso8859_14", "mac_iceland", "cp1140", "cp500"})
 _TELLING_LETTERS = 100
 # Lead bytes of punctuation and of the first, common level of characters.
 _COMMON_LEAD_BYTES = {"gb18030": (0xA1, 0xD7), "big5": (0xA1, 0xC6)}
 _COMMON_SHARE = 0.7  # of the characters outside ASCII
+_KANA_SHARE = 0.2
+_FREQUENT_SHARE = 0.05  # in running Chinese it is a third
+# Encodings whose text is valid GB18030 or Big5, too.
+_SAME_BYTES = frozenset(
+    {"euc_kr", "cp949", "johab", "euc_jp", "euc_jis_2004", "euc_jisx0213", "shift_jis", "cp932", "koi8_r", "koi8_u"}
+    | {"tis_620", "cp874", "iso8859_11", "cp1251", "iso8859_5", "cp866", "cp855", "mac_cyrillic", "cp1253", "iso8859_7"}
+)
 
 
 def decode_text(data: bytes) -> tuple[str, str]:
@@ -42,8 +52,34 @@ def decode_text(data: bytes) -> tuple[str, str]:
             return data.decode("utf-8"), "utf-8"
         except UnicodeDecodeError:
             pass
-    encoding = _wide_encoding(data) or _chinese_encoding(data) or _other_encoding(data)
+    encoding = _wide_encoding(data) or _japanese_encoding(data) or _chinese_encoding(data) or _other_encoding(data)
     return data.decode(encoding, "replace"), encoding
+
+
+def decode_declared(data: bytes, declared: str | None) -> tuple[str, str]:
+    """The same for a text that says which encoding it is in; what it says is believed where it can be true."""
+    if declared and not any(data.startswith(mark) for mark, _ in _BOMS):
+        name = declared.lower()
+        # Browsers read the older names of the Chinese encoding as the newest one, and Latin-1 as cp1252.
+        encoding = "gb18030" if name in _OLDER_CHINESE else "cp1252" if name in _LATIN_1 else name
+        if not name.startswith(("utf-16", "utf16", "ucs-2")):  # what declares itself in ASCII is not UTF-16
+            try:
+                text = data.decode(encoding)
+            except (UnicodeDecodeError, LookupError):
+                pass
+            else:
+                if encoding != "cp1252" or not _is_utf8(data):
+                    return text, encoding
+    return decode_text(data)
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Text beyond ASCII that is valid UTF-8 is hardly ever anything else, whatever it declares."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_binary(data: bytes) -> bool:
@@ -53,10 +89,10 @@ def is_binary(data: bytes) -> bool:
         return False
     if b"\0" in sample:
         return _wide_encoding(sample) is None
-    return _has_control_characters(sample.decode("latin-1"))
+    return has_control_characters(sample.decode("latin-1"))
 
 
-def _has_control_characters(text: str) -> bool:
+def has_control_characters(text: str) -> bool:
     """More than a stray one; those that old text files use are no sign of binary data."""
     control = sum(text.count(chr(code)) for code in range(32) if code not in _TEXT_CONTROLS)
     return control > _CONTROL_SHARE * len(text)
@@ -80,8 +116,22 @@ def _wide_encoding(data: bytes) -> str | None:
                 text = sample[: len(sample) - 4].decode(encoding)
             except UnicodeDecodeError:
                 continue
-            if not _has_control_characters(text):
+            if not has_control_characters(text):
                 return encoding
+    return None
+
+
+def _japanese_encoding(data: bytes) -> str | None:
+    """EUC-JP, whose kana have the same bytes as in GB18030, where Chinese has none."""
+    sample = data[:_SAMPLE]
+    wide = [character for character in sample.decode("gb18030", "replace") if character > "\x7f"]
+    kana = sum("\u3041" <= character <= "\u30fe" for character in wide)
+    if kana > _KANA_SHARE * len(wide):
+        try:
+            sample[: sample.rfind(b"\n") + 1 or len(sample)].decode("euc_jp")
+        except UnicodeDecodeError:
+            return None
+        return "euc_jp"
     return None
 
 
@@ -96,7 +146,15 @@ def _chinese_encoding(data: bytes) -> str | None:
         common = sum(_is_common(character, encoding, first, last) for character in wide) / len(wide)
         if common >= _COMMON_SHARE:
             plausible.append((sum(character in _FREQUENT for character in wide) / len(wide), encoding))
-    return max(plausible, key=lambda found: found[0])[1] if plausible else None
+    if not plausible:
+        return None
+    frequency, encoding = max(plausible, key=lambda found: found[0])
+    if frequency < _FREQUENT_SHARE:
+        # Characters that hardly occur in Chinese: a list of names, or another language in the same bytes.
+        other = _other_encoding(data)
+        if other in _SAME_BYTES:
+            return other
+    return encoding
 
 
 def _is_common(character: str, encoding: str, first: int, last: int) -> bool:
@@ -114,6 +172,6 @@ def _other_encoding(data: bytes) -> str:
     sample = data[:_SAMPLE]
     best = from_bytes(sample).best()
     accented = sum(byte > 0x7F for byte in sample)
-    if best is None or (accented < _TELLING_LETTERS and best.encoding in _LATIN):
+    if best is None or best.encoding in _EXOTIC or (accented < _TELLING_LETTERS and best.encoding in _LATIN):
         return "cp1252"
     return best.encoding

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from kb_pipeline.errors import EncryptedDocument, MalformedDocument, UnsupportedFormat
+from kb_pipeline.parsing.code.languages import LANGUAGES, language_of_file
 from kb_pipeline.parsing.encodings import is_binary
 
 
@@ -20,10 +21,14 @@ class Format(StrEnum):
 
     PDF = "pdf"
     DOCX = "docx"
+    DOC = "doc"
     XLSX = "xlsx"
     XLS = "xls"
     PPTX = "pptx"
+    PPT = "ppt"
     ODT = "odt"
+    ODS = "ods"
+    ODP = "odp"
     EPUB = "epub"
     RTF = "rtf"
     HTML = "html"
@@ -33,34 +38,81 @@ class Format(StrEnum):
     TSV = "tsv"
     EML = "eml"
     MSG = "msg"
+    MHTML = "mhtml"
+    IPYNB = "ipynb"
+    PNG = "png"
+    JPEG = "jpeg"
+    TIFF = "tiff"
+    BMP = "bmp"
+    WEBP = "webp"
+    CODE = "code"
 
 
 EXTENSIONS: dict[str, Format] = {
+    **dict.fromkeys(LANGUAGES, Format.CODE),
     **{f".{kind.value}": kind for kind in Format},
     ".docm": Format.DOCX,
     ".dotx": Format.DOCX,
+    ".dotm": Format.DOCX,
+    ".dot": Format.DOC,
+    ".wps": Format.DOC,
     ".xlsm": Format.XLSX,
+    ".xltx": Format.XLSX,
+    ".et": Format.XLS,
     ".pptm": Format.PPTX,
     ".ppsx": Format.PPTX,
+    ".potx": Format.PPTX,
+    ".pps": Format.PPT,
+    ".dps": Format.PPT,
     ".htm": Format.HTML,
     ".xhtml": Format.HTML,
+    ".mht": Format.MHTML,
     ".markdown": Format.MARKDOWN,
     ".text": Format.TEXT,
+    ".rst": Format.TEXT,
+    ".adoc": Format.TEXT,
     ".log": Format.TEXT,
     ".tab": Format.TSV,
+    ".jpg": Format.JPEG,
+    ".tif": Format.TIFF,
     "": Format.TEXT,
 }
-ZIP_FORMATS = frozenset({Format.DOCX, Format.XLSX, Format.PPTX, Format.ODT, Format.EPUB})
-TEXT_FORMATS = frozenset({Format.HTML, Format.MARKDOWN, Format.TEXT, Format.CSV, Format.TSV, Format.EML})
+ZIP_FORMATS = frozenset({Format.DOCX, Format.XLSX, Format.PPTX, Format.ODT, Format.ODS, Format.ODP, Format.EPUB})
+TEXT_FORMATS = frozenset(
+    {
+        Format.HTML,
+        Format.MARKDOWN,
+        Format.TEXT,
+        Format.CSV,
+        Format.TSV,
+        Format.EML,
+        Format.MHTML,
+        Format.IPYNB,
+        Format.CODE,
+    }
+)
+IMAGE_FORMATS = frozenset({Format.PNG, Format.JPEG, Format.TIFF, Format.BMP, Format.WEBP})
 
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_WORD_FLAGS = 10  # bytes into a Word document before 2007; bit 8 says that it is encrypted ([MS-DOC] 2.5.1)
 _PDF_HEADER_WITHIN = 1024  # bytes; readers accept junk before the header
 _ZIP_FOLDERS = {"word/": Format.DOCX, "xl/": Format.XLSX, "ppt/": Format.PPTX}
 _ZIP_MIMETYPES = {
     b"application/epub+zip": Format.EPUB,
     b"application/vnd.oasis.opendocument.text": Format.ODT,
+    b"application/vnd.oasis.opendocument.spreadsheet": Format.ODS,
+    b"application/vnd.oasis.opendocument.presentation": Format.ODP,
 }
+_IMAGE_STARTS = {
+    b"\x89PNG\r\n\x1a\n": Format.PNG,
+    b"\xff\xd8\xff": Format.JPEG,
+    b"II*\0": Format.TIFF,
+    b"MM\0*": Format.TIFF,
+    b"II+\0": Format.TIFF,
+    b"MM\0+": Format.TIFF,
+}
+_BMP_HEADERS = tuple(size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124))
 _SUPPORTED = ", ".join(kind.value.upper() for kind in Format)
 
 
@@ -71,7 +123,7 @@ def detect_format(name: str, data: bytes) -> Format:
     (the extension promises a binary format and the content is nothing known).
     """
     extension = PurePosixPath(name).suffix.lower()
-    by_name = EXTENSIONS.get(extension)
+    by_name = Format.CODE if language_of_file(name) else EXTENSIONS.get(extension)
     if b"%PDF-" in data[:_PDF_HEADER_WITHIN] and not (by_name in TEXT_FORMATS and not data.startswith(b"%PDF-")):
         return Format.PDF
     if data.startswith(_ZIP):
@@ -80,6 +132,8 @@ def detect_format(name: str, data: bytes) -> Format:
         return _ole_format(data)
     if data.startswith(b"{\\rtf"):
         return Format.RTF
+    if image := _image_format(data):
+        return image
     if by_name is None:
         raise _unsupported(extension)
     if by_name in TEXT_FORMATS:
@@ -101,6 +155,16 @@ def _text_format(by_name: Format, extension: str, data: bytes) -> Format:
             )
         )
     return Format.HTML if by_name is Format.TEXT and _looks_like_html(data) else by_name
+
+
+def _image_format(data: bytes) -> Format | None:
+    for start, kind in _IMAGE_STARTS.items():
+        if data.startswith(start):
+            return kind
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return Format.WEBP
+    # "BM" may begin a text; a bitmap has zeros where its header says so and the size of the header after them.
+    return Format.BMP if data.startswith(b"BM") and data[6:10] == bytes(4) and data[14:18] in _BMP_HEADERS else None
 
 
 def _looks_like_html(data: bytes) -> bool:
@@ -132,21 +196,26 @@ def _ole_format(data: bytes) -> Format:
     try:
         with olefile.OleFileIO(io.BytesIO(data)) as ole:
             streams = {entry[0] for entry in ole.listdir()}
+            word = ole.openstream("WordDocument").read(_WORD_FLAGS + 2) if "WordDocument" in streams else b""
     except (OSError, ValueError, IndexError, AttributeError) as error:
         raise MalformedDocument(
             f"The file cannot be opened as an Office file ({type(error).__name__}); open it and save it again."
         ) from None
-    if "EncryptedPackage" in streams:
+    if streams & {"EncryptedPackage", "EncryptedSummary"} or _is_encrypted_word(word):
         raise EncryptedDocument("The file is protected by a password; save it without one.")
     if streams & {"Workbook", "Book"}:
         return Format.XLS
     if "__properties_version1.0" in streams:
         return Format.MSG
     if "WordDocument" in streams:
-        raise _unsupported(".doc", hint="save it as DOCX; ")
+        return Format.DOC
     if "PowerPoint Document" in streams:
-        raise _unsupported(".ppt", hint="save it as PPTX; ")
+        return Format.PPT
     raise _unsupported("", hint="")
+
+
+def _is_encrypted_word(stream: bytes) -> bool:
+    return bool(int.from_bytes(stream[_WORD_FLAGS : _WORD_FLAGS + 2], "little") & 0x100)
 
 
 def _unsupported(extension: str, hint: str = "") -> UnsupportedFormat:

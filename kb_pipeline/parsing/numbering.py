@@ -11,21 +11,27 @@ from collections.abc import Iterable
 
 _NUMERAL = r"[〇零一二三四五六七八九十百千两\d０-９]{1,7}"
 _UNITS = "%％‰亿万千百元个倍米公吨人日月年℃"  # after a number: it is a quantity
+_COUNTERS = _UNITS + "世周天时分秒岁届项家户种类名位件次期条款只台套份余多至到～~"  # the same after a space
 # In nesting order, outermost first.
 _SCHEMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern))
     for name, pattern in (
         ("part", rf"第\s?{_NUMERAL}\s?(?:编|編|篇|部分|卷)(?:\s|[:：、]|(?=\S))"),
         ("part-en", r"(?:PART|Part)\s+(?:[IVXLC]+|\d{1,3})\b"),
+        ("item-en", r"(?:ITEM|Item)\s+\d{1,2}[A-C]?\b"),
         ("chapter", rf"第\s?{_NUMERAL}\s?章"),
         ("chapter-en", r"(?:CHAPTER|Chapter|APPENDIX|Appendix|ANNEX|Annex)\s+(?:[IVXLC]+|\d{1,3}|[A-Z])\b"),
+        ("note-en", r"(?:NOTE|Note)\s+\d{1,2}\b(?=\s*[.:–—-])"),
         ("section", rf"第\s?{_NUMERAL}\s?[节節]"),
-        ("article-en", r"(?:ARTICLE|Article|SECTION|Section)\s+(?:[IVXLC]+|\d{1,3}(?:\.\d{1,3})*)\b"),
+        ("article-en", r"(?:ARTICLE|Article)\s+(?:[IVXLC]+|\d{1,3}(?:\.\d{1,3})*)\b"),
+        ("section-en", r"(?:(?:SECTION|Section)\s+|§\s?)(?:[IVXLC]+|\d{1,3}(?:\.\d{1,3})*)\b"),
         ("article", rf"第\s?{_NUMERAL}\s?[条條]"),
         ("han", r"[一二三四五六七八九十]{1,3}\s?[、．.](?!\d)"),
         ("han-brackets", r"[（(]\s?[一二三四五六七八九十]{1,3}\s?[)）]"),
-        ("decimal-1", r"\d{1,2}(?:[、．]|\.(?!\d)|\s(?=\D))"),
-        ("decimal-2", rf"\d{{1,2}}\.\d{{1,2}}(?![\d.{_UNITS}])\.?"),
+        ("roman", r"[IVX]{1,5}\.\s"),
+        ("letter", r"[A-Z]\.\s"),
+        ("decimal-1", rf"[1-9]\d?(?:[、．]|\.(?!\d)|\s(?=[^\d{_COUNTERS}]))"),
+        ("decimal-2", rf"[1-9]\d?\.\d{{1,2}}(?![\d.{_UNITS}]|\s[{_COUNTERS}])\.?"),
         ("decimal-3", r"\d{1,2}\.\d{1,2}\.\d{1,2}(?![\d.])\.?"),
         ("decimal-4", r"\d{1,2}(?:\.\d{1,2}){3}(?![\d.])\.?"),
         ("digit-brackets", r"[（(]\s?\d{1,2}\s?[)）]"),
@@ -33,7 +39,7 @@ _SCHEMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 _ORDER = {name: rank for rank, (name, _) in enumerate(_SCHEMES)}
 # A line that is numbered this way is more often a list item or a clause than a heading.
-WEAK_SCHEMES = frozenset({"decimal-1", "digit-brackets", "article"})
+_WEAK_SCHEMES = frozenset({"decimal-1", "digit-brackets", "article", "roman", "letter"})
 _HEADING_CHARACTERS = 60  # longer lines are sentences; wide characters count double
 _SENTENCE_END = re.compile(r"[。；;，,！!？?：:]$|(?<![A-Z0-9])\.$")
 
@@ -49,14 +55,14 @@ def numbering_scheme(text: str) -> str | None:
 def is_numbered_heading(line: str) -> bool:
     """True for a line of its own that is a heading by its numbering alone."""
     scheme = numbering_scheme(line)
-    if scheme is None or scheme in WEAK_SCHEMES:
+    if scheme is None or scheme in _WEAK_SCHEMES:
         return False
     return display_width(line) <= 2 * _HEADING_CHARACTERS and not _SENTENCE_END.search(line) and "。" not in line
 
 
 def display_width(text: str) -> int:
     """Columns that `text` takes: East Asian characters count two."""
-    return sum(2 if character >= "\u2e80" else 1 for character in text)
+    return len(text) if text.isascii() else sum(2 if character >= "\u2e80" else 1 for character in text)
 
 
 def scheme_levels(schemes: Iterable[str]) -> dict[str, int]:

@@ -15,20 +15,30 @@ from kb_pipeline.parsing.elements import DroppedText, Element
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """What one document may cost: wall seconds, MiB of memory, pages, MiB after unzipping."""
+    """What one document may cost: wall seconds, MiB of memory, pages, MiB after unzipping, pixels of an image.
+
+    `ocr_page_seconds`: wall seconds that each page read by OCR may take on top of `seconds`.
+    """
 
     seconds: float = 300.0
     memory_mb: int = 2048
     pages: int = 5000
     unzipped_mb: int = 512
+    pixels: int = 100_000_000
+    ocr_page_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """A document as its reader understood it. `dropped` holds what the reader itself left out."""
+    """A document as its reader understood it. `dropped` holds what the reader itself left out.
+
+    `source_characters`: how many visible (not blank) characters the file holds, counted apart from what the
+    reader understood of them; None where that cannot be counted.
+    """
 
     elements: tuple[Element, ...]
     dropped: tuple[DroppedText, ...] = ()
     page_count: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    source_characters: int | None = None

@@ -18,10 +18,16 @@ from kb_pipeline.errors import (
     UnsupportedFormat,
 )
 from kb_pipeline.parsing.archive import check_archive
-from kb_pipeline.parsing.formats import ZIP_FORMATS, Format, detect_format
+from kb_pipeline.parsing.formats import IMAGE_FORMATS, ZIP_FORMATS, Format, detect_format
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
 
-NEED_PANDOC = (Format.EPUB, Format.ODT, Format.RTF)
+# What LibreOffice makes of the formats that it converts.
+CONVERTED_INTO = {
+    Format.DOC: Format.DOCX,
+    Format.PPT: Format.PPTX,
+    Format.ODS: Format.XLSX,
+    Format.ODP: Format.PPTX,
+}
 
 
 def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
@@ -32,7 +38,7 @@ def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
     try:
         if kind in ZIP_FORMATS:
             check_archive(data, unzipped_mb=limits.unzipped_mb)
-        document = _read(kind, data, limits)
+        document = _read(kind, data, name, limits)
     except DocumentError:
         raise
     except MemoryError:
@@ -46,10 +52,9 @@ def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
             f"Converting the file takes more than {limits.seconds:.0f} s; raise limits.seconds or split the file."
         ) from None
     except ImportError:
-        # unstructured reports its missing extras by a plain ImportError; all but pandoc's are always installed.
-        extra = "kb_pipeline[pandoc]" if kind in NEED_PANDOC else "kb_pipeline with all it requires"
         raise UnsupportedFormat(
-            f"A package for reading {kind.value.upper()} is missing; install {extra}, then run kb failures retry."
+            f"A package for reading {kind.value.upper()} is missing; install kb_pipeline with all it requires,"
+            " then run kb failures retry."
         ) from None
     except Exception as error:  # noqa: BLE001 (any library, any damage: this document fails, the others go on)
         if "password" in str(error).lower() or "encrypt" in str(error).lower():
@@ -60,38 +65,61 @@ def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
     return replace(document, metadata={"format": kind.value, **document.metadata})
 
 
-def _read(kind: Format, data: bytes, limits: ParseLimits) -> ParsedDocument:
+def _read(kind: Format, data: bytes, name: str, limits: ParseLimits) -> ParsedDocument:
     """Call the reader. The import of its libraries waits for the first file of that kind."""
+    if kind in IMAGE_FORMATS:
+        from kb_pipeline.parsing.images import read_image
+
+        return read_image(data, limits=limits)
     match kind:
         case Format.PDF:
             from kb_pipeline.parsing.pdf import read_pdf
 
             return read_pdf(data, limits=limits)
-        case Format.EPUB | Format.RTF:
-            from kb_pipeline.parsing.web import read_with_pandoc
+        case Format.EPUB:
+            from kb_pipeline.parsing.epub import read_epub
 
-            return read_with_pandoc(data, source_format=kind.value, seconds=limits.seconds)
+            return read_epub(data)
+        case Format.RTF:
+            from kb_pipeline.parsing.rtf import read_rtf
+
+            return read_rtf(data)
         case Format.DOCX | Format.ODT | Format.PPTX | Format.XLSX | Format.XLS:
             return _read_office(kind, data, limits)
+        case Format.DOC | Format.PPT | Format.ODS | Format.ODP:
+            from kb_pipeline.parsing.office.legacy import convert
+
+            target = CONVERTED_INTO[kind]
+            return _read_office(target, convert(data, source=kind, target=target, seconds=limits.seconds), limits)
         case _:
-            return _read_text_format(kind, data)
+            return _read_text_format(kind, data, name)
 
 
 def _read_office(kind: Format, data: bytes, limits: ParseLimits) -> ParsedDocument:
-    from kb_pipeline.parsing import office
-
     match kind:
         case Format.DOCX:
-            return office.read_docx(data)
+            from kb_pipeline.parsing.office.docx import read_docx
+
+            return read_docx(data)
         case Format.ODT:
-            return office.read_odt(data)
+            from kb_pipeline.parsing.office.odt import read_odt
+
+            return read_odt(data)
         case Format.PPTX:
-            return office.read_pptx(data, limits=limits)
+            from kb_pipeline.parsing.office.pptx import read_pptx
+
+            return read_pptx(data, limits=limits)
+        case Format.XLSX:
+            from kb_pipeline.parsing.office.xlsx import read_xlsx
+
+            return read_xlsx(data)
         case _:
-            return office.read_workbook(data)
+            from kb_pipeline.parsing.office.xls import read_xls
+
+            return read_xls(data)
 
 
-def _read_text_format(kind: Format, data: bytes) -> ParsedDocument:
+def _read_text_format(kind: Format, data: bytes, name: str) -> ParsedDocument:
     match kind:
         case Format.MARKDOWN:
             from kb_pipeline.parsing.markdown import read_markdown
@@ -102,15 +130,27 @@ def _read_text_format(kind: Format, data: bytes) -> ParsedDocument:
 
             return read_delimited(data, delimiter="\t" if kind is Format.TSV else None)
         case Format.HTML:
-            from kb_pipeline.parsing.web import read_html
+            from kb_pipeline.parsing.html.reader import read_html
 
             return read_html(data)
+        case Format.CODE:
+            from kb_pipeline.parsing.code.reader import read_code
+
+            return read_code(data, name=name)
         case Format.EML:
-            from kb_pipeline.parsing.mail import read_eml
+            from kb_pipeline.parsing.mail.reader import read_eml
 
             return read_eml(data)
+        case Format.MHTML:
+            from kb_pipeline.parsing.mail.reader import read_mhtml
+
+            return read_mhtml(data)
+        case Format.IPYNB:
+            from kb_pipeline.parsing.notebook import read_notebook
+
+            return read_notebook(data)
         case Format.MSG:
-            from kb_pipeline.parsing.mail import read_msg
+            from kb_pipeline.parsing.mail.reader import read_msg
 
             return read_msg(data)
         case _:

@@ -6,13 +6,14 @@ Workers start on demand, run `kb_pipeline.parsing.worker`, and end when this pro
 
 Limits are enforced by the kernel inside the worker, so they hold while the caller is busy elsewhere.
 RLIMIT_DATA limits memory rather than RLIMIT_AS: it counts writable private memory only, so address space
-that pandoc or a thread pool merely reserves costs nothing.
+that a converter or a thread pool merely reserves costs nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -22,7 +23,7 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, cast
@@ -44,7 +45,8 @@ _BOOTSTRAP = (
     "import sys; root = sys.argv.pop(1); root in sys.path or sys.path.insert(0, root); "
     "from kb_pipeline.parsing.worker import main; main()"
 )
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_MOST_THREADS = 4  # of one worker, for OCR; more hardly help
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class ParserPool:
     def __init__(self, processes: int, limits: ParseLimits = ParseLimits()) -> None:  # noqa: B008 (frozen)
         self._processes = processes
         self._limits = limits
+        self._threads = max(1, min(_MOST_THREADS, _cores() // processes))
         self._workers: list[_Worker] = []
         self._failed_starts = 0
 
@@ -155,7 +158,7 @@ class ParserPool:
         size = _file_size(job.path)
         idle = next((worker for worker in self._workers if not worker.pending), None)
         if idle is None and len(self._workers) < self._processes:
-            idle = _Worker(self._limits)
+            idle = _Worker(self._limits, self._threads)
             self._workers.append(idle)
         if idle is None:
             idle = min(self._workers, key=lambda worker: len(worker.pending))
@@ -176,7 +179,7 @@ class _Pending:
 class _Worker:
     """One parser process, the socket to it, its private folder, and the jobs it has, in order."""
 
-    def __init__(self, limits: ParseLimits) -> None:
+    def __init__(self, limits: ParseLimits, threads: int) -> None:
         self.pending: deque[_Pending] = deque()
         self.ended = False
         self.is_ready = False
@@ -187,16 +190,15 @@ class _Worker:
         ours, theirs = socket.socketpair()
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            numbers = (limits.seconds, limits.memory_mb, limits.pages, limits.unzipped_mb)
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-P", "-c", _BOOTSTRAP, str(Path(kb_pipeline.__file__).parents[1])),
-                    *(str(theirs.fileno()), str(self._folder), *map(str, numbers)),
+                    *(str(theirs.fileno()), str(self._folder), json.dumps(asdict(limits))),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), lock),
-                env={**os.environ, **_ONE_THREAD, "TMPDIR": str(self._folder)},
+                env={**os.environ, **_ONE_THREAD, "OMP_NUM_THREADS": str(threads), "TMPDIR": str(self._folder)},
                 start_new_session=True,  # so that its converters can be ended with it
             )
         except BaseException:
@@ -270,7 +272,8 @@ class _Worker:
         if code in (-signal.SIGALRM, -signal.SIGXCPU):
             seconds = self._limits.seconds
             return LimitExceeded(
-                f"Reading the file takes more than {seconds:g} s; raise limits.seconds or split the file."
+                f"Reading the file takes more than {seconds:g} s, not counting pages read by OCR; raise limits.seconds "
+                "or split the file."
             )
         return ParserCrashed(
             f"The parser process died on this file ({self.cause}); it is tried again, then open it and save it anew."
@@ -291,6 +294,11 @@ def remove_stale_folders() -> None:
             continue
         finally:
             os.close(lock)
+
+
+def _cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _file_size(path: Path) -> int:

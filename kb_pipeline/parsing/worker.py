@@ -7,7 +7,7 @@ them. Nothing that a library prints leaves the process.
 
 from __future__ import annotations
 
-import math
+import json
 import os
 import resource
 import shutil
@@ -20,17 +20,16 @@ from queue import SimpleQueue
 from typing import Any
 
 from kb_pipeline.errors import DocumentError
+from kb_pipeline.parsing import clock
 from kb_pipeline.parsing.document import read_document
 from kb_pipeline.parsing.offline import block_heavy_imports
 from kb_pipeline.parsing.parsed import ParseLimits
 
-_CPU_FACTOR = 4  # CPU seconds allowed per wall second, for readers that use threads
-
 
 def main() -> None:
-    """Arguments: socket file descriptor, private folder, limits as `seconds memory_mb pages unzipped_mb`."""
-    socket_fd, folder, seconds, memory_mb, pages, unzipped_mb = sys.argv[1:]
-    limits = ParseLimits(float(seconds), int(memory_mb), int(pages), int(unzipped_mb))
+    """Arguments: socket file descriptor, private folder, ParseLimits as JSON."""
+    socket_fd, folder, numbers = sys.argv[1:]
+    limits = ParseLimits(**json.loads(numbers))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends the workers
     block_heavy_imports()
     _silence()
@@ -43,9 +42,9 @@ def main() -> None:
     connection.send(("ready", None))
     while True:
         path, name, content_hash, mask = jobs.get()
-        _arm(limits)
+        clock.start(limits.seconds)
         answer = _answer(Path(path), name, content_hash, mask, limits)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        clock.stop()
         connection.send(answer)
 
 
@@ -68,14 +67,6 @@ def _receive(connection: Connection, jobs: SimpleQueue[tuple[Any, ...]], folder:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.killpg(0, signal.SIGKILL)  # this process and its converters
-
-
-def _arm(limits: ParseLimits) -> None:
-    """Start the clocks of one job: the default action of both signals is to end the process."""
-    signal.setitimer(signal.ITIMER_REAL, limits.seconds)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = math.ceil(used.ru_utime + used.ru_stime + limits.seconds * _CPU_FACTOR) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu, resource.RLIM_INFINITY))
 
 
 def _silence() -> None:

@@ -6,9 +6,11 @@ Terms
   rule        a straight horizontal or vertical stroke, or the edge of a thin or framed rectangle.
   furniture   running headers, footers and page numbers.
 
-The order of work: `page` reads spans and rules with pdfium, `tables` takes the spans that stand in ruled
-grids, `layout` orders the rest into columns and lines, `furniture` finds what repeats, `reader` joins lines to
-paragraphs, `headings` decides which of them are headings of which level. All but `page` are pure functions.
+The order of work: `page` reads spans and rules with pdfium, and with `tags` what a tagged file says of them;
+`furniture` finds what repeats, what is a watermark, and what is a table of contents; `tables` takes the spans that
+stand in ruled grids; `columns` puts the rest into regions and `layout` those into lines, in which `aligned` finds
+the tables without a grid; `paragraphs` joins lines and tables over columns and pages; `headings` decides which
+paragraphs are headings of which level; `reader` does all this. All but `page` and `tags` are pure functions.
 """
 
 from kb_pipeline.parsing.pdf.reader import read_pdf

@@ -1,64 +1,468 @@
-"""Lines that are not text of the document: running headers and footers, page numbers, tables of contents.
+"""Text that is no text of the document: running headers and footers, page numbers, watermarks, tables of contents.
 
-Running lines stand at the edge of pages and repeat from page to page; a line of a table of contents ends in
-a leader of dots and a page number.
+Running text stands at the edge of pages and repeats from page to page; a watermark lies across the body of
+pages, or is faint; a line of a table of contents ends in a leader of dots and a page number.
+
+Terms
+  row    the spans of one baseline over the whole width of a page, whatever its columns are.
+  band   the part of a page at its top and its bottom where running text stands.
+  shape  a text with its numbers replaced, so that page numbers and dates do not hide a repetition.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
+import statistics
 import unicodedata
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from kb_pipeline.parsing.numbering import display_width
 from kb_pipeline.parsing.pdf.layout import Line
+from kb_pipeline.parsing.pdf.page import Page, Rule, Span
+from kb_pipeline.parsing.pdf.tags import ARTIFACT
 
+TILTED = "tilted watermark"
 _BAND = 0.12  # of the page height at the top and at the bottom
-_EDGE_LINES = 3  # at most so many lines of a band can be furniture
-_FEWEST_PAGES = 3  # that a text must repeat on; two where a document has no more
+_MARGIN = 0.07  # of the page height; what stands alone there is no body
+_NOTE_OR_CAPTION = re.compile(
+    r"(?:附?[图表]表?|Table|Fig)|[\d*†‡①-⑳]{1,3}\s*[^\d\s/|]|注|Note|Source|资料来源|数据来源"
+)
+_WIDE_BAND = 0.25  # the same where a text repeats unchanged on one and the same height
+_EDGE_ROWS = 4  # at most so many rows of a band can be furniture
+_OUTER_ROWS = 2  # on either edge, where the band is wide
+_PLACE_SHARE = 0.3  # of the pages that a text in the wide band must be on
+_MOST_IN_ROW = 3  # texts of a running row: left, middle and right
+_SAME_HEIGHT = 3.0  # points
+_FEWEST_PAGES = 3  # that a text must repeat on; two where a document has few
+_FEW_PAGES = 4
 _DENSITY = 0.4  # of the pages between its first and its last one (left and right pages alternate)
+_USUAL_SHARE = 0.6  # of the pages have a small row on one height, apart from the body: it is running text
+_KNOWN_SHARE = 0.3  # of the pages have known running text on one height: what else stands there is running text too
+_APART = 0.8  # ems that running text stands away from the body at least
+_APART_GAPS = 1.5  # times the usual gap between the rows of its page
+_FEW_ROWS = 4
+_PARTED = 0.5  # ems between running text and the text inside, at least
+_PARTED_GAPS = 1.3  # times the usual gap between the rows of its page
+_LONG_RULE = 100.0  # points
+_TELLING_WIDTH = 12  # columns of a text that repeats on one place by no chance
+_LARGE = 1.8  # times the body size; a faint text of that size is a stamp
+_STAMP_SHARE = 0.5  # of the pages that a stamp is on
+_TILES = 4  # times a faint text stands on one page: it is tiled over it
+_MOST_ARTIFACTS = 0.3  # of the characters; a document that calls more of itself decoration does not know
+_LONGEST_STAMP = 60  # characters
+_ROW_OVERLAP = 0.5  # of the smaller height
 _PAGE_NUMBER = re.compile(
     r"(?:page|p\.?)?\s*[-–—·~|]?\s*#(?:\s*(?:/|of|\||共)\s*#\s*页?)?\s*[-–—·~|]?|第\s*#\s*页(?:[,，/\s]*共\s*#\s*页)?|[ivxlc]{1,6}",
     re.IGNORECASE,
 )
-_CONTENTS = re.compile(r"(?:[.．…·_]\s?){4,}\s*[-–—]?\s*(?:\d+|[ivxlc]+)?\s*[-–—]?\s*$", re.IGNORECASE)
-_FEWEST_CONTENTS = 3  # such lines on one page
-_NUMBERS_AROUND = re.compile(r"^[\s#/|–—-]+|[\s#/|–—-]+$|\s+")
+_NUMBERS_AROUND = re.compile(
+    r"^[\s#/|–—-]+|[\s#/|–—-]+$|\s+|(?:page|第)\s*#(?:\s*(?:of|/)\s*#)?\s*页?|共\s*#\s*页", re.IGNORECASE
+)
+_STOPS = (".", "。", "；", ";", "：", ":", "，", ",")  # running text hardly ever ends with one
+_FIGURE = re.compile(r"-?\d[\d,]*\.?\d*")
+_FEWEST_TICKS = 4  # figures of one axis
+_NAME_AND_NUMBER = re.compile(r"(\d{1,4})\s*[|·•]\s*\S.*|.*\S\s*[|·•]\s*(\d{1,4})")
 _DIGITS = re.compile(r"\d+")
+_LEADER = re.compile(
+    r"(?:[.．…·⋯_]\s?){4,}\s*[-–—]?\s*(?:[A-Z]?-?\d+(?:[-–]\d+)*|[ivxlc]+)?\s*[-–—]?\s*$", re.IGNORECASE
+)
+_LEADER_ENDS = re.compile(r"(?:[.．…·⋯_]\s?){4,}")
+_CONTENTS_TITLE = re.compile(
+    r"(?:内容|图表|插图|图|表|附表|附图)?\s*目\s*[录錄次]|(?:table\s+of\s+)?contents|list\s+of\s+(?:figures|tables)|index",
+    re.IGNORECASE,
+)
+_ENTRY = re.compile(r"\S.*(?:\s{2,}|\s)(?:\d{1,4}|[ivxlc]{1,6})$", re.IGNORECASE)
+_FEWEST_CONTENTS = 3  # lines with leaders on one page
+_PART_NAME = 12  # columns
+_FEWEST_ENTRIES = 5  # lines that only end in a page number, below the title of a table of contents
+_LONGEST_ENTRY_PART = 3  # lines of one entry before the one with its page number
 
 
-def furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) -> Mapping[int, str]:
-    """id(line) -> the reason why it is furniture."""
-    candidates: dict[tuple[str, str], list[tuple[int, Line]]] = defaultdict(list)
+@dataclass(frozen=True, slots=True)
+class _Row:
+    spans: tuple[Span, ...]
+    top: float
+    bottom: float
+
+    @property
+    def text(self) -> str:
+        return " ".join(span.text for span in self.spans)
+
+
+def furniture(pages: Sequence[Page]) -> Mapping[int, str]:
+    """id(span) -> the reason why it is no text of the document."""
+    body = _body_size(pages)
     found: dict[int, str] = {}
-    for index, (lines, height) in enumerate(zip(pages, heights, strict=True)):
-        ordered = sorted((line for line in lines if line.table is None), key=lambda line: line.top)
-        top = [line for line in ordered[:_EDGE_LINES] if line.bottom < _BAND * height]
-        bottom = [line for line in ordered[-_EDGE_LINES:] if line.top > (1 - _BAND) * height]
-        for edge, band in (("page header", top), ("page footer", bottom)):
-            for line in band:
-                shape = _shape(line.text)
-                if _PAGE_NUMBER.fullmatch(shape) and (line is ordered[0] or line is ordered[-1]):
-                    found[id(line)] = "page number"
-                candidates[edge, _NUMBERS_AROUND.sub("", shape) or shape].append((index, line))
-    needed = min(_FEWEST_PAGES, max(2, len(pages)))
-    for (edge, _), seen in candidates.items():
+    found.update(_artifacts(pages))
+    found.update(_watermarks(pages, body))
+    found.update((id(span), TILTED) for page in pages for span in page.spans if span.tilted)
+    rows = [_rows([span for span in page.spans if id(span) not in found and not span.angle]) for page in pages]
+    found.update(_running_text(pages, rows, body))
+    return found
+
+
+def _artifacts(pages: Sequence[Page]) -> Iterator[tuple[int, str]]:
+    """What a tagged document calls decoration itself."""
+    total = sum(len(span.raw) for page in pages for span in page.spans)
+    marked = [(page, span) for page in pages for span in page.spans if span.role == ARTIFACT]
+    if sum(len(span.raw) for _, span in marked) > _MOST_ARTIFACTS * total:
+        return
+    for page, span in marked:
+        if span.bottom < _WIDE_BAND * page.height:
+            yield id(span), "page header"
+        elif span.top > (1 - _WIDE_BAND) * page.height:
+            yield id(span), "page footer"
+        else:
+            yield id(span), "artifact"
+
+
+def _watermarks(pages: Sequence[Page], body: float) -> Iterator[tuple[int, str]]:
+    """Stamps: faint and large, faint and repeated, or printed over the body on most pages."""
+    places: dict[tuple[str, int, int], list[tuple[int, Span]]] = defaultdict(list)
+    for index, page in enumerate(pages):
+        tiles = Counter(span.text for span in page.spans if span.faint)
+        for span in page.spans:
+            if not span.angle and len(span.text) <= _LONGEST_STAMP:
+                if span.faint and (span.size >= _LARGE * body or tiles[span.text] >= _TILES):
+                    yield id(span), "watermark"
+                place = round(span.x0 / _SAME_HEIGHT), round(span.top / _SAME_HEIGHT)
+                places[span.text, *place].append((index, span))
+    if len(pages) < 2:
+        return
+    needed = max(min(_FEWEST_PAGES, len(pages)), _STAMP_SHARE * len(pages))
+    for seen in places.values():
+        if len({index for index, _ in seen}) >= needed:
+            crossed = sum(_overprinted(span, pages[index]) for index, span in seen)
+            for _, span in seen:
+                if span.faint or crossed > len(seen) / 2:
+                    yield id(span), "watermark"
+
+
+def _overprinted(span: Span, page: Page) -> bool:
+    """Whether other text of the page runs through the span."""
+    return any(
+        other is not span
+        and other.text != span.text
+        and min(span.x1, other.x1) - max(span.x0, other.x0) > 0.3 * min(span.x1 - span.x0, other.x1 - other.x0)
+        and min(span.bottom, other.bottom) - max(span.top, other.top) > 0.4 * min(span.size, other.size)
+        for other in page.spans
+    )
+
+
+def _body_size(pages: Sequence[Page]) -> float:
+    """The font size of most characters, points."""
+    weights: Counter[float] = Counter()
+    for page in pages:
+        for span in page.spans:
+            weights[span.size] += len(span.raw)
+    return weights.most_common(1)[0][0] if weights else 0.0
+
+
+def _rows(spans: Sequence[Span]) -> list[_Row]:
+    """The rows of a page from the top."""
+    groups: list[list[Span]] = []
+    for span in sorted(spans, key=lambda span: span.top + span.bottom):
+        last = groups[-1][-1] if groups else None
+        if last is not None and min(last.bottom, span.bottom) - max(last.top, span.top) > _ROW_OVERLAP * min(
+            last.bottom - last.top, span.bottom - span.top
+        ):
+            groups[-1].append(span)
+        else:
+            groups.append([span])
+    return [
+        _Row(
+            tuple(sorted(group, key=lambda span: span.x0)),
+            min(span.top for span in group),
+            max(span.bottom for span in group),
+        )
+        for group in groups
+    ]
+
+
+def _running_text(pages: Sequence[Page], rows: Sequence[Sequence[_Row]], body: float) -> dict[int, str]:
+    set_off = [_set_off(page_rows, page.rules) for page, page_rows in zip(pages, rows, strict=True)]
+    found: dict[int, str] = {}
+    for page, page_rows in zip(pages, rows, strict=True):
+        for edge, row in _edge_rows(page_rows, page.height, _BAND):
+            if row in (page_rows[0], page_rows[-1]):
+                found.update(_numbered_row(row, edge, page.number, body))
+    found.update(_counted(pages, rows, set_off))
+    for edge, seen in _repeated(pages, rows, set_off):
+        _mark(found, edge, seen)
+    _mark_usual_heights(found, pages, rows, body)
+    for page, page_rows in zip(pages, rows, strict=True):
+        for edge, row in _in_margin(page, page_rows, body):
+            for span in row.spans:
+                found.setdefault(id(span), edge)
+    return found
+
+
+def _repeated(
+    pages: Sequence[Page], rows: Sequence[Sequence[_Row]], set_off: Sequence[set[int]]
+) -> Iterator[tuple[str, list[Span]]]:
+    """Texts that repeat in the band but for their numbers, and those that repeat on one place of a wider band.
+
+    `set_off`: for each page what `_set_off` finds.
+    """
+    by_shape: dict[tuple[str, str, float], list[tuple[int, Span]]] = defaultdict(list)
+    by_place: dict[tuple[str, str, int, float], list[tuple[int, Span]]] = defaultdict(list)
+    first_alike: dict[str, int] = {}
+    for number, (page, page_rows) in enumerate(zip(pages, rows, strict=True)):
+        # A page that is in the file twice says nothing about what repeats.
+        index = first_alike.setdefault("\n".join(row.text for row in page_rows), number)
+        outer = {id(row) for row in (*page_rows[:_OUTER_ROWS], *page_rows[-_OUTER_ROWS:])}
+        for edge, row in _edge_rows(page_rows, page.height, _WIDE_BAND):
+            in_band = row.bottom < _BAND * page.height or row.top > (1 - _BAND) * page.height
+            for span in row.spans:
+                if _is_in_grid(span, page):
+                    continue
+                shape = _shape(span.text)
+                apart = id(row) in set_off[number]
+                if in_band and apart:
+                    by_shape[edge, _NUMBERS_AROUND.sub("", shape) or shape, span.size].append((index, span))
+                share = _PLACE_SHARE if apart else _USUAL_SHARE
+                if id(row) in outer and _tells(span, set_off=apart):
+                    by_place[edge, span.text, round(span.top / _SAME_HEIGHT), share].append((index, span))
+    needed = _FEWEST_PAGES if len(pages) > _FEW_PAGES else 2
+    for (edge, _, _), seen in by_shape.items():
         indexes = {index for index, _ in seen}
         if len(indexes) >= needed and len(indexes) >= _DENSITY * (max(indexes) - min(indexes) + 1):
-            found.update((id(line), edge) for _, line in seen if id(line) not in found)
-    return found
+            yield edge, [span for _, span in seen]
+    for (edge, _, _, share), seen in by_place.items():
+        indexes = {index for index, _ in seen}
+        if len(indexes) >= max(_FEWEST_PAGES, share * len(pages)):
+            yield edge, [span for _, span in seen]
+
+
+def _tells(span: Span, *, set_off: bool) -> bool:
+    """Whether a text that repeats on one place does so by no chance."""
+    return (set_off or display_width(span.text) >= _TELLING_WIDTH) and not span.text.endswith(_STOPS)
+
+
+def _in_margin(page: Page, rows: Sequence[_Row], body: float) -> Iterator[tuple[str, _Row]]:
+    """Small rows that stand alone in the upper or lower margin, for documents too short to repeat them.
+
+    The first page may begin with small text of its own: a number, a date.
+    """
+    for edge, end in (("page header", 0), ("page footer", -1)):
+        if not rows or (end == 0 and page.number == 1) or not _is_apart(rows, end, page.height):
+            continue
+        row = rows[end]
+        inside = row.bottom >= _MARGIN * page.height if end == 0 else row.top <= (1 - _MARGIN) * page.height
+        if inside or len(row.spans) > _MOST_IN_ROW - 1 or any(span.size >= body for span in row.spans):
+            continue
+        if not (row.text.endswith(_STOPS) or _NOTE_OR_CAPTION.match(row.text)) and not any(
+            _is_in_grid(span, page) for span in row.spans
+        ):
+            yield edge, row
+
+
+def _is_in_grid(span: Span, page: Page) -> bool:
+    """Whether vertical rules stand on both sides: the head of a table that is repeated on each of its pages."""
+    beside = [
+        rule for rule in page.rules if rule.x0 == rule.x1 and rule.top <= (span.top + span.bottom) / 2 <= rule.bottom
+    ]
+    return any(rule.x0 <= span.x0 for rule in beside) and any(rule.x0 >= span.x1 for rule in beside)
+
+
+def _set_off(rows: Sequence[_Row], rules: Sequence[Rule]) -> set[int]:
+    """id(row) of the rows at the edges of a page that a gap, a rule or another size parts from the text inside."""
+    usual = statistics.median(b.top - a.bottom for a, b in itertools.pairwise(rows)) if len(rows) > _FEW_ROWS else 0.0
+    found: set[int] = set()
+    for ordered in (rows, rows[::-1]):
+        for count, (row, inner) in enumerate(itertools.pairwise(ordered[: _EDGE_ROWS + 1]), start=1):
+            if _is_parted(row, inner, rules, usual):
+                found.update(id(outer) for outer in ordered[:count])
+    return found or {id(row) for row in rows[:1] if len(rows) == 1}
+
+
+def _is_parted(row: _Row, inner: _Row, rules: Sequence[Rule], usual: float) -> bool:
+    """Whether running text could end with `row`, before `inner` begins."""
+    size = row.spans[0].size
+    upper, lower = (row, inner) if row.top < inner.top else (inner, row)
+    if lower.top - upper.bottom >= max(_PARTED * size, _PARTED_GAPS * usual) or abs(size - inner.spans[0].size) >= 0.5:
+        return True
+    return any(
+        rule.top == rule.bottom
+        and rule.x1 - rule.x0 > _LONG_RULE
+        and upper.bottom - _SAME_HEIGHT < rule.top < lower.top + _SAME_HEIGHT
+        for rule in rules
+    )
+
+
+def _edge_rows(rows: Sequence[_Row], height: float, band: float) -> Iterator[tuple[str, _Row]]:
+    for row in rows[:_EDGE_ROWS]:
+        if row.bottom < band * height:
+            yield "page header", row
+    for row in rows[-_EDGE_ROWS:]:
+        if row.top > (1 - band) * height:
+            yield "page footer", row
+
+
+def _numbered_row(row: _Row, edge: str, number: int, body: float) -> Iterator[tuple[int, str]]:
+    """The outermost row of a page where it is a page number, or small text with the number of this very page in it."""
+    if _PAGE_NUMBER.fullmatch(_shape(row.text)):
+        yield from ((id(span), "page number") for span in row.spans)
+    elif len(row.spans) <= _MOST_IN_ROW and all(span.size < body for span in row.spans):
+        numbered = {id(span) for span in row.spans if _page_number_in(span.text) == number}
+        if numbered:
+            yield from ((id(span), "page number" if id(span) in numbered else edge) for span in row.spans)
+
+
+def _page_number_in(text: str) -> int | None:
+    """The first number of a text that has the form of a page number, or of a name and a page number."""
+    plain = unicodedata.normalize("NFKC", text)
+    if (named := _NAME_AND_NUMBER.fullmatch(plain.strip())) is not None:
+        return int(named[1] or named[2])
+    digits = _DIGITS.search(plain)
+    return int(digits[0]) if digits and _PAGE_NUMBER.fullmatch(_shape(plain)) else None
+
+
+def _counted(
+    pages: Sequence[Page], rows: Sequence[Sequence[_Row]], set_off: Sequence[set[int]]
+) -> Iterator[tuple[int, str]]:
+    """Page numbers beside other running text: numbers in an edge row that grow with the pages."""
+    seen: dict[tuple[str, str, int], list[Span]] = defaultdict(list)
+    for page, page_rows, apart in zip(pages, rows, set_off, strict=True):
+        for edge, row in _edge_rows(page_rows, page.height, _BAND):
+            for span in row.spans if id(row) in apart else ():
+                number = _page_number_in(span.text)
+                if number is not None:
+                    seen[edge, _shape(span.text), number - page.number].append(span)
+    for spans in seen.values():
+        if len(spans) > 1:
+            yield from ((id(span), "page number") for span in spans)
+
+
+def _mark(found: dict[int, str], edge: str, seen: Sequence[Span]) -> None:
+    for span in seen:
+        is_number = _PAGE_NUMBER.fullmatch(_shape(span.text)) is not None
+        found.setdefault(id(span), "page number" if is_number else edge)
+
+
+def _mark_usual_heights(
+    found: dict[int, str], pages: Sequence[Page], rows: Sequence[Sequence[_Row]], body: float
+) -> None:
+    """What stands where running text stands: a header that names the chapter repeats on few pages only."""
+    if len(pages) < 2:
+        return
+    for edge, end in (("page header", 0), ("page footer", -1)):
+        apart = [
+            page_rows[end]
+            for page, page_rows in zip(pages, rows, strict=True)
+            if page_rows
+            and _is_apart(page_rows, end, page.height)
+            and not any(_is_in_grid(span, page) for span in page_rows[end].spans)
+        ]
+        heights = Counter(_height(row) for row in apart)
+        known = Counter(_height(row) for row in apart if all(id(span) in found for span in row.spans))
+        for row in apart:
+            place = _height(row)
+            usual = end == 0 and place[1] <= body and heights[place] >= _USUAL_SHARE * len(pages)
+            if usual or known[place] >= max(2, _KNOWN_SHARE * len(pages)):
+                for span in row.spans:
+                    found.setdefault(id(span), edge)
+
+
+def _is_apart(rows: Sequence[_Row], end: int, height: float) -> bool:
+    """Whether the first (`end` 0) or last (-1) row of a page stands in the band, farther off than rows usually do."""
+    row = rows[end]
+    if row.bottom >= _BAND * height and row.top <= (1 - _BAND) * height:
+        return False
+    gaps = [below.top - above.bottom for above, below in itertools.pairwise(rows)]
+    if not gaps:
+        return True
+    usual = statistics.median(gaps) if len(gaps) > _FEW_ROWS else 0.0
+    return gaps[end] >= max(_APART * row.spans[0].size, _APART_GAPS * usual)
+
+
+def _height(row: _Row) -> tuple[int, float]:
+    """Where a row stands and how large it is set."""
+    return round(row.bottom / _SAME_HEIGHT), row.spans[0].size
 
 
 def contents_lines(pages: Sequence[Sequence[Line]]) -> Mapping[int, str]:
-    """id(line) -> reason, for the lines of tables of contents."""
+    """id(line) -> reason, for the lines of tables of contents and their titles."""
     found: dict[int, str] = {}
+    goes_on = False
     for lines in pages:
-        dotted = [line for line in lines if _CONTENTS.search(line.text)]
-        if len(dotted) >= _FEWEST_CONTENTS:
-            found.update((id(line), "table of contents") for line in dotted)
+        marked = _contents_of_page([line for line in lines if line.table is None], goes_on=goes_on)
+        goes_on = bool(marked) and marked[-1].bottom > 0.5 * max(line.bottom for line in lines)
+        found.update((id(line), "table of contents") for line in marked)
     return found
 
 
+def _contents_of_page(lines: Sequence[Line], *, goes_on: bool) -> list[Line]:
+    """The lines of a page that belong to a table of contents; `goes_on`: one began on the page before."""
+    leaders = [index for index, line in enumerate(lines) if _LEADER.search(line.text) or _has_leader(line.text)]
+    titles = [index for index, line in enumerate(lines) if _CONTENTS_TITLE.fullmatch(line.text.strip())]
+    entries = leaders
+    if len(leaders) < _FEWEST_CONTENTS and not (leaders and (titles or goes_on)):
+        first = titles[0] if titles else 0
+        entries = [index for index in range(first, len(lines)) if _ENTRY.fullmatch(lines[index].text.strip())]
+        listed = len(entries) >= _FEWEST_ENTRIES and len(entries) >= 0.5 * (entries[-1] - entries[0] + 1)
+        if not (listed and (titles or goes_on) and _grows([lines[index].text for index in entries])):
+            return []
+    marked: set[int] = set(entries) | {index for index in titles if index <= entries[-1]}
+    marked |= {  # names of parts of the list
+        index
+        for index in range(0 if goes_on else entries[0], entries[-1])
+        if display_width(lines[index].text) <= _PART_NAME
+    }
+    for index in entries:  # an entry over several lines has its page number on the last one
+        before = index - 1
+        while before >= 0 and before not in marked and index - before <= _LONGEST_ENTRY_PART - 1:
+            near = lines[index].top - lines[before].bottom < 1.5 * lines[index].size
+            if before < entries[0] and not (near and titles and titles[0] < before):
+                break
+            marked.add(before)
+            before -= 1
+    return [lines[index] for index in sorted(marked)]
+
+
+def chart_scales(pages: Sequence[Sequence[Line]]) -> Mapping[int, str]:
+    """id(line) -> reason, for the vertical axes of charts: lines of nothing but figures that fall in even steps."""
+    found: dict[int, str] = {}
+    for lines in pages:
+        run: list[Line] = []
+        for line in [*lines, None]:
+            value = None if line is None or line.table else _scale_value(line.text)
+            if line is not None and value is not None and _goes_down_evenly([*run, line]):
+                run.append(line)
+                continue
+            if len(run) >= _FEWEST_TICKS:
+                found.update((id(tick), "scale of a chart") for tick in run)
+            run = [line] if line is not None and value is not None else []
+    return found
+
+
+def _scale_value(text: str) -> float | None:
+    """The first figure of a line that holds nothing but figures."""
+    figures = _FIGURE.findall(text)
+    return float(figures[0].replace(",", "")) if figures and not _FIGURE.sub("", text).strip("%％ ") else None
+
+
+def _goes_down_evenly(lines: Sequence[Line]) -> bool:
+    values = [value for line in lines if (value := _scale_value(line.text)) is not None]
+    steps = {round(above - below, 6) for above, below in itertools.pairwise(values)}
+    return not steps or (len(steps) == 1 and min(steps) > 0)
+
+
+def _has_leader(text: str) -> bool:
+    """A line in which two entries stand side by side."""
+    return len(_LEADER_ENDS.findall(text)) > 1
+
+
+def _grows(texts: Sequence[str]) -> bool:
+    """Whether the numbers at the line ends are page numbers: they hardly ever fall."""
+    numbers = [int(match[0]) for text in texts if (match := re.search(r"\d+$", text.strip()))]
+    falls = sum(b < a for a, b in itertools.pairwise(numbers))
+    return len(numbers) > 2 and falls <= 0.1 * len(numbers)
+
+
 def _shape(text: str) -> str:
-    """The text with numbers replaced by #, so that page numbers and dates do not hide a repetition."""
+    """The text with numbers replaced by #."""
     return _DIGITS.sub("#", unicodedata.normalize("NFKC", text)).strip()

@@ -11,25 +11,31 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from kb_pipeline.parsing.numbering import (
-    WEAK_SCHEMES,
-    display_width,
-    is_numbered_heading,
-    numbering_scheme,
-    scheme_levels,
-)
+from kb_pipeline.parsing.numbering import display_width, is_numbered_heading, numbering_scheme, scheme_levels
+from kb_pipeline.parsing.pdf.paragraphs import Style
 
-_LARGER = 1.1  # times the body size
-_LONGEST = 120  # columns of a heading; East Asian characters count two
-_MOST_LINES = 3
+_LARGER = 1.08  # times the body size
+_SLIGHTLY_LARGER = 1.055  # times the body size; for short lines
+_SHORT = 40  # columns
+_LONGEST = 220  # columns of a heading that is larger or bolder than the body
+_MOST_LINES = 4
+_MOST_BOLD_LINES = 3
+_RARE_FONT = 0.15  # of the characters; a font that more of the text has is no font of headings
+_COVER_TEXT = 90  # columns; a page with a longer paragraph is no cover
 _DEEPEST = 6
 _NOT_A_HEADING = re.compile(
-    r"[。；;，,、：]$|(?<=[a-z])\.$|\.{4,}|…{2,}|·{4,}|^[\W\d_]*$|^(?:注|资料来源|数据来源|Source|Note)\s*[:：]"
+    r"[。；;，,、：]$|(?<=[a-z])\.$|\.{4,}|…{2,}|·{4,}|^[\W\d_]*$|@\w+\.\w|[†‡∗]|^(?:注|资料来源|数据来源|Source|Note)\s*[:：]"
 )
-_CAPTION = re.compile(r"(?:图表?|表格?|专栏|Figure|Fig\.?|Table)\s*[\d一二三四五六七八九十]")
+_CAPTION = re.compile(
+    r"(?:附?图表?|附?表格?|Figure|Fig\.?|Table|Exhibit|Chart)\s*"
+    r"(?:[A-Z]?[\d]+(?:[-–.][\d]+)*|[一二三四五六七八九十]+)?(?:[\s:：.、．|-]|$)"
+)
+_LONGEST_CAPTION = 160  # columns
+_TAG_LEVEL = re.compile(r"H([1-6])")
+_FEWEST_MARKS = 3  # bookmarks that match a text; fewer leave the word to the tags of a tagged file
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,9 @@ class Paragraph:
     line_count: int
     page_number: int
     alone: bool
+    role: str | None = None
+    is_note: bool = False
+    font: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,80 +60,129 @@ class Bookmark:
     page_number: int | None
 
 
-Style = tuple[float, bool]
-Key = str | Style
+Look = tuple[float, bool]
+Key = str | Look
 
 
-def heading_levels(paragraphs: Sequence[Paragraph], bookmarks: Sequence[Bookmark]) -> dict[int, int]:
+def is_caption(text: str) -> bool:
+    """Whether a paragraph names the table or figure beside it."""
+    return (
+        display_width(text) <= _LONGEST_CAPTION
+        and _CAPTION.match(text) is not None
+        and not text.endswith(("。", "；", "，"))
+    )
+
+
+def heading_levels(paragraphs: Sequence[Paragraph], bookmarks: Sequence[Bookmark], body: Style) -> dict[int, int]:
     """Index of each paragraph that is a heading -> its level."""
-    body = _body_style(paragraphs)
     marked = _bookmarked(paragraphs, bookmarks)
+    if len(marked) < _FEWEST_MARKS:
+        marked = {**_tagged(paragraphs), **marked}
+    cover = _cover(paragraphs)
+    fonts = _heading_fonts(paragraphs, body)
     keys: dict[int, Key] = {}
     for index, paragraph in enumerate(paragraphs):
-        if index in marked or _stands_out(paragraph, body):
+        if index in marked or (_stands_out(paragraph, body, fonts) and index not in cover):
             scheme = numbering_scheme(paragraph.text)
             keys[index] = scheme or (paragraph.size, paragraph.bold)
-    levels = _key_levels(keys, paragraphs)
-    by_bookmark = _bookmark_levels(keys, marked)
-    deepest_marked = max(by_bookmark.values(), default=0)
-    result = {}
+    levels = _with_marks(_key_levels(keys, paragraphs), _mark_levels(keys, marked))
+    result: dict[int, int] = {}
+    named: dict[str, int] = {}
     for index, key in keys.items():
-        if index in marked:
-            level = marked[index]
-        elif key in by_bookmark:
-            level = by_bookmark[key]
-        elif by_bookmark:
-            above = [by_bookmark[other] for other in by_bookmark if levels[other] < levels[key]]
-            level = min(max(above, default=0) + 1, deepest_marked + 1)
-        else:
-            level = levels[key]
+        level = marked.get(index, levels[key])
+        if isinstance(key, tuple):  # the title on the cover and again above the text
+            level = named.setdefault(_plain(paragraphs[index].text), level)
         result[index] = min(level, _DEEPEST)
     return result
 
 
-def _body_style(paragraphs: Sequence[Paragraph]) -> Style:
-    """The style of most characters."""
-    weights: Counter[Style] = Counter()
-    for paragraph in paragraphs:
-        weights[paragraph.size, paragraph.bold] += len(paragraph.text)
-    return weights.most_common(1)[0][0] if weights else (0.0, False)
+def _cover(paragraphs: Sequence[Paragraph]) -> set[int]:
+    """The paragraphs of a cover that are not its title: company, author, date."""
+    first = [index for index, paragraph in enumerate(paragraphs) if paragraph.page_number == 1]
+    if not first or len(first) == len(paragraphs):
+        return set()
+    if any(display_width(paragraphs[index].text) > _COVER_TEXT for index in first):
+        return set()
+    largest = max(paragraphs[index].size for index in first)
+    return {index for index in first if paragraphs[index].size < largest}
 
 
-def _stands_out(paragraph: Paragraph, body: Style) -> bool:
+def _tagged(paragraphs: Sequence[Paragraph]) -> dict[int, int]:
+    """Index of each paragraph that a tagged file calls a heading -> its level there."""
+    return {
+        index: int(level[1])
+        for index, paragraph in enumerate(paragraphs)
+        if paragraph.role and (level := _TAG_LEVEL.fullmatch(paragraph.role)) and _may_be_heading(paragraph)
+    }
+
+
+def _may_be_heading(paragraph: Paragraph) -> bool:
     text = paragraph.text
-    if paragraph.line_count > _MOST_LINES or display_width(text) > _LONGEST or len(text) < 2:
+    if paragraph.is_note or paragraph.line_count > _MOST_LINES or len(text) < 2:
         return False
-    if _NOT_A_HEADING.search(text) or _CAPTION.match(text):
+    return display_width(text) <= _LONGEST and not _NOT_A_HEADING.search(text) and not is_caption(text)
+
+
+def _heading_fonts(paragraphs: Sequence[Paragraph], body: Style) -> set[str]:
+    """The fonts that larger headings are set in, and hardly any other text is."""
+    lengths: Counter[str] = Counter()
+    for paragraph in paragraphs:
+        lengths[paragraph.font] += len(paragraph.text)
+    most = _RARE_FONT * sum(lengths.values())
+    larger = [
+        paragraph for paragraph in paragraphs if paragraph.size >= _LARGER * body.size and _may_be_heading(paragraph)
+    ]
+    return {paragraph.font for paragraph in larger if paragraph.font and lengths[paragraph.font] <= most}
+
+
+def _stands_out(paragraph: Paragraph, body: Style, fonts: Set[str]) -> bool:
+    if not _may_be_heading(paragraph):
         return False
-    body_size, body_bold = body
-    if paragraph.size >= _LARGER * body_size:
+    text = paragraph.text
+    if paragraph.size >= _LARGER * body.size:
         return True
-    if paragraph.size < 0.95 * body_size:
+    if paragraph.size < 0.95 * body.size:
         return False
-    if paragraph.bold and not body_bold:
-        return paragraph.alone
-    return is_numbered_heading(text) and paragraph.alone and numbering_scheme(text) not in WEAK_SCHEMES
+    if paragraph.size >= _SLIGHTLY_LARGER * body.size and display_width(text) <= _SHORT:
+        return paragraph.alone and paragraph.line_count == 1
+    if paragraph.bold and not body.bold:
+        return paragraph.line_count <= _MOST_BOLD_LINES
+    if paragraph.font in fonts:
+        return paragraph.alone and paragraph.line_count <= _MOST_BOLD_LINES
+    return is_numbered_heading(text) and paragraph.alone
 
 
 def _key_levels(keys: Mapping[int, Key], paragraphs: Sequence[Paragraph]) -> dict[Key, int]:
-    """Ranks of the keys: larger first, then bold, then by numbering; an unnumbered style shares the rank of the
-    outermost numbering that has the same style."""
-    styles: dict[Key, Counter[Style]] = defaultdict(Counter)
+    """Ranks of the keys: larger first, then bold, then by numbering; an unnumbered look shares the rank of the
+    outermost numbering that looks the same, and so do numberings that are never inside each other."""
+    looks: dict[Key, Counter[Look]] = defaultdict(Counter)
+    places: dict[Key, list[int]] = defaultdict(list)
     for index, key in keys.items():
-        styles[key][paragraphs[index].size, paragraphs[index].bold] += 1
+        looks[key][paragraphs[index].size, paragraphs[index].bold] += 1
+        places[key].append(index)
     nesting = scheme_levels(key for key in keys.values() if isinstance(key, str))
     order: dict[Key, tuple[float, bool, int]] = {}
     outer_size = float("inf")
-    for key in sorted((key for key in styles if isinstance(key, str)), key=lambda key: nesting[key]):
-        size, bold = styles[key].most_common(1)[0][0]
+    for key in sorted((key for key in looks if isinstance(key, str)), key=lambda key: nesting[key]):
+        size, bold = looks[key].most_common(1)[0][0]
         outer_size = min(size, outer_size)  # an inner numbering is never above an outer one
-        order[key] = (-outer_size, not bold, nesting[key])
-    for key in styles:
+        beside = [
+            rank
+            for other, rank in order.items()
+            if rank[:2] == (-outer_size, not bold) and not _is_nested(places[key], places[other])
+        ]
+        order[key] = min(beside) if beside else (-outer_size, not bold, nesting[key])
+    for key in looks:
         if not isinstance(key, str):
             peers = [rank for rank in order.values() if rank[:2] == (-key[0], not key[1]) and rank[2] > 0]
             order[key] = min(peers) if peers else (-key[0], not key[1], 0)
     ranks = {rank: level for level, rank in enumerate(sorted(set(order.values())), start=1)}
     return {key: ranks[rank] for key, rank in order.items()}
+
+
+def _is_nested(inner: Sequence[int], outer: Sequence[int]) -> bool:
+    """Whether any heading of the inner numbering follows one of the outer: appendices stand beside chapters."""
+    return inner[-1] > outer[0]
 
 
 def _bookmarked(paragraphs: Sequence[Paragraph], bookmarks: Sequence[Bookmark]) -> dict[int, int]:
@@ -144,7 +202,24 @@ def _bookmarked(paragraphs: Sequence[Paragraph], bookmarks: Sequence[Bookmark]) 
     return found
 
 
-def _bookmark_levels(keys: Mapping[int, Key], marked: Mapping[int, int]) -> dict[Key, int]:
+def _with_marks(levels: Mapping[Key, int], marks: Mapping[Key, int]) -> dict[Key, int]:
+    """The levels of the keys: of marked ones as marked; the others keep their distance to the marked one above."""
+    found: dict[Key, int] = {}
+    for key, level in levels.items():
+        if key in marks:
+            found[key] = marks[key]
+            continue
+        above = [other for other in marks if levels[other] <= level]
+        nearest = max(above, key=lambda other: levels[other], default=None)
+        below = [marks[other] for other in marks if levels[other] > level]
+        if nearest is None:
+            found[key] = max(1, min(below, default=level + 1) - 1) if below else level
+        else:
+            found[key] = marks[nearest] + level - levels[nearest]
+    return found
+
+
+def _mark_levels(keys: Mapping[int, Key], marked: Mapping[int, int]) -> dict[Key, int]:
     votes: dict[Key, Counter[int]] = defaultdict(Counter)
     for index, level in marked.items():
         votes[keys[index]][level] += 1

@@ -3,37 +3,60 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 import re
+import sys
+import unicodedata
+from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from kb_pipeline.parsing.cleaning import RADICALS
+from kb_pipeline.parsing.pdf.tags import PageTags
 
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(r"bold|black|heavy|simhei|heiti|黑", re.IGNORECASE)
+_FONT_NAME_BYTES = 128
 _SPAN_GAP = 1.0  # ems between two characters that begin a new span
+_WORD_GAP = 0.4  # ems between two characters that are a blank although none is written
+_LATIN_GAP = 0.18  # the same between Latin letters
 _BACK_GAP = 0.6  # ems that a character may stand left of the end of the one before
 _BASELINE_SHIFT = 0.45  # of the height: more is another line
 _SAME_PLACE = 0.25  # of its width: a character that near to an equal one is the same one
 _LIGATURE_LETTERS = frozenset("filt")  # pdfium gives each letter of a ligature the box of the whole
+# Single characters that stand for several letters, as fonts write them.
+_LIGATURES = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
+_ASCENT, _DESCENT = 0.86, 0.2  # ems above and below the baseline; the boxes that fonts declare differ too much
+_LEAST_BOX, _LARGEST_BOX = 0.3, 3.0  # times the font size; outside, the font size is not that of the letters
+_FAINT_ALPHA = 0.6  # of 1; text that lets more of the page through is a stamp
+_FAINT_GREY = 0.72  # luminance of 1 from which on text on white paper is hard to read
+_OVERPRINT = 0.3  # of its height: a text that near to an equal one is the same, printed again to look bold
+_SQUARE = 8.0  # points
+_NEAR_SPANS = 3  # before a span that may hold the beginning of its text already
+_LATIN_1_SHARE = 0.4  # of the letters above ASCII; no language writes so, but fonts without a mapping look so
+_FEWEST_VERTICAL = 0.6  # of the characters stand below each other where a page is written vertically
+_DEEPEST_FORM = 4  # forms inside forms
 _TILT = 3.0  # degrees; text tilted by more against the axes is a watermark
 _SPACE = 0x20
 _LINE_ENDS = frozenset({0x0A, 0x0D})
 _LINE_END_HYPHEN = 0x02  # pdfium's sign for a hyphen at which a word was divided
+_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cn", "Cs"})  # Unicode categories
 _UNMAPPED = frozenset({0, 0xFFFD, 0xFFFE, 0xFFFF})
 _RULE_THICKNESS = 2.5  # points
 _SHORTEST_RULE = 6.0  # points
 _FEWEST_PATHS = 4  # fewer cannot rule a table
 _MOST_PATHS = 20_000  # a page with more is a drawing
 _MOST_SEGMENTS = 400  # of one path; a path with more is a curve
-_CHINESE_OR_WIDE = "[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f]"
-_GENERATED = "\u200a"  # stands for a space that is not in the file: pdfium saw a gap
-_GAP_BETWEEN_WIDE = re.compile(f"(?<={_CHINESE_OR_WIDE}){_GENERATED}(?={_CHINESE_OR_WIDE})")
+_CHINESE_OR_WIDE = "[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"
+GENERATED = "\u200a"  # stands for a space that is not in the file: pdfium saw a gap
+WIDE_GAP = "\u2002"  # the same for a gap that parts words of Chinese, too
+_PHRASE_GAP = 0.55  # ems of such a gap
+_GAP_BETWEEN_WIDE = re.compile(f"(?<={_CHINESE_OR_WIDE}){GENERATED}(?={_CHINESE_OR_WIDE})")
 _SPACED_OUT = re.compile(f"{_CHINESE_OR_WIDE}(?:[ \u3000]+{_CHINESE_OR_WIDE})+")
 
 
@@ -42,7 +65,9 @@ class Span:
     """Characters of one style on one baseline. `centres`: the middle of each character of `raw`, x.
 
     `angle`: degrees by which the baseline is turned against most text of the page; 0 for a watermark too,
-    which is `tilted`: neither horizontal nor vertical.
+    which is `tilted`: neither horizontal nor vertical. `baseline`: y. `faint`: transparent or light grey.
+    `role`: the structure type of a tagged PDF (H1, P, TD, …), or Artifact. `confidence`:
+    of OCR, 0 to 1; None in a text layer.
     """
 
     raw: str
@@ -54,7 +79,12 @@ class Span:
     bold: bool
     tilted: bool = False
     angle: int = 0
-    centres: tuple[float, ...] = field(default=(), repr=False)
+    centres: Sequence[float] = field(default=(), repr=False)
+    baseline: float = 0.0
+    faint: bool = False
+    role: str | None = None
+    font: str = ""
+    confidence: float | None = None
 
     @property
     def text(self) -> str:
@@ -63,50 +93,176 @@ class Span:
 
 def tidy(raw: str) -> str:
     """Without the gaps that justification leaves between Chinese characters, and not spaced out over a line."""
-    text = _GAP_BETWEEN_WIDE.sub("", raw.strip()).replace(_GENERATED, " ")
+    text = _GAP_BETWEEN_WIDE.sub("", raw.strip()).replace(GENERATED, " ").replace(WIDE_GAP, " ")
     return "".join(text.split()) if _SPACED_OUT.fullmatch(text) else text
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A horizontal (top == bottom) or vertical (x0 == x1) line."""
+    """A horizontal (top == bottom) or vertical (x0 == x1) line. `is_edge`: where a coloured area ends; nothing is
+    drawn there."""
 
     x0: float
     top: float
     x1: float
     bottom: float
+    is_edge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
+    """`unmapped_share`: of its characters, those that have no Unicode value: a broken text layer.
+
+    `characters`: the visible ones of the text layer as pdfium's own text extraction gives it, without overprinting.
+    """
+
     number: int
     width: float
     height: float
     spans: tuple[Span, ...]
     rules: tuple[Rule, ...]
     unmapped_share: float
-    """Share of characters that have no Unicode value: a broken text layer."""
+    characters: int = 0
 
 
-def read_page(document: pdfium.PdfDocument, index: int) -> Page:
-    """The page with the 0-based `index`."""
+def read_page(document: pdfium.PdfDocument, index: int, *, tagged: bool = False) -> Page:
+    """The page with the 0-based `index`. `tagged`: the document says which text has which role."""
     page = document[index]
     try:
         left, bottom, right, top = page.get_bbox()
         view = _View(left, bottom, right, top, page.get_rotation())
+        tags = PageTags.read(page) if tagged else None
         textpage = page.get_textpage()
         try:
-            spans, unmapped = _read_spans(textpage, view)
+            spans, unmapped = _read_spans(textpage, view, tags)
             turned = _usual_angle(spans)
             if turned:  # a wide table that was printed sideways: read the page as one would hold it
                 view = replace(view, rotation=(view.rotation + turned) % 360)
-                spans, unmapped = _read_spans(textpage, view)
+                spans, unmapped = _read_spans(textpage, view, tags)
+            characters = _visible(textpage.get_text_range()) if spans else 0
         finally:
             textpage.close()
+        if _latin_1_share(spans) > _LATIN_1_SHARE:
+            unmapped = 1.0
         rules = tuple(_read_rules(page, view)) if spans else ()
-        return Page(index + 1, view.width, view.height, spans, rules, unmapped)
+        spans, overprinted = _without_overprints(spans)
+        found = Page(index + 1, view.width, view.height, spans, rules, unmapped, max(0, characters - overprinted))
+        return _set_upright(found)
     finally:
         page.close()
+
+
+def _visible(text: str) -> int:
+    """How many characters a reader sees: no blanks, controls, private glyphs or unmapped ones."""
+    return sum(not character.isspace() and unicodedata.category(character) not in _UNSEEN for character in text)
+
+
+def _latin_1_share(spans: Sequence[Span]) -> float:
+    letters = "".join(span.raw for span in spans)
+    return sum("\x80" <= letter <= "\xff" for letter in letters) / len(letters) if letters else 0.0
+
+
+def _without_overprints(spans: Sequence[Span]) -> tuple[tuple[Span, ...], int]:
+    """The spans without those printed again on the same place, which then are bold, and how many characters went."""
+    seen: dict[tuple[str, int, int], list[int]] = {}  # text and square of the page -> indexes of `kept`
+    kept: list[Span] = []
+    dropped = 0
+    for span in spans:
+        text, near = span.raw.strip(), _OVERPRINT * max(span.size, 1.0)
+        column, row = int(span.x0 // _SQUARE), int(span.top // _SQUARE)
+        squares = [(text, column + dx, row + dy) for dx in (0, -1, 1) for dy in (0, -1, 1)]
+        places = (index for square in squares for index in seen.get(square, ()))
+        twin = next(
+            (i for i in places if abs(kept[i].x0 - span.x0) < near and abs(kept[i].top - span.top) < near), None
+        )
+        if twin is not None:
+            kept[twin] = replace(kept[twin], bold=True)
+            dropped += _visible(span.raw)
+            continue
+        repeated = max((_repeated(before, span) for before in kept[-_NEAR_SPANS:]), default=0)
+        if repeated:
+            dropped += _visible(span.raw[:repeated])
+            if not span.raw[repeated:].strip():
+                continue
+        seen.setdefault(squares[0], []).append(len(kept))
+        kept.append(_without_beginning(span, repeated) if repeated else span)
+    return tuple(kept), dropped
+
+
+def _without_beginning(span: Span, count: int) -> Span:
+    """The span without its first `count` characters."""
+    first = span.centres[count] - span.size * (0.5 if span.raw[count] >= "\u2e80" else 0.25)
+    return replace(span, raw=span.raw[count:], centres=span.centres[count:], x0=max(span.x0, first))
+
+
+def _repeated(before: Span, span: Span) -> int:
+    """How many characters `span` begins with that stand on the same places at the end of the span before."""
+    if abs(before.bottom - span.bottom) > _OVERPRINT * span.size or not before.x0 <= span.x0 < before.x1:
+        return 0
+    near = _OVERPRINT * max(span.size, 1.0)
+    printed = list(zip(before.raw, before.centres, strict=True))
+    for index, (character, centre) in enumerate(zip(span.raw, span.centres, strict=True)):
+        if not any(character == other and abs(centre - place) < near for other, place in printed):
+            return index if not character.isspace() else index + 1
+    return len(span.raw)
+
+
+def _set_upright(page: Page) -> Page:
+    """A page of Chinese or Japanese written in columns from top to bottom, turned so that its columns are lines."""
+    columns = _vertical_columns(page.spans)
+    below = sum(len(column) for column in columns)
+    if below < _FEWEST_VERTICAL * sum(len(span.raw.strip()) for span in page.spans) or below < 2:
+        return page
+    spans = []
+    for column in columns:
+        first = column[0]
+        left, right = min(span.x0 for span in column), max(span.x1 for span in column)
+        spans.append(
+            replace(
+                first,
+                raw="".join(span.raw.strip() for span in column),
+                x0=first.top,
+                x1=column[-1].bottom,
+                top=page.width - right,
+                bottom=page.width - left,
+                baseline=page.width - left,
+                bold=all(span.bold for span in column),
+                centres=array("f", [(span.top + span.bottom) / 2 for span in column]),
+            )
+        )
+    gathered = {id(span) for column in columns for span in column}
+    spans += [
+        replace(
+            span,
+            x0=span.top,
+            x1=span.bottom,
+            top=page.width - span.x1,
+            bottom=page.width - span.x0,
+            baseline=page.width - span.x0,
+            centres=array("f", [(span.top + span.bottom) / 2] * len(span.raw)),
+        )
+        for span in page.spans
+        if id(span) not in gathered
+    ]
+    return replace(page, width=page.height, height=page.width, spans=tuple(spans), rules=())
+
+
+def _vertical_columns(spans: Sequence[Span]) -> list[list[Span]]:
+    """Single characters that follow each other downwards."""
+    columns: list[list[Span]] = []
+    for span in spans:
+        if len(span.raw.strip()) != 1 or span.tilted or span.angle:
+            continue
+        above = columns[-1][-1] if columns else None
+        if (
+            above is not None
+            and abs(above.x0 + above.x1 - span.x0 - span.x1) < above.size * 0.8
+            and 0.5 * span.size < span.top - above.top < 2.2 * span.size
+        ):
+            columns[-1].append(span)
+        else:
+            columns.append([span])
+    return [column for column in columns if len(column) > 1]
 
 
 def _usual_angle(spans: tuple[Span, ...]) -> int:
@@ -153,20 +309,20 @@ class _View:
         return min(ax, bx), min(ay, by), max(ax, bx), max(ay, by)
 
 
-def _read_spans(textpage: pdfium.PdfTextPage, view: _View) -> tuple[tuple[Span, ...], float]:
+def _read_spans(textpage: pdfium.PdfTextPage, view: _View, tags: PageTags | None) -> tuple[tuple[Span, ...], float]:
     """The spans in the order of the content stream, and the share of characters without a Unicode value."""
     raw = textpage.raw
     rect = pdfium_c.FS_RECTF()
     rect_pointer = ctypes.byref(rect)
     unicode_of, box_of = pdfium_c.FPDFText_GetUnicode, pdfium_c.FPDFText_GetLooseCharBox
-    builder = _SpanBuilder(raw, view.rotation)
+    builder = _SpanBuilder(raw, view, tags)
     unmapped = visible = 0
     for index in range(pdfium_c.FPDFText_CountChars(raw)):
         code = unicode_of(raw, index)
         if code in _LINE_ENDS:
             continue
         if code == _SPACE:
-            builder.add_space(_GENERATED if pdfium_c.FPDFText_IsGenerated(raw, index) == 1 else " ")
+            builder.add_space(GENERATED if pdfium_c.FPDFText_IsGenerated(raw, index) == 1 else " ")
             continue
         if not box_of(raw, index, rect_pointer):
             continue
@@ -174,7 +330,7 @@ def _read_spans(textpage: pdfium.PdfTextPage, view: _View) -> tuple[tuple[Span, 
         if code in _UNMAPPED or 0xD800 <= code <= 0xDFFF or code > 0x10FFFF:
             unmapped += 1
             continue
-        character = "-" if code == _LINE_END_HYPHEN else RADICALS.get(code) or chr(code)
+        character = "-" if code == _LINE_END_HYPHEN else RADICALS.get(code) or _LIGATURES.get(code) or chr(code)
         builder.add(index, character, view.box(rect.left, rect.bottom, rect.right, rect.top))
     builder.finish()
     return tuple(builder.spans), unmapped / visible if visible else 0.0
@@ -183,21 +339,22 @@ def _read_spans(textpage: pdfium.PdfTextPage, view: _View) -> tuple[tuple[Span, 
 class _SpanBuilder:
     """Puts characters together to spans: a new one begins at a new baseline, after a wide gap, or on the way back."""
 
-    def __init__(self, raw: pdfium_c.FPDF_TEXTPAGE, rotation: int) -> None:
+    def __init__(self, raw: pdfium_c.FPDF_TEXTPAGE, view: _View, tags: PageTags | None) -> None:
         self.spans: list[Span] = []
-        self._rotation = rotation
+        self._view = view
+        self._tags = tags
         self._raw = raw
         self._start()
 
     def _start(self) -> None:
         self._characters: list[str] = []
-        self._centres: list[float] = []
-        self._first = self._last = 0
+        self._centres = array("f")
+        self._indexes: list[int] = []  # of the characters that are printed; blanks may have no font
         self._box = (0.0, 0.0, 0.0, 0.0)
         self._end = 0.0  # right edge of the last character
 
     def add_space(self, space: str) -> None:
-        if self._characters and self._characters[-1] not in (" ", _GENERATED):
+        if self._characters and self._characters[-1] not in (" ", GENERATED, WIDE_GAP):
             self._characters.append(space)
             self._centres.append(self._end)
 
@@ -214,48 +371,86 @@ class _SpanBuilder:
                 return  # the same character printed again to look bold
             if not in_place and (shifted or gap > _SPAN_GAP * em or gap < -_BACK_GAP * em):
                 self.finish()
+            elif self._characters[-1] == GENERATED and gap > _PHRASE_GAP * em:
+                self._characters[-1] = WIDE_GAP
+            elif not in_place and gap > em * (_LATIN_GAP if _is_latin(character, self._characters[-1]) else _WORD_GAP):
+                self.add_space(GENERATED)
         if self._characters:
             x0, y0, x1, y1 = self._box
             self._box = min(x0, left), min(y0, top), max(x1, right), max(y1, bottom)
         else:
-            self._first, self._box = index, box
-        self._characters.append(character)
-        self._centres.append((left + right) / 2)
-        self._last, self._end = index, right
+            self._box = box
+        for letter in character:
+            self._characters.append(letter)
+            self._centres.append((left + right) / 2)
+        self._indexes.append(index)
+        self._end = right
 
     def finish(self) -> None:
         text = "".join(self._characters)
         if text.strip():
-            self.spans.append(
-                _span(self._raw, self._first, self._last, text, self._box, tuple(self._centres), self._rotation)
-            )
+            self.spans.append(self._span(text))
         self._start()
 
+    def _span(self, text: str) -> Span:
+        """The style is that of the first, the middle and the last character: bold only where all are."""
+        raw, view = self._raw, self._view
+        left, top, right, bottom = self._box
+        first, last = self._indexes[0], self._indexes[-1]
+        samples = sorted({first, self._indexes[len(self._indexes) // 2], last})
+        size = sorted(_font_size(raw, index) for index in samples)[len(samples) // 2]
+        fonts = [_font_name(raw, index) for index in samples]
+        degrees = _baseline_angle(raw, first)
+        upright = round(degrees / 90) * 90
+        tilted = abs(degrees - upright) > _TILT
+        angle = (upright - view.rotation) % 360
+        baseline = bottom
+        if not tilted and not angle and _LEAST_BOX * size < bottom - top < _LARGEST_BOX * size:
+            baseline = _baseline(raw, first, view)
+            top, bottom = baseline - _ASCENT * size, baseline + _DESCENT * size
+        return Span(
+            text,
+            left,
+            top,
+            right,
+            bottom,
+            size=size,
+            bold=all(_is_bold(raw, index, font) for index, font in zip(samples, fonts, strict=True)),
+            tilted=tilted,
+            angle=angle,
+            centres=self._centres,
+            baseline=baseline,
+            faint=_is_faint(raw, first),
+            role=_role(raw, first, self._tags),
+            font=fonts[0] if len(set(fonts)) == 1 else "",
+        )
 
-def _span(
-    raw: pdfium_c.FPDF_TEXTPAGE,
-    first: int,
-    last: int,
-    text: str,
-    box: tuple[float, float, float, float],
-    centres: tuple[float, ...],
-    rotation: int,
-) -> Span:
-    """The style is that of the first, the middle and the last character: bold only where all are."""
-    samples = sorted({first, (first + last) // 2, last})
-    sizes = sorted(_font_size(raw, index) for index in samples)
-    bold = all(_is_bold(raw, index) for index in samples)
-    degrees = _baseline_angle(raw, first)
-    upright = round(degrees / 90) * 90
-    return Span(
-        text,
-        *box,
-        size=sizes[len(sizes) // 2],
-        bold=bold,
-        tilted=abs(degrees - upright) > _TILT,
-        angle=(upright - rotation) % 360,
-        centres=centres,
-    )
+
+def _is_latin(*characters: str) -> bool:
+    return all(character.isalpha() and character < "\u0250" for character in characters)
+
+
+def _baseline(raw: pdfium_c.FPDF_TEXTPAGE, index: int, view: _View) -> float:
+    x, y = ctypes.c_double(), ctypes.c_double()
+    pdfium_c.FPDFText_GetCharOrigin(raw, index, ctypes.byref(x), ctypes.byref(y))
+    return view.point(x.value, y.value)[1]
+
+
+def _is_faint(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> bool:
+    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
+    if not pdfium_c.FPDFText_GetFillColor(raw, index, *map(ctypes.byref, (red, green, blue, alpha))):
+        return False
+    shades = red.value, green.value, blue.value
+    grey = max(shades) - min(shades) < 40  # of 255; coloured text is meant to be read
+    luminance = (0.299 * shades[0] + 0.587 * shades[1] + 0.114 * shades[2]) / 255  # ITU-R BT.601
+    return alpha.value < _FAINT_ALPHA * 255 or (grey and luminance > _FAINT_GREY)
+
+
+def _role(raw: pdfium_c.FPDF_TEXTPAGE, index: int, tags: PageTags | None) -> str | None:
+    if tags is None:
+        return None
+    text_object = pdfium_c.FPDFText_GetTextObject(raw, index)
+    return tags.role(text_object) if text_object else None
 
 
 def _baseline_angle(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> float:
@@ -275,13 +470,10 @@ def _font_size(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> float:
     return round(size * 2) / 2
 
 
-def _is_bold(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> bool:
+def _is_bold(raw: pdfium_c.FPDF_TEXTPAGE, index: int, font: str) -> bool:
     if pdfium_c.FPDFText_GetFontWeight(raw, index) >= _BOLD_WEIGHT:
         return True
-    buffer = ctypes.create_string_buffer(128)
-    flags = ctypes.c_int()
-    length = pdfium_c.FPDFText_GetFontInfo(raw, index, buffer, len(buffer), ctypes.byref(flags))
-    if 0 < length <= len(buffer) and _BOLD_NAME.search(buffer.value.decode("utf-8", "replace")):
+    if _BOLD_NAME.search(font):
         return True
     text_object = pdfium_c.FPDFText_GetTextObject(raw, index)
     return bool(text_object) and (
@@ -289,21 +481,73 @@ def _is_bold(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> bool:
     )
 
 
+def _font_name(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> str:
+    """Without the six letters that mark a font of which only some glyphs are in the file."""
+    buffer = ctypes.create_string_buffer(_FONT_NAME_BYTES)
+    flags = ctypes.c_int()
+    length = pdfium_c.FPDFText_GetFontInfo(raw, index, buffer, len(buffer), ctypes.byref(flags))
+    name = buffer.value.decode("utf-8", "replace") if 0 < length <= len(buffer) else ""
+    return sys.intern(name[7:] if name[6:7] == "+" else name)
+
+
 def _read_rules(page: pdfium.PdfPage, view: _View) -> Iterator[Rule]:
-    paths = [
-        item for item in _top_objects(page.raw) if pdfium_c.FPDFPageObj_GetType(item) == pdfium_c.FPDF_PAGEOBJ_PATH
-    ]
+    paths = list(itertools.islice(_paths(_top_objects(page.raw), _IDENTITY, 0), _MOST_PATHS + 1))
     if not _FEWEST_PATHS <= len(paths) <= _MOST_PATHS:
         return
-    for path in paths:
-        for x0, y0, x1, y1 in _path_edges(path):
-            left, top, right, bottom = view.box(x0, y0, x1, y1)
+    for path, outer in paths:
+        for x0, y0, x1, y1, is_edge in _path_edges(path):
+            left, top, right, bottom = view.box(*outer.point(x0, y0), *outer.point(x1, y1))
             if bottom - top <= _RULE_THICKNESS and right - left >= _SHORTEST_RULE:
                 middle = (top + bottom) / 2
-                yield Rule(left, middle, right, middle)
+                yield Rule(left, middle, right, middle, is_edge)
             elif right - left <= _RULE_THICKNESS and bottom - top >= _SHORTEST_RULE:
                 middle = (left + right) / 2
-                yield Rule(middle, top, middle, bottom)
+                yield Rule(middle, top, middle, bottom, is_edge)
+
+
+@dataclass(frozen=True, slots=True)
+class _Matrix:
+    a: float
+    b: float
+    c: float
+    d: float
+    e: float
+    f: float
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        return self.a * x + self.c * y + self.e, self.b * x + self.d * y + self.f
+
+    def inside(self, outer: _Matrix) -> _Matrix:
+        """The matrix of what this one and then `outer` do."""
+        a, b = outer.point(self.a, self.b)
+        c, d = outer.point(self.c, self.d)
+        return _Matrix(a - outer.e, b - outer.f, c - outer.e, d - outer.f, *outer.point(self.e, self.f))
+
+
+_IDENTITY = _Matrix(1, 0, 0, 1, 0, 0)
+
+
+def _matrix(item: pdfium_c.FPDF_PAGEOBJECT) -> _Matrix:
+    matrix = pdfium_c.FS_MATRIX()
+    pdfium_c.FPDFPageObj_GetMatrix(item, ctypes.byref(matrix))
+    return _Matrix(matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f)
+
+
+def _paths(
+    items: Iterator[pdfium_c.FPDF_PAGEOBJECT], outer: _Matrix, depth: int
+) -> Iterator[tuple[pdfium_c.FPDF_PAGEOBJECT, _Matrix]]:
+    """The paths of a page and of the forms drawn on it, with the matrix of the form each stands in."""
+    for item in items:
+        kind = pdfium_c.FPDFPageObj_GetType(item)
+        if kind == pdfium_c.FPDF_PAGEOBJ_PATH:
+            yield item, outer
+        elif kind == pdfium_c.FPDF_PAGEOBJ_FORM and depth < _DEEPEST_FORM:
+            yield from _paths(_form_objects(item), _matrix(item).inside(outer), depth + 1)
+
+
+def _form_objects(form: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[pdfium_c.FPDF_PAGEOBJECT]:
+    for index in range(pdfium_c.FPDFFormObj_CountObjects(form)):
+        yield pdfium_c.FPDFFormObj_GetObject(form, index)
 
 
 def _top_objects(raw_page: pdfium_c.FPDF_PAGE) -> Iterator[pdfium_c.FPDF_PAGEOBJECT]:
@@ -311,8 +555,11 @@ def _top_objects(raw_page: pdfium_c.FPDF_PAGE) -> Iterator[pdfium_c.FPDF_PAGEOBJ
         yield pdfium_c.FPDFPage_GetObject(raw_page, index)
 
 
-def _path_edges(path: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[tuple[float, float, float, float]]:
-    """The straight pieces of a path in page space; a thin filled rectangle counts as one piece."""
+def _path_edges(path: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[tuple[float, float, float, float, bool]]:
+    """The straight pieces of a path in page space, and whether they only end a coloured area.
+
+    A thin filled rectangle counts as one drawn piece.
+    """
     count = pdfium_c.FPDFPath_CountSegments(path)
     if not 2 <= count <= _MOST_SEGMENTS:
         return
@@ -324,24 +571,22 @@ def _path_edges(path: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[tuple[float, float, 
     if pdfium_c.FPDFPageObj_GetBounds(path, *map(ctypes.byref, (x0, y0, x1, y1))):
         box = x0.value, y0.value, x1.value, y1.value
         if min(box[2] - box[0], box[3] - box[1]) <= _RULE_THICKNESS:
-            yield box
+            yield (*box, False)
             return
     if not stroke.value and count > 6:
         return  # a filled shape that is no rectangle
-    matrix = pdfium_c.FS_MATRIX()
-    pdfium_c.FPDFPageObj_GetMatrix(path, ctypes.byref(matrix))
-    a, b, c, d, e, f = matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f
+    matrix = _matrix(path)
     px, py = ctypes.c_float(), ctypes.c_float()
     start = current = None
     for index in range(count):
         segment = pdfium_c.FPDFPath_GetPathSegment(path, index)
         pdfium_c.FPDFPathSegment_GetPoint(segment, ctypes.byref(px), ctypes.byref(py))
-        point = a * px.value + c * py.value + e, b * px.value + d * py.value + f
+        point = matrix.point(px.value, py.value)
         kind = pdfium_c.FPDFPathSegment_GetType(segment)
         if kind == pdfium_c.FPDF_SEGMENT_LINETO and current is not None:
-            yield (*current, *point)
+            yield (*current, *point, not stroke.value)
         elif kind == pdfium_c.FPDF_SEGMENT_MOVETO:
             start = point
         current = point
         if pdfium_c.FPDFPathSegment_GetClose(segment) and start is not None:
-            yield (*current, *start)
+            yield (*current, *start, not stroke.value)

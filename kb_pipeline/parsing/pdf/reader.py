@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import re
-import statistics
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -15,30 +13,32 @@ from kb_pipeline.errors import EmptyDocument, EncryptedDocument, LimitExceeded, 
 from kb_pipeline.parsing.elements import DroppedText, Element
 from kb_pipeline.parsing.numbering import numbering_scheme
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
-from kb_pipeline.parsing.pdf.furniture import contents_lines, furniture
-from kb_pipeline.parsing.pdf.headings import Bookmark, Paragraph, heading_levels
+from kb_pipeline.parsing.pdf.columns import gutters, usual_gutters
+from kb_pipeline.parsing.pdf.confidence import ScannedSpans, confidence, scanned_spans
+from kb_pipeline.parsing.pdf.furniture import TILTED, chart_scales, contents_lines, furniture
+from kb_pipeline.parsing.pdf.headings import Bookmark, Paragraph, heading_levels, is_caption
 from kb_pipeline.parsing.pdf.layout import Line, lines_in_reading_order, with_edges
-from kb_pipeline.parsing.pdf.page import read_page
-from kb_pipeline.parsing.pdf.tables import RuledTable, take_tables
-from kb_pipeline.parsing.tables import table_element
-from kb_pipeline.parsing.text import join_lines
+from kb_pipeline.parsing.pdf.page import Page, read_page
+from kb_pipeline.parsing.pdf.paragraphs import (
+    Block,
+    Style,
+    blocks,
+    body_style,
+    is_bullet,
+    is_enumerated,
+    joined_text,
+    mark_notes,
+)
+from kb_pipeline.parsing.pdf.tables import take_tables
+from kb_pipeline.parsing.tables import rows_to_text, table_element
 
 _BROKEN_SHARE = 0.3  # of unmapped characters; a page with more has no usable text layer
-_SAME_SIZE = 0.06  # relative difference within one paragraph
-_LOOSEST_PITCH = 1.3  # times the usual distance of two lines of one size: more is a new paragraph
-_CHINESE_ROOM = 2.5  # ems left free at the end of a Chinese line that another line of its paragraph follows
-_CHINESE_ROOM_INSIDE = 5.0  # the same where the line ends inside a sentence
-_INDENT = 0.8  # ems
-_SENTENCE_END = re.compile(r"[。！？；.!?;:：][”’」』\"')）]*$")
-_BULLET = re.compile(r"[•●▪■◆◇○·‣⁃\uf000-\uf0ff✓➢►▶]\s*|[-–—*]\s+")
-_LABEL = re.compile(r"[^：:。，,；;]{1,14}[：:]")
-_HYPHENATED = re.compile(r"(?<=[a-z])[-\xad]$")
-
-Block = tuple[list[Line], RuledTable | None]
+_DEEPER = 0.8  # ems between the left edges of the items of two levels of a list
+_ACROSS = "text across the reading direction"
 
 
 def read_pdf(data: bytes, *, limits: ParseLimits) -> ParsedDocument:
-    """Raises EncryptedDocument, MalformedDocument, LimitExceeded, or EmptyDocument for a scan."""
+    """Raises EncryptedDocument, MalformedDocument, LimitExceeded, or EmptyDocument where no page holds text."""
     document = _open(data)
     try:
         page_count = len(document)
@@ -47,7 +47,7 @@ def read_pdf(data: bytes, *, limits: ParseLimits) -> ParsedDocument:
                 f"The file has {page_count} pages, more than the limit of {limits.pages}; "
                 "raise limits.pages or split the file."
             )
-        return _read(document, page_count)
+        return _read(document, page_count, limits)
     finally:
         document.close()
 
@@ -62,64 +62,109 @@ def _open(data: bytes) -> pdfium.PdfDocument:
         raise MalformedDocument("The file is a damaged PDF; open it and save it again.") from None
 
 
-def _read(document: pdfium.PdfDocument, page_count: int) -> ParsedDocument:
-    pages: list[list[Line]] = []
-    heights: list[float] = []
-    dropped: list[DroppedText] = []
-    without_text: list[int] = []
+def _read(document: pdfium.PdfDocument, page_count: int, limits: ParseLimits) -> ParsedDocument:
+    from kb_pipeline.parsing.ocr.pdf import is_stamped_scan, read_scans  # which needs the pages of this package
+
+    pages: list[Page] = []
+    scans: list[int] = []
     unreadable: list[int] = []
+    tagged = bool(document.is_tagged())
     for index in range(page_count):
         try:
-            page = read_page(document, index)
+            page = read_page(document, index, tagged=tagged)
         except pdfium.PdfiumError:
             unreadable.append(index + 1)
             continue
-        if page.unmapped_share > _BROKEN_SHARE or not page.spans:
-            without_text.append(page.number)
-            continue
-        tables, spans = take_tables(page)
-        watermark = "".join(span.text for span in spans if span.tilted)  # each character is a span of its own
-        if watermark:
-            dropped.append(DroppedText("tilted watermark", watermark, page.number))
-        margin = "".join(span.text for span in spans if not span.tilted and span.angle)
-        if margin:
-            dropped.append(DroppedText("text across the reading direction", margin, page.number))
-        upright = [span for span in spans if not span.tilted and not span.angle]
-        pages.append(lines_in_reading_order(upright, tables, page.number))
-        heights.append(page.height)
+        if page.unmapped_share > _BROKEN_SHARE or not page.spans or is_stamped_scan(document, page):
+            scans.append(index)
+        else:
+            pages.append(page)
+    scanned = read_scans(document, scans, limits=limits)
+    pages = sorted([*pages, *scanned.pages], key=lambda page: page.number)
     if not pages:
         _refuse(page_count, unreadable)
-    reasons = {**contents_lines(pages), **furniture(pages, heights)}
-    dropped += [
-        DroppedText(reasons[id(line)], line.text, line.page_number)
-        for page in pages
-        for line in page
-        if id(line) in reasons
-    ]
-    body = [with_edges([line for line in page if id(line) not in reasons]) for page in pages]
+    elements, dropped = structure(pages, _bookmarks(document))
     return ParsedDocument(
-        tuple(_elements(list(_blocks(body)), _bookmarks(document))),
-        tuple(dropped),
+        elements,
+        (*dropped, *scanned.dropped),
         page_count=page_count,
-        metadata=_metadata(document),
-        warnings=tuple(_warnings(without_text, unreadable)),
+        metadata={**_metadata(document), **({"ocr_pages": len(scanned.pages)} if scanned.pages else {})},
+        warnings=tuple(_warnings(scanned.without_text, unreadable)),
+        source_characters=sum(page.characters for page in pages),
     )
+
+
+def structure(
+    pages: Sequence[Page], bookmarks: Sequence[Bookmark] = ()
+) -> tuple[tuple[Element, ...], tuple[DroppedText, ...]]:
+    """The elements that the spans and rules of pages make up, and what of the pages is no text of the document."""
+    reasons = furniture(pages)
+    dropped: list[DroppedText] = []
+    parts = []
+    for page in pages:
+        dropped += _dropped_spans(page, reasons)
+        body_spans = [span for span in page.spans if id(span) not in reasons and not span.angle]
+        parts.append(take_tables(replace(page, spans=tuple(body_spans))))
+    own = [gutters([*spans, *tables], rules) for tables, spans, rules in parts]
+    usual = usual_gutters(own)
+    lines = [
+        lines_in_reading_order(spans, tables, page.number, rules, [*shown, *usual])
+        for page, (tables, spans, rules), shown in zip(pages, parts, own, strict=True)
+    ]
+    left_out = {**contents_lines(lines), **chart_scales(lines), **_unreadable_tables(lines)}
+    dropped += [
+        DroppedText(left_out[id(line)], rows_to_text(line.table.rows) if line.table else line.text, line.page_number)
+        for page_lines in lines
+        for line in page_lines
+        if id(line) in left_out
+    ]
+    lines = [[line for line in page_lines if id(line) not in left_out] for page_lines in lines]
+    body = body_style(lines)
+    ordered = [
+        mark_notes(with_edges(page_lines), page.rules, body, page.height)
+        for page, page_lines in zip(pages, lines, strict=True)
+    ]
+    found = _elements(list(blocks(ordered, body)), bookmarks, body, scanned_spans(pages))
+    return tuple(found), tuple(dropped)
+
+
+def _unreadable_tables(pages: Sequence[Sequence[Line]]) -> dict[int, str]:
+    """id(line) -> reason, for tables whose glyphs have no Unicode values."""
+    return {
+        id(line): "unreadable table" for lines in pages for line in lines if line.table and line.table.is_unreadable
+    }
+
+
+def _dropped_spans(page: Page, reasons: Mapping[int, str]) -> Iterator[DroppedText]:
+    """What of a page is no text of the document, one entry for each reason and row."""
+    dropped = [(reasons[id(span)], span) for span in page.spans if id(span) in reasons]
+    dropped += [(_ACROSS, span) for span in page.spans if span.angle and id(span) not in reasons]
+    whole = {TILTED, _ACROSS}  # each character is a span of its own
+    for reason, group in itertools.groupby(dropped, key=lambda item: item[0]):
+        spans = [span for _, span in group]
+        if reason in whole:
+            yield DroppedText(reason, "".join(span.text for span in spans), page.number)
+        else:
+            rows = itertools.groupby(spans, key=lambda span: round(span.bottom))
+            yield from (DroppedText(reason, " ".join(span.text for span in row), page.number) for _, row in rows)
 
 
 def _refuse(page_count: int, unreadable: Sequence[int]) -> None:
     if len(unreadable) == page_count:
         raise MalformedDocument("No page of the PDF can be read; open it and save it again.")
-    raise EmptyDocument("The PDF has no text layer; it is a scan, and scans need OCR, which is not there yet.")
+    raise EmptyDocument(
+        "The PDF has no text layer, and no text can be recognized on its pages; scan them again with 200 dpi or more."
+    )
 
 
 def _warnings(without_text: Sequence[int], unreadable: Sequence[int]) -> Iterator[str]:
     if without_text:
-        yield f"{len(without_text)} pages have no text layer and were not read: {_page_list(without_text)}."
+        yield f"{len(without_text)} pages are pictures in which no text was found: {page_list(without_text)}."
     if unreadable:
-        yield f"{len(unreadable)} pages are damaged and were not read: {_page_list(unreadable)}."
+        yield f"{len(unreadable)} pages are damaged and were not read: {page_list(unreadable)}."
 
 
-def _page_list(numbers: Sequence[int]) -> str:
+def page_list(numbers: Sequence[int]) -> str:
     shown = ", ".join(map(str, numbers[:10]))
     return f"{shown}, …" if len(numbers) > 10 else shown
 
@@ -140,109 +185,77 @@ def _bookmarks(document: pdfium.PdfDocument) -> list[Bookmark]:
     return found
 
 
-def _blocks(pages: Sequence[Sequence[Line]]) -> Iterator[Block]:
-    """Paragraphs (the lines that belong together, also across columns and pages) and tables."""
-    pitches = _line_pitches(pages)
-    current: list[Line] = []
-    for page in pages:
-        for line in page:
-            if line.table is not None:
-                if current:
-                    yield current, None
-                current = []
-                yield [line], line.table
-            elif current and _continues(current, line, pitches.get(line.size, 2 * line.size)):
-                current.append(line)
-            else:
-                if current:
-                    yield current, None
-                current = [line]
-    if current:
-        yield current, None
-
-
-def _line_pitches(pages: Sequence[Sequence[Line]]) -> dict[float, float]:
-    """Font size -> the usual distance between the bottoms of two neighbouring lines of that size, points."""
-    distances: dict[float, list[float]] = defaultdict(list)
-    for page in pages:
-        for above, line in itertools.pairwise(page):
-            if (
-                above.size == line.size
-                and above.region == line.region
-                and 0 < line.bottom - above.bottom < 4 * line.size
-            ):
-                distances[line.size].append(line.bottom - above.bottom)
-    return {size: statistics.median(found) for size, found in distances.items()}
-
-
-def _continues(paragraph: Sequence[Line], line: Line, pitch: float) -> bool:
-    """Whether `line` belongs to the paragraph that ends so far with the last of its lines."""
-    previous = paragraph[-1]
-    em = previous.size or 10.0
-    if abs(line.size - previous.size) > _SAME_SIZE * em or line.bold != previous.bold:
-        return False
-    if _BULLET.match(line.text) or numbering_scheme(line.text):
-        return False
-    if _LABEL.match(line.text) and _LABEL.match(paragraph[0].text):
-        return False  # a form: one field a line
-    neighbours = (line.page_number, line.region) == (previous.page_number, previous.region)
-    if not neighbours and _SENTENCE_END.search(previous.text):
-        return False
-    if neighbours and line.bottom - previous.bottom > _LOOSEST_PITCH * pitch:
-        return False
-    hanging = _BULLET.match(paragraph[0].text) or numbering_scheme(paragraph[0].text)
-    indent = line.x0 - line.left if not neighbours else line.x0 - previous.x0
-    if indent > _INDENT * em and not (hanging and neighbours):
-        return False
-    return _is_divided(previous.text, line.text) or _is_full(previous, line)
-
-
-def _is_divided(text: str, following: str) -> bool:
-    """Whether a word is divided by a hyphen at the end of `text`."""
-    return bool(_HYPHENATED.search(text)) and following[:1].islower()
-
-
-def _is_full(previous: Line, line: Line) -> bool:
-    """Whether the first word of `line` had no room left in the line before."""
-    first_word = line.text.split(" ", 1)[0]
-    chinese = bool(first_word) and first_word[0] >= "\u2e80"
-    share = min(1.0, len(first_word) / max(len(line.text), 1))
-    chinese_room = _CHINESE_ROOM if _SENTENCE_END.search(previous.text) else _CHINESE_ROOM_INSIDE
-    needed = chinese_room * line.size if chinese else share * (line.x1 - line.x0) + line.size
-    return previous.x1 + needed >= previous.right
-
-
-def _elements(blocks: Sequence[Block], bookmarks: Sequence[Bookmark]) -> Iterator[Element]:
-    paragraphs = [_paragraph(lines) for lines, table in blocks if table is None]
-    levels = heading_levels(paragraphs, bookmarks)
+def _elements(
+    found: Sequence[Block], bookmarks: Sequence[Bookmark], body: Style, scanned: ScannedSpans
+) -> Iterator[Element]:
+    paragraphs = [_paragraph(lines) for lines, table in found if table is None]
+    levels = heading_levels(paragraphs, bookmarks, body)
+    depths = _ListDepths()
     index = 0
-    for lines, table in blocks:
+    for lines, table in found:
+        span_of_pages = {**_page_end(lines), **confidence(lines, scanned)}
         if table is not None:
             element = table_element(table.rows, header=table.has_header, page_number=lines[0].page_number)
             if element is not None:
-                yield element
+                yield replace(element, metadata=span_of_pages)
             continue
         paragraph = paragraphs[index]
+        text, page = paragraph.text, paragraph.page_number
         if index in levels:
-            yield Element("Title", paragraph.text, paragraph.page_number, heading_level=levels[index])
-        elif bullet := _BULLET.match(paragraph.text):
-            yield Element("ListItem", paragraph.text[bullet.end() :], paragraph.page_number)
+            depths.end()
+            yield Element("Title", text, page, heading_level=levels[index], metadata=span_of_pages)
+        elif lines[0].is_note:
+            yield Element("Footnote", text, page, metadata=confidence(lines, scanned))
+        elif bullet := is_bullet(text):
+            metadata = {**span_of_pages, **depths.of(lines[0])}
+            yield Element("ListItem", text[bullet.end() :], page, metadata=metadata)
+        elif is_enumerated(text) or numbering_scheme(text) == "decimal-1":
+            yield Element("ListItem", text, page, metadata={**span_of_pages, **depths.of(lines[0])})
         else:
-            yield Element("NarrativeText", paragraph.text, paragraph.page_number)
+            depths.end()
+            category = "FigureCaption" if is_caption(text) else "NarrativeText"
+            yield Element(category, text, page, metadata=span_of_pages)
         index += 1
 
 
+def _page_end(lines: Sequence[Line]) -> dict[str, int]:
+    """The last page of an element that goes over several, as metadata."""
+    last = max(line.page_number for line in lines)
+    return {"page_end": last} if last > lines[0].page_number else {}
+
+
+class _ListDepths:
+    """How deep the items of a list are nested, told by their left edges."""
+
+    def __init__(self) -> None:
+        self._edges: list[float] = []
+        self._place: tuple[int, int] = (0, 0)
+
+    def end(self) -> None:
+        self._edges = []
+
+    def of(self, line: Line) -> dict[str, int]:
+        if self._edges and self._place != (line.page_number, line.region):
+            self._edges = [edge + line.x0 - self._edges[-1] for edge in self._edges]
+        self._place = line.page_number, line.region
+        while self._edges and line.x0 < self._edges[-1] - _DEEPER * line.size:
+            self._edges.pop()
+        if not self._edges or line.x0 > self._edges[-1] + _DEEPER * line.size:
+            self._edges.append(line.x0)
+        return {"category_depth": len(self._edges) - 1} if len(self._edges) > 1 else {}
+
+
 def _paragraph(lines: Sequence[Line]) -> Paragraph:
-    text = lines[0].text
-    for line in lines[1:]:
-        text = text[:-1] + line.text if _is_divided(text, line.text) else join_lines([text, line.text])
     last = lines[-1]
     longest = max(lines, key=lambda line: len(line.text))
     return Paragraph(
-        text,
+        joined_text(lines),
         longest.size,
         all(line.bold for line in lines),
         len(lines),
         lines[0].page_number,
         alone=last.x1 < last.right - 2 * last.size,
+        role=lines[0].role,
+        is_note=lines[0].is_note,
+        font=longest.font if all(line.font == longest.font for line in lines) else "",
     )

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kb_pipeline.parsing.pdf.page import Page, Rule, Span, tidy
 from kb_pipeline.parsing.text import join_lines
 
 _SNAP = 3.0  # points: rules closer than this are one, ends closer than this meet
-_MOST_RULES = 3000  # of one page; more draw a figure
+_MOST_RULES = 6000  # of one page; more draw a figure
 _FEWEST_ROWS = 2
 _FEWEST_COLUMNS = 2
 _FILLED_SHARE = 0.3  # of the cells; a grid with fewer texts is a drawing
@@ -23,7 +23,10 @@ _CUT_SHARE = 0.1  # of the spans of a grid may cross its frame; more crosses a d
 _SAME_LINE = 0.5  # of the height between the middles of two pieces
 _UNRULED_SHARE = 0.75  # of the places that columns and lines make hold a text where each line is a row
 _FEWEST_UNRULED = 3  # lines; fewer are as likely to be wrapped text
-_NUMBER = re.compile(r"[-+(]?[\d.,]+\s*[%％)]?")
+_LEAST_READABLE = 0.2  # of the visible characters of a table are letters or figures
+_FULL_LINE = 0.85  # of the width of a cell's text
+_MOST_FULL = 0.8  # of the lines of a wrapped text, the last one aside
+_NUMBER = re.compile(r"[-+(−–]?\s*[$¥€£￥]?\s*\d[\d.,]*\s*[%％)‰]?|[-–—…/]")
 
 Cell = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -34,12 +37,15 @@ class _Piece:
 
     middle: float
     x0: float
+    x1: float
     height: float
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class RuledTable:
+class PageTable:
+    """A table where it stands on its page: points, and the texts of its cells row by row."""
+
     x0: float
     top: float
     x1: float
@@ -47,24 +53,76 @@ class RuledTable:
     rows: tuple[tuple[str, ...], ...]
 
     @property
+    def is_unreadable(self) -> bool:
+        """Whether hardly a letter or figure is among what its cells hold: its glyphs have no Unicode values."""
+        text = "".join(cell for row in self.rows for cell in row)
+        return sum(character.isalnum() for character in text) < _LEAST_READABLE * len("".join(text.split()))
+
+    @property
     def has_header(self) -> bool:
         """Whether the first row names the columns: all cells but the corner hold a text, and no number."""
         corner, *names = self.rows[0]
-        return all(names) and not any(_NUMBER.fullmatch(cell) for cell in (corner, *names))
+        return all(names) and not any(is_number(cell) for cell in (corner, *names))
+
+    def joined(self, following: PageTable) -> PageTable:
+        """The table with the rows of its part on the next page, whose repeated head is left out.
+
+        A first row there that names nothing goes on from the last row here.
+        """
+        rows = [list(row) for row in self.rows]
+        added = [list(row) for row in following.rows]
+        repeated = 0
+        while repeated < min(len(rows), len(added) - 1) and _words(rows[repeated]) == _words(added[repeated]):
+            repeated += 1
+        added = added[repeated:]
+        if added and not added[0][0] and rows[-1][0] and any(not cell for cell in added[0][1:]) and len(added[0]) > 2:
+            first = added.pop(0)
+            rows[-1] = [join_lines([above, below]) for above, below in zip(rows[-1], first, strict=True)]
+        return replace(self, rows=tuple(map(tuple, [*rows, *added])))
 
 
-def take_tables(page: Page) -> tuple[list[RuledTable], list[Span]]:
-    """The ruled tables of a page, and the spans outside them."""
-    if len(page.rules) < 2 * _FEWEST_ROWS:
-        return [], list(page.spans)
-    tables: list[RuledTable] = []
+def _words(row: Sequence[str]) -> list[str]:
+    return ["".join(cell.split()) for cell in row]
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell holds a number, or the dash that stands for none."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def take_tables(page: Page) -> tuple[list[PageTable], list[Span], list[Rule]]:
+    """The ruled tables of a page, and the spans and rules outside them."""
+    tables: list[PageTable] = []
     spans = list(page.spans)
-    for cells in _grids(page.rules):
+    if len(page.rules) < 2 * _FEWEST_ROWS:
+        return [], spans, list(page.rules)
+    drawn = [rule for rule in page.rules if not rule.is_edge]
+    spans = _take(drawn, spans, tables)
+    # Coloured areas rule the tables that have no lines; in others they may lie behind each line of a text.
+    if len(drawn) < len(page.rules):
+        spans = _take(
+            [rule for rule in page.rules if not any(_is_inside(rule, table) for table in tables)], spans, tables
+        )
+    return tables, spans, [rule for rule in page.rules if not any(_is_inside(rule, table) for table in tables)]
+
+
+def _take(rules: Sequence[Rule], spans: list[Span], tables: list[PageTable]) -> list[Span]:
+    """Add the tables that the rules make to `tables`; the spans outside them."""
+    for cells in _grids(rules):
         found = _fill(cells, spans)
         if found is not None:
             table, spans = found
             tables.append(table)
-    return tables, spans
+    return spans
+
+
+def _is_inside(rule: Rule, table: PageTable) -> bool:
+    return (
+        table.x0 - _SNAP <= rule.x0
+        and rule.x1 <= table.x1 + _SNAP
+        and table.top - _SNAP <= rule.top
+        and rule.bottom <= table.bottom + _SNAP
+    )
 
 
 def _grids(rules: Sequence[Rule]) -> list[list[Cell]]:
@@ -94,21 +152,33 @@ def _edge(rule: Rule) -> dict[str, object]:
 
 def _clusters(rules: Sequence[Rule]) -> list[list[Rule]]:
     """Rules that touch each other, directly or through others; those that cannot rule a table are left out."""
-    if len(rules) > _MOST_RULES:
+    distinct = {tuple(round(edge * 2) for edge in (rule.x0, rule.top, rule.x1, rule.bottom)): rule for rule in rules}
+    if len(distinct) > _MOST_RULES:
         return []
-    remaining = sorted(rules, key=lambda rule: rule.top)
-    clusters: list[list[Rule]] = []
-    while remaining:
-        cluster = [remaining.pop(0)]
-        for rule in cluster:  # grows while it is walked
-            touching = [other for other in remaining if _touch(rule, other)]
-            cluster.extend(touching)
-            if touching:
-                remaining = [other for other in remaining if other not in touching]
-        horizontal = sum(rule.top == rule.bottom for rule in cluster)
-        if horizontal >= _FEWEST_ROWS and len(cluster) - horizontal >= _FEWEST_COLUMNS - 1:
-            clusters.append(cluster)
-    return clusters
+    ordered = sorted(distinct.values(), key=lambda rule: rule.top)
+    cluster_of: list[list[Rule]] = []
+    active: list[int] = []  # rules above that reach down to the current one
+    for index, rule in enumerate(ordered):
+        cluster = [rule]
+        cluster_of.append(cluster)
+        active = [other for other in active if ordered[other].bottom + 2 * _SNAP >= rule.top]
+        for other in active:
+            joined = cluster_of[other]
+            if joined is not cluster and _touch(rule, ordered[other]):
+                larger, smaller = (joined, cluster) if len(joined) > len(cluster) else (cluster, joined)
+                larger.extend(smaller)
+                for member in range(index + 1):
+                    if cluster_of[member] is smaller:
+                        cluster_of[member] = larger
+                cluster = larger
+        active.append(index)
+    clusters = list({id(cluster): cluster for cluster in cluster_of}.values())
+    return [cluster for cluster in clusters if _can_rule(cluster)]
+
+
+def _can_rule(cluster: Sequence[Rule]) -> bool:
+    horizontal = sum(rule.top == rule.bottom for rule in cluster)
+    return horizontal >= _FEWEST_ROWS and len(cluster) - horizontal >= _FEWEST_COLUMNS - 1
 
 
 def _touch(a: Rule, b: Rule) -> bool:
@@ -122,7 +192,7 @@ def _frame(cluster: Sequence[Rule]) -> list[Rule]:
     return [Rule(x0, top, x1, top), Rule(x0, bottom, x1, bottom), Rule(x0, top, x0, bottom), Rule(x1, top, x1, bottom)]
 
 
-def _fill(cells: list[Cell], spans: list[Span]) -> tuple[RuledTable, list[Span]] | None:
+def _fill(cells: list[Cell], spans: list[Span]) -> tuple[PageTable, list[Span]] | None:
     """The table with its texts and the spans outside it; None where the grid is no table."""
     lefts, tops = _starts(cell[0] for cell in cells), _starts(cell[1] for cell in cells)
     if len(tops) < _FEWEST_ROWS or len(lefts) < _FEWEST_COLUMNS:
@@ -142,7 +212,9 @@ def _fill(cells: list[Cell], spans: list[Span]) -> tuple[RuledTable, list[Span]]
             outside.append(span)
             continue
         for cell, text in pieces:
-            inside[cell].append(_Piece(middle, max(span.x0, cell[0]), span.bottom - span.top, text))
+            inside[cell].append(
+                _Piece(middle, max(span.x0, cell[0]), min(span.x1, cell[2]), span.bottom - span.top, text)
+            )
     if cut > _CUT_SHARE * (len(spans) - len(outside)):
         return None
     texts = {cell: _cell_text(found) for cell, found in inside.items()}
@@ -160,7 +232,7 @@ def _fill(cells: list[Cell], spans: list[Span]) -> tuple[RuledTable, list[Span]]
         else:
             rows.append([texts[cell] if cell else "" for cell in row_cells])
     rows = _without_false_columns(rows)
-    return (RuledTable(x0, top, x1, bottom, tuple(map(tuple, rows))), outside) if len(rows[0]) > 1 else None
+    return (PageTable(x0, top, x1, bottom, tuple(map(tuple, rows))), outside) if len(rows[0]) > 1 else None
 
 
 def _without_false_columns(rows: list[list[str]]) -> list[list[str]]:
@@ -197,7 +269,9 @@ def _split(span: Span, row: list[Cell]) -> tuple[list[tuple[Cell, str]], bool]:
     pieces: list[tuple[Cell, str]] = []
     whole = True
     for character, centre in zip(span.raw, span.centres, strict=True):
-        cell = next((cell for cell in row if cell[0] - _SNAP <= centre < cell[2] + _SNAP), None)
+        cell = next((cell for cell in row if cell[0] <= centre < cell[2]), None) or next(
+            (cell for cell in row if cell[0] - _SNAP <= centre < cell[2] + _SNAP), None
+        )
         if cell is None:
             whole = whole and character.isspace()
         elif pieces and pieces[-1][0] == cell:
@@ -206,6 +280,17 @@ def _split(span: Span, row: list[Cell]) -> tuple[list[tuple[Cell, str]], bool]:
             pieces.append((cell, character))
     found = [(cell, tidy(text)) for cell, text in pieces if text.strip()]
     return found, whole and bool(found)
+
+
+def _is_wrapped(pieces: Sequence[_Piece]) -> bool:
+    """Whether the lines of a cell are those of one text: nearly all but the last reach its right edge."""
+    lines = _lines(pieces)
+    if len(lines) < _FEWEST_UNRULED or any(is_number(piece.text) for piece in pieces):
+        return False
+    left, right = min(piece.x0 for piece in pieces), max(piece.x1 for piece in pieces)
+    ends = [max(piece.x1 for piece in line) for line in lines[:-1]]
+    full = sum(end - left >= _FULL_LINE * (right - left) for end in ends)
+    return full >= _MOST_FULL * len(ends)
 
 
 def _lines(pieces: Iterable[_Piece]) -> list[list[_Piece]]:
@@ -233,6 +318,7 @@ def _split_row(cells: Sequence[list[_Piece]]) -> list[list[str]]:
         filled_columns > 1
         and len(lines) >= _FEWEST_UNRULED
         and sum(bool(cell) for row in rows for cell in row) >= _UNRULED_SHARE * slots
+        and not any(_is_wrapped(pieces) for pieces in cells)
     ):
         return rows
     return [[_cell_text(pieces) for pieces in cells]]

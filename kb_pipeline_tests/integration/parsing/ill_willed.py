@@ -9,6 +9,7 @@ import ctypes
 import os
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 from dataclasses import replace
@@ -61,6 +62,17 @@ def leave_a_temporary_file(document: CleanedDocument) -> CleanedDocument:
     if _wanted(document):
         (Path(tempfile.mkdtemp()) / "unmasked").write_text("SECRET")
         os.kill(os.getpid(), signal.SIGKILL)
+    return document
+
+
+def hang_with_children(document: CleanedDocument) -> CleanedDocument:
+    """The text names a pipe: it stays open as long as one of the children lives."""
+    if _wanted(document):
+        name = document.elements[0].text.split()[1]
+        with Path(name).open("w") as pipe:
+            for _ in range(20):
+                subprocess.Popen(["sleep", "600"], stdout=pipe)
+        signal.pause()
     return document
 
 

@@ -122,19 +122,6 @@ def test_mail_has_its_subject_as_heading_and_its_headers_as_metadata(tmp_path: P
     assert document.warnings
 
 
-@pytest.mark.parametrize("extension", ["rtf", "epub", "odt"])
-def test_the_formats_that_pandoc_reads(extension: str, tmp_path: Path, parse: Parse) -> None:
-    import pypandoc
-
-    path = tmp_path / f"a.{extension}"
-    pypandoc.convert_text(
-        "# 标题一\n\n正文段落。\n", extension, "md", outputfile=str(path), extra_args=["--standalone"]
-    )
-    document = parse(path)
-    assert ("标题一", 1) in titles(document)
-    assert "正文段落。" in [element.text for element in document.elements]
-
-
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, parse: Parse) -> None:
     with zipfile.ZipFile(tmp_path / "a.docx", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("word/document.xml", b"0" * (9 << 20))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pypdfium2 as pdfium
 import pytest
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.pdfencrypt import StandardEncryption
@@ -13,6 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from kb_pipeline.errors import EmptyDocument, EncryptedDocument, LimitExceeded, MalformedDocument
 from kb_pipeline.parsing.elements import CleanedDocument
+from kb_pipeline.parsing.pdf.page import read_page
 from kb_pipeline_tests.integration.parsing.conftest import Parse
 
 SONG = "STSong-Light"
@@ -154,11 +156,11 @@ def test_bookmarks_give_levels_to_headings_that_look_alike(tmp_path: Path, parse
     assert found == [("Scope", 1), ("Terms", 2), ("Method", 1)]
 
 
-def test_a_scan_says_that_it_needs_ocr(tmp_path: Path, parse: Parse) -> None:
+def test_a_picture_without_text_says_so(tmp_path: Path, parse: Parse) -> None:
     canvas = Canvas(str(tmp_path / "a.pdf"))
     canvas.rect(100, 100, 200, 200, fill=1)
     canvas.save()
-    with pytest.raises(EmptyDocument, match="OCR"):
+    with pytest.raises(EmptyDocument, match="no text can be recognized"):
         parse(tmp_path / "a.pdf")
 
 
@@ -181,3 +183,106 @@ def test_too_many_pages_are_refused(tmp_path: Path, parse: Parse) -> None:
     canvas.save()
     with pytest.raises(LimitExceeded, match="21 pages"):
         parse(tmp_path / "a.pdf")
+
+
+def tagged(path: Path) -> None:
+    """One page whose heading looks like the body, and whose header is marked as an artifact."""
+    content = (
+        b"BT /F1 11 Tf /Artifact BMC 72 780 Td (Only this page has this header) Tj EMC "
+        b"/H1 <</MCID 0>> BDC 0 -60 Td (Purpose of the rules) Tj EMC "
+        b"/P <</MCID 1>> BDC 0 -20 Td (These rules say who may sign which contract and how long it is kept.) Tj EMC ET"
+    )
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R/MarkInfo<</Marked true>>/StructTreeRoot 6 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        (
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/StructParents 0"
+            b"/Resources<</Font<</F1 5 0 R>>>>>>"
+        ),
+        b"<</Length " + str(len(content)).encode() + b">>stream\n" + content + b"\nendstream",
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
+        b"<</Type/StructTreeRoot/K 7 0 R/ParentTree 10 0 R>>",
+        b"<</Type/StructElem/S/Document/P 6 0 R/K[8 0 R 9 0 R]>>",
+        b"<</Type/StructElem/S/H1/P 7 0 R/Pg 3 0 R/K 0>>",
+        b"<</Type/StructElem/S/P/P 7 0 R/Pg 3 0 R/K 1>>",
+        b"<</Nums[0[8 0 R 9 0 R]]>>",
+    ]
+    data = b"%PDF-1.7\n"
+    offsets = []
+    for number, body in enumerate(objects, start=1):
+        offsets.append(len(data))
+        data += b"%d 0 obj" % number + body + b"endobj\n"
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    end = b"xref\n0 11\n0000000000 65535 f \n%btrailer<</Size 11/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (
+        table,
+        len(data),
+    )
+    path.write_bytes(data + end)
+
+
+def test_tags_name_headings_and_running_text(tmp_path: Path, parse: Parse) -> None:
+    tagged(tmp_path / "a.pdf")
+    document = parse(tmp_path / "a.pdf")
+    assert [(element.text, element.heading_level) for element in document.elements] == [
+        ("Purpose of the rules", 1),
+        ("These rules say who may sign which contract and how long it is kept.", None),
+    ]
+    assert [(item.reason, item.text) for item in document.dropped] == [
+        ("page header", "Only this page has this header")
+    ]
+
+
+def test_text_printed_twice_to_look_bold_is_read_once(tmp_path: Path, parse: Parse) -> None:
+    canvas = Canvas(str(tmp_path / "a.pdf"))
+    for shift in (0, 0.4):
+        canvas.drawString(80 + shift, 700, "A bold line")
+    canvas.drawString(80, 680, "and one that is not.")
+    canvas.save()
+    document = parse(tmp_path / "a.pdf")
+    assert "".join(element.text for element in document.elements).count("bold") == 1
+    assert document.coverage == 1.0
+
+
+def test_a_stamp_that_lets_the_text_through_is_dropped(tmp_path: Path, parse: Parse) -> None:
+    canvas = Canvas(str(tmp_path / "a.pdf"))
+    for number in range(3):
+        canvas.setFont("Helvetica", 11)
+        canvas.drawString(80, 500, f"Sentence {number} of the body of this document.")
+        canvas.setFillAlpha(0.25)
+        canvas.setFont("Helvetica", 40)
+        canvas.drawString(120, 490, "INTERNAL")
+        canvas.showPage()
+    canvas.save()
+    document = parse(tmp_path / "a.pdf")
+    assert {(item.reason, item.text) for item in document.dropped} == {("watermark", "INTERNAL")}
+    assert "INTERNAL" not in "".join(element.text for element in document.elements)
+
+
+def test_vertical_chinese_is_read_from_the_right(tmp_path: Path, parse: Parse) -> None:
+    canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=A4)
+    canvas.setFont(SONG, 12)
+    for column, text in enumerate(("床前明月光疑是地上霜", "举头望明月低头思故乡")):
+        for row, character in enumerate(text):
+            canvas.drawString(500 - 30 * column, 750 - 14 * row, character)
+    canvas.save()
+    text = "".join(element.text for element in parse(tmp_path / "a.pdf").elements)
+    assert text == "床前明月光疑是地上霜举头望明月低头思故乡"
+
+
+def test_a_text_layer_of_wrong_letters_counts_as_unmapped(tmp_path: Path) -> None:
+    canvas = Canvas(str(tmp_path / "a.pdf"))
+    canvas.drawString(80, 700, "ÄÖÜßéèêàçñøåæÐÞ¼½¾±²³ÄÖÜßéèêàçñøåæÐÞ")
+    canvas.save()
+    document = pdfium.PdfDocument(tmp_path / "a.pdf")
+    assert read_page(document, 0).unmapped_share == 1.0
+    document.close()
+
+
+def test_an_element_over_two_pages_names_the_last(tmp_path: Path, parse: Parse) -> None:
+    canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=A4)
+    for text in ("The first half of a sentence that goes on over", "the end of the page it began on."):
+        canvas.drawString(80, 400, text)
+        canvas.showPage()
+    canvas.save()
+    (element,) = parse(tmp_path / "a.pdf").elements
+    assert (element.page_number, element.metadata) == (1, {"page_end": 2})

@@ -27,7 +27,8 @@ from kb_pipeline.parsing.document import Mask
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.parsing.parsed import ParseLimits
 from kb_pipeline.parsing.sandbox import ParseJob, ParserPool
-from kb_pipeline.privacy.masking import Masker, MaskingPolicy
+from kb_pipeline.privacy.masking import Masker
+from kb_pipeline.privacy.policy import MaskingPolicy
 from kb_pipeline_tests.integration.parsing import ill_willed
 
 LIMITS = ParseLimits(seconds=60, memory_mb=512)
@@ -140,6 +141,34 @@ def test_folders_left_by_a_killed_parent_are_swept_but_not_those_in_use(
             assert {folder.name for folder in tmp_path.glob("kb-parser-*")} == in_use
         assert isinstance(results(first, jobs([path], ill_willed.unchanged))["000.md"], CleanedDocument)
     assert not list(tmp_path.glob("kb-parser-*"))
+
+
+def test_converters_end_with_the_worker_that_started_them(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    paths = write(tmp_path, f"evil {tmp_path}/pipe")
+    with ParserPool(1, ParseLimits(seconds=3)) as pool:
+        found = results(pool, jobs(paths, ill_willed.hang_with_children))
+    assert isinstance(found["000.md"], LimitExceeded)
+    ready, _, _ = select.select([reader], [], [], 10)
+    assert ready
+    assert os.read(reader, 1) == b""  # the end of the pipe: none of them holds it any more
+    os.close(reader)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.html", b"<div>" * 100_000 + b"text"),
+        ("a.eml", b"From: a@b.c\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * 2_000 + b"\r\ntext"),
+    ],
+)
+def test_what_is_nested_without_end_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with ParserPool(1, LIMITS) as pool:
+        found = results(pool, jobs([tmp_path / name], ill_willed.unchanged))
+    assert isinstance(found[name], LimitExceeded)
+    assert "nested too deeply" in str(found[name])
 
 
 PARENT = """

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from kb_pipeline.chunking.chunk import chunk_document
+from kb_pipeline.chunking.chunk import chunk_document, document_title
 from kb_pipeline.chunking.chunks import Chunk
 from kb_pipeline.chunking.sentences import sentences
-from kb_pipeline.parsing.elements import Element
+from kb_pipeline.parsing.elements import CleanedDocument, Element
 from kb_pipeline.parsing.tables import rows_to_html, rows_to_text
 from kb_pipeline.settings import ChunkingSettings
 
@@ -19,7 +19,7 @@ SETTINGS = ChunkingSettings()
 def chunks_of(
     elements: Sequence[Element], settings: ChunkingSettings = SETTINGS, title: str | None = None
 ) -> list[Chunk]:
-    return chunk_document(elements, document_key="docs/a.pdf", settings=settings, file_title=title)
+    return chunk_document(elements, document_key="docs/a.pdf", settings=settings, title=title)
 
 
 def heading(*path: str, page: int | None = None) -> Element:
@@ -162,6 +162,12 @@ def test_a_heading_with_nothing_below_it_is_still_found() -> None:
 def test_a_document_without_headings_takes_its_title() -> None:
     assert chunks_of([paragraph("text")], title="价格表")[0].section_path == ("价格表",)
     assert chunks_of([paragraph("text")])[0].section_path == ()
+
+
+def test_only_titles_that_people_wrote_stand_for_headings() -> None:
+    written = CleanedDocument((), metadata={"format": "html", "title": "Leave"})
+    filled_in = CleanedDocument((), metadata={"format": "pdf", "title": "Microsoft Word - final2.doc"})
+    assert (document_title(written), document_title(filled_in)) == ("Leave", None)
 
 
 def test_a_minor_title_stays_with_the_text_that_follows_it() -> None:

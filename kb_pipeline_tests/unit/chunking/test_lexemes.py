@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from kb_pipeline.chunking.lexemes import query_terms, tokens
-from kb_pipeline.privacy.masking import Masker, MaskingPolicy
+from kb_pipeline.privacy.masking import Masker
+from kb_pipeline.privacy.policy import MaskingPolicy
 
 
 def test_chinese_becomes_characters_and_pairs() -> None:

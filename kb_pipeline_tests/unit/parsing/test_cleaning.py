@@ -88,3 +88,22 @@ def test_each_element_carries_the_headings_above_it() -> None:
 def test_a_document_with_nothing_left_is_empty() -> None:
     with pytest.raises(EmptyDocument):
         clean_document(ParsedDocument((Element("Header", "ACME"), Element("NarrativeText", " \x00 "))))
+
+
+@pytest.mark.parametrize(
+    ("dirty", "clean"),
+    [
+        ("a\u202eb\u2066c\u061cd", "abcd"),
+        ("visible\U000e0068\U000e0069", "visible"),
+        ("☑\ufe0f done\u3164", "☑ done"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("\ue81e\ue831", "龴𡗗"),
+        ("\U000f0001x", "x"),
+    ],
+)
+def test_what_hides_or_reverses_text_goes_and_what_spells_it_stays(dirty: str, clean: str) -> None:
+    assert clean_text(dirty) == clean
+
+
+def test_code_in_one_line_keeps_its_indentation() -> None:
+    assert clean_text(" a = 1", preserve_layout=True) == " a = 1"

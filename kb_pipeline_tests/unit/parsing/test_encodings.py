@@ -28,6 +28,29 @@ def test_chinese_encodings_are_told_apart(text: str, encoding: str) -> None:
     assert decode_text(text.encode(encoding))[0] == text
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (
+            "회사의 관리 제도는 직원이 출장 중에 표준에 따라 비용을 정산해야 한다고 규정한다.\n" * 3,
+            "euc_kr",
+        ),
+        (
+            "会社の管理制度では、社員は出張の際に基準に従って費用を精算しなければならないと定めています。\n" * 3,
+            "euc_jp",
+        ),
+        ("Правила компании устанавливают, что сотрудники обязаны отчитываться о расходах.\n" * 3, "koi8_r"),
+    ],
+)
+def test_languages_that_share_the_bytes_of_chinese_are_told_apart(text: str, encoding: str) -> None:
+    assert decode_text(text.encode(encoding))[0] == text
+
+
+def test_a_list_of_rare_names_is_still_chinese() -> None:
+    names = "、".join(["螺栓", "垫圈", "轴承", "阀门", "齿轮", "弹簧", "铆钉", "焊条", "砂轮", "钻头"] * 4)
+    assert decode_text(names.encode("gb18030"))[0] == names
+
+
 def test_western_text_is_not_taken_for_chinese() -> None:
     assert decode_text(FRENCH.encode("latin-1"))[0] == FRENCH
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from kb_pipeline.parsing.delimited import read_delimited
-from kb_pipeline.parsing.text import read_text, text_elements
+from kb_pipeline.parsing.document import clean_document
+from kb_pipeline.parsing.text import read_text, text_document
 
 
 def shapes(text: str) -> list[tuple[str, str, int | None]]:
-    return [(element.category, element.text, element.heading_level) for element in text_elements(text)]
+    return [(element.category, element.text, element.heading_level) for element in text_document(text).elements]
 
 
 def test_wrapped_lines_are_rejoined_in_the_way_of_their_language() -> None:
@@ -44,7 +45,7 @@ def test_bullets_become_list_items_without_their_mark() -> None:
 
 
 def test_form_feeds_count_pages() -> None:
-    assert [element.page_number for element in text_elements("first\f\fthird")] == [1, 3]
+    assert [element.page_number for element in text_document("first\f\fthird").elements] == [1, 3]
 
 
 def test_the_encoding_is_noted() -> None:
@@ -62,3 +63,64 @@ def test_a_semicolon_file_in_gb18030_becomes_one_table() -> None:
 def test_quoted_cells_keep_their_delimiters_and_line_ends() -> None:
     (table,) = read_delimited(b'name,note\n"Li, Wei","two\nlines"\n').elements
     assert table.text == "name | note\nLi, Wei | two lines"
+
+
+def reasons(text: str) -> list[tuple[str, str]]:
+    return [(item.reason, item.text) for item in text_document(text).dropped]
+
+
+def test_lines_are_rejoined_by_the_width_at_which_they_were_wrapped() -> None:
+    text = "The first line is wrapped at about fifty columns,\nand the second one goes on for as long as\nthe third."
+    text += "\nA new thought."
+    assert shapes(text + "\n\n" + text)[:2] == [
+        ("NarrativeText", " ".join(text.split("\n")[:3]), None),
+        ("NarrativeText", "A new thought.", None),
+    ]
+
+
+def test_addresses_below_each_other_stay_apart() -> None:
+    lines = [f"https://example.com/{name}/subscription/page" for name in ("tools", "methods", "datasets")]
+    assert shapes("\n".join(lines)) == [("NarrativeText", line, None) for line in lines]
+
+
+def test_long_lines_are_paragraphs() -> None:
+    line = "这是一个很长的段落，" * 20
+    assert len(shapes(f"{line}\n{line}\n{line}")) == 3
+
+
+def test_running_lines_of_pages_are_dropped_and_listed() -> None:
+    text = "\f".join(
+        f"ACME report\n\nText of the page number {n} alone, which is long enough.\n\nPage {n}\n" for n in range(1, 6)
+    )
+    document = text_document(text)
+    assert len(document.elements) == 5
+    assert document.page_count == 5
+    assert {item.reason for item in document.dropped} == {"running header or footer", "page number"}
+    assert document.dropped[0].page_number == 1
+
+
+def test_pages_of_labels_are_no_running_lines() -> None:
+    assert len(text_document("x\f" * 20).elements) == 20
+
+
+def test_underlines_give_levels_in_their_order_and_are_listed() -> None:
+    text = "Manual\n======\n\nPart\n----\n\nText.\n\nOther\n=====\n\nMore.\n"
+    assert [level for _, _, level in shapes(text)] == [1, 2, None, 1, None]
+    assert reasons(text) == [("ruling line", "======"), ("ruling line", "----"), ("ruling line", "=====")]
+
+
+def test_drawn_tables_keep_their_columns() -> None:
+    table = "item      price   stock\n-----     -----   -----\nbolt       1.50      20\nwasher     0.30     100"
+    assert shapes(f"Prices:\n\n{table}\n\nEnd.")[1] == ("CodeSnippet", table, None)
+    boxed = "+---+---+\n| a | b |\n+---+---+\n| 1 | 2 |\n+---+---+"
+    assert shapes(boxed) == [("CodeSnippet", boxed, None)]
+
+
+def test_base64_is_said_to_be_base64() -> None:
+    assert read_text(b"8uPr5e8gVGVzbGEgLSDw4/j5+iDn+unu5CDy7CDk4ff55CDs+On55e0g\n").warnings
+    assert not read_text(b"An ordinary text without anything special in it.").warnings
+
+
+def test_all_text_is_found_again() -> None:
+    document = clean_document(read_text("一、总则\n\n- 甲\n- 乙\n\n正文。\n======\n".encode("gb18030")))
+    assert document.coverage == 1

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kb_pipeline.parsing.pdf.furniture import contents_lines, furniture
+from kb_pipeline.parsing.pdf.columns import gutters
+from kb_pipeline.parsing.pdf.furniture import chart_scales, contents_lines, furniture
 from kb_pipeline.parsing.pdf.headings import Bookmark, Paragraph, heading_levels
 from kb_pipeline.parsing.pdf.layout import Line, lines_in_reading_order
 from kb_pipeline.parsing.pdf.page import Page, Rule, Span
+from kb_pipeline.parsing.pdf.paragraphs import Style
+from kb_pipeline.parsing.pdf.reader import structure
 from kb_pipeline.parsing.pdf.tables import take_tables
 
 
@@ -26,8 +29,15 @@ def paragraph(text: str, size: float = 10.0, *, bold: bool = False, page: int = 
     return Paragraph(text, size, bold, line_count=1, page_number=page, alone=True)
 
 
-def page_of(spans: list[Span], rules: list[Rule]) -> Page:
-    return Page(1, 600, 800, tuple(spans), tuple(rules), 0.0)
+BODY = Style(10.0, bold=False)
+
+
+def page_of(spans: list[Span], rules: list[Rule], number: int = 1) -> Page:
+    return Page(number, 600, 800, tuple(spans), tuple(rules), 0.0)
+
+
+def lines_of(spans: list[Span]) -> list[Line]:
+    return lines_in_reading_order(spans, [], 1, (), gutters(spans, ()))
 
 
 def test_two_columns_are_read_one_after_the_other() -> None:
@@ -35,35 +45,77 @@ def test_two_columns_are_read_one_after_the_other() -> None:
     right = [span(f"right line number {index:02} of it all", 310, 100 + 12 * index) for index in range(12)]
     title = span("A title that spans the whole page from left to right, so to say", 60, 60, size=14)
     interleaved = [title, *(item for pair in zip(left, right, strict=True) for item in pair)]
-    texts = [found.text for found in lines_in_reading_order(interleaved, [], 1)]
+    texts = [found.text for found in lines_of(interleaved)]
     assert texts == [title.text, *(item.text for item in left), *(item.text for item in right)]
 
 
-def test_a_page_of_labels_and_values_is_not_two_columns() -> None:
+def test_a_page_of_labels_and_values_is_a_table_and_not_two_columns() -> None:
     spans = [
         item
         for index in range(12)
         for item in (span(f"Label {index}", 50, 100 + 12 * index), span(f"value {index}", 320, 100 + 12 * index))
     ]
-    assert next(found.text for found in lines_in_reading_order(spans, [], 1)) == "Label 0  value 0"
+    (line,) = lines_of(spans)
+    assert line.table is not None
+    assert line.table.rows[0] == ("Label 0", "value 0")
 
 
 def test_running_lines_and_page_numbers_are_furniture() -> None:
     pages = [
-        [
-            line("ACME annual report 2023", 20, number),
-            line(f"Body {number} text", 400, number),
-            line(f"- {number} -", 780, number),
-        ]
+        page_of(
+            [
+                span("ACME annual report 2023", 50, 20),
+                span(f"Body {number} text", 50, 400),
+                span(f"- {number} -", 50, 780),
+            ],
+            [],
+            number,
+        )
         for number in range(1, 5)
     ]
-    reasons = furniture(pages, [800.0] * 4)
-    assert [[reasons.get(id(item)) for item in page] for page in pages] == [["page header", None, "page number"]] * 4
+    reasons = furniture(pages)
+    found = [[reasons.get(id(item)) for item in page.spans] for page in pages]
+    assert found == [["page header", None, "page number"]] * 4
+
+
+def test_headers_of_left_and_right_pages_and_of_chapters_are_furniture() -> None:
+    headers = ["The book", "Chapter one", "The book", "Chapter one", "The book", "Chapter two", "The book"]
+    pages = [
+        page_of([span(header, 50, 20), span(f"Body {number} text", 50, 300)], [], number)
+        for number, header in enumerate(headers, start=1)
+    ]
+    reasons = furniture(pages)
+    assert [reasons.get(id(page.spans[0])) for page in pages] == ["page header"] * 7
+    assert not any(id(page.spans[1]) in reasons for page in pages)
+
+
+def test_footers_of_a_document_of_two_pages_are_furniture() -> None:
+    pages = [
+        page_of([span("Body", 50, 300), span("ACME Ltd.", 50, 780), span(f"Page {n} of 2", 400, 780)], [], n)
+        for n in (1, 2)
+    ]
+    reasons = furniture(pages)
+    assert [reasons.get(id(item)) for item in pages[1].spans] == [None, "page footer", "page number"]
 
 
 def test_text_that_repeats_in_the_middle_of_pages_stays() -> None:
-    pages = [[line("Total", 400, number)] for number in range(1, 5)]
-    assert furniture(pages, [800.0] * 4) == {}
+    pages = [page_of([span("Total", 50, 400)], [], number) for number in range(1, 5)]
+    assert furniture(pages) == {}
+
+
+def test_the_head_of_a_table_that_is_repeated_on_each_page_stays() -> None:
+    frame = [Rule(45, 20, 45, 700), Rule(250, 20, 250, 700)]
+    pages = [page_of([span("Name", 50, 30), span(f"row {number}", 50, 60)], frame, number) for number in range(1, 5)]
+    assert furniture(pages) == {}
+
+
+def test_a_faint_stamp_over_the_text_is_a_watermark() -> None:
+    stamps = [replace(span("DRAFT", 100, 400, size=40), faint=True) for _ in range(2)]
+    pages = [
+        page_of([span("The body of the page. " * 3, 50, 410), stamp], [], number)
+        for number, stamp in enumerate(stamps, start=1)
+    ]
+    assert furniture(pages) == {id(stamp): "watermark" for stamp in stamps}
 
 
 def test_lines_of_a_table_of_contents_are_recognised() -> None:
@@ -76,6 +128,13 @@ def test_lines_of_a_table_of_contents_are_recognised() -> None:
     assert [id(item) in contents_lines([page]) for item in page] == [True, True, True, False]
 
 
+def test_figures_that_fall_in_even_steps_are_the_scale_of_a_chart() -> None:
+    page = [line(text, 100 + 20 * row) for row, text in enumerate(("Sales", "60%", "40%", "20%", "0%", "2021  2022"))]
+    assert [id(item) in chart_scales([page]) for item in page] == [False, True, True, True, True, False]
+    years = [line(str(year), 100 + 20 * row) for row, year in enumerate((2019, 2020, 2021, 2022))]
+    assert chart_scales([years]) == {}
+
+
 def test_size_then_numbering_decide_the_level() -> None:
     paragraphs = [
         paragraph("年度报告", 18),
@@ -86,12 +145,12 @@ def test_size_then_numbering_decide_the_level() -> None:
         paragraph("正文" * 60),
         paragraph("第二章 财务", 14),
     ]
-    assert heading_levels(paragraphs, []) == {0: 1, 1: 2, 2: 3, 4: 4, 6: 2}
+    assert heading_levels(paragraphs, [], BODY) == {0: 1, 1: 2, 2: 3, 4: 4, 6: 2}
 
 
 def test_bookmarks_decide_where_there_are_some() -> None:
     paragraphs = [paragraph("Report", 20), paragraph("Scope", 12), paragraph("text " * 60), paragraph("Method", 12)]
-    assert heading_levels(paragraphs, [Bookmark("Scope", 1, 1)]) == {0: 1, 1: 1, 3: 1}
+    assert heading_levels(paragraphs, [Bookmark("Scope", 1, 1)], BODY) == {0: 1, 1: 1, 3: 1}
 
 
 def test_sentences_and_captions_are_no_headings() -> None:
@@ -101,7 +160,7 @@ def test_sentences_and_captions_are_no_headings() -> None:
         paragraph("表 3 分机构贷款", bold=True),
         paragraph("公司应当遵守规定。", 14),
     ]
-    assert heading_levels(paragraphs, []) == {}
+    assert heading_levels(paragraphs, [], BODY) == {}
 
 
 GRID = [
@@ -112,7 +171,7 @@ GRID = [
 
 def test_a_grid_with_open_sides_is_a_table() -> None:
     spans = [span("name", 60, 105), span("price", 160, 105), span("bolt", 60, 125), span("3.50", 160, 125)]
-    (table,), rest = take_tables(page_of([*spans, span("after", 60, 200)], GRID))
+    (table,), rest, _ = take_tables(page_of([*spans, span("after", 60, 200)], GRID))
     assert table.rows == (("name", "price"), ("bolt", "3.50"))
     assert table.has_header
     assert [item.text for item in rest] == ["after"]
@@ -120,7 +179,7 @@ def test_a_grid_with_open_sides_is_a_table() -> None:
 
 def test_a_span_over_two_cells_is_cut_at_the_rule() -> None:
     joined = span("left right", 120, 105, width=60)
-    (table,), _ = take_tables(page_of([joined, span("a", 60, 125), span("b", 160, 125)], GRID))
+    (table,), _, _ = take_tables(page_of([joined, span("a", 60, 125), span("b", 160, 125)], GRID))
     assert table.rows[0] == ("left", "right")
 
 
@@ -129,13 +188,13 @@ def test_rows_without_rules_between_them_are_told_by_their_lines() -> None:
     spans = [span("name", 60, 105), span("price", 160, 105)]
     for row, (name, price) in enumerate([("bolt", "3.50"), ("nut", "1.20"), ("gear", "9.00")]):
         spans += [span(name, 60, 125 + 18 * row), span(price, 160, 125 + 18 * row)]
-    (table,), _ = take_tables(page_of(spans, rules))
+    (table,), _, _ = take_tables(page_of(spans, rules))
     assert table.rows == (("name", "price"), ("bolt", "3.50"), ("nut", "1.20"), ("gear", "9.00"))
 
 
 def test_a_drawing_that_words_cross_is_no_table() -> None:
     spans = [span("a long line of text across the drawing", 10, 105 + 20 * row) for row in range(2)]
-    tables, rest = take_tables(page_of(spans, GRID))
+    tables, rest, _ = take_tables(page_of(spans, GRID))
     assert tables == []
     assert len(rest) == 2
 
@@ -143,5 +202,11 @@ def test_a_drawing_that_words_cross_is_no_table() -> None:
 def test_frames_inside_cells_do_not_make_columns() -> None:
     doubled = [*GRID, Rule(155, 100, 155, 140), Rule(145, 100, 145, 140)]
     spans = [span("name", 60, 105), span("price", 160, 105), span("bolt", 60, 125), span("3.50", 160, 125)]
-    (table,), _ = take_tables(page_of(spans, [replace(rule) for rule in doubled]))
+    (table,), _, _ = take_tables(page_of(spans, [replace(rule) for rule in doubled]))
     assert table.rows == (("name", "price"), ("bolt", "3.50"))
+
+
+def test_a_footnote_is_called_what_other_formats_call_it() -> None:
+    body = [span("The body of the page goes on from line to line and", 50, 100 + 12 * index) for index in range(20)]
+    elements, _ = structure([page_of([*body, span("1 Of the year before.", 50, 700, size=8)], [])])
+    assert [element.category for element in elements] == ["NarrativeText", "Footnote"]

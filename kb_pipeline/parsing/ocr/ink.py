@@ -1,0 +1,160 @@
+"""What the ink of a crop tells about its letters: their size, their baseline and how bold they are.
+
+Boxes of a detector are as high as it pleases; font sizes that tell headings from text have to be measured.
+The height of the ink is compared with what the letters of the text that was read there would take.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from dataclasses import dataclass
+
+import numpy as np
+
+from kb_pipeline.parsing.ocr.engine import Image, Recognized
+
+_MEASURED_HEIGHT = 64  # pixels to which a crop is scaled before its strokes are measured
+_SPECK = 10  # pixels; a dot of an i has more
+_RULE_SHARE = 0.85  # of the width of a crop: something flat and that long is a rule
+_EDGE = 4  # pixels; the margin around letters is wider
+_EDGE_SHARE = 0.3  # of the height: something at the upper or lower edge that is lower belongs to another line
+_BLEED = 1.3  # pixels of the crop: ink that blur adds above and below
+_PIECE = 10  # characters that are measured together
+_PIECE_MARGIN = 0.2  # of the height of a crop, beside the middles of the first and the last letter
+_FEWEST_FOR_PITCH = 3  # neighbouring ideographs that tell their distance
+_PITCH_TOLERANCE = 0.22  # between the em by pitch and by height; more, and the letters are spaced out
+
+# Heights above and below the baseline in ems, as usual in text fonts.
+_X_HEIGHT, _T_HEIGHT, _CAP_HEIGHT, _ASCENDER, _TALL_HEIGHT = 0.49, 0.64, 0.695, 0.715, 0.75
+_COMMA_DESCENT, _DESCENT = 0.14, 0.21
+_IDEOGRAPH_ABOVE, _IDEOGRAPH_BELOW = 0.82, 0.09
+_CAPITALS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!?&%$#@/|")
+_ASCENDERS = frozenset("bdfhijkl\"'")
+_DESCENDERS = frozenset("gjpqyQ")
+_COMMAS = frozenset(",;")
+_TALL = frozenset("()[]{}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """The letters of a crop. `em`, `left`, `right`, `baseline`: pixels of the crop; `stroke`: ems.
+
+    `is_cjk`: the text holds ideographs, kana or hangul, whose strokes are thinner than those of Latin letters.
+    """
+
+    em: float
+    left: float
+    right: float
+    baseline: float
+    stroke: float
+    is_cjk: bool
+
+
+def measure(image: Image, found: Recognized) -> Ink:
+    """Measure the letters of `found` in the crop it was read from."""
+    import cv2
+
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
+    factor = _MEASURED_HEIGHT / grey.shape[0]
+    width = max(1, round(grey.shape[1] * factor))
+    scaled = cv2.resize(grey, (width, _MEASURED_HEIGHT), interpolation=cv2.INTER_CUBIC)
+    letters = _letters(_ink_mask(np.asarray(scaled, np.uint8)))
+    left, right = _extent(np.asarray(letters.any(axis=0)))
+    is_cjk = any(map(is_ideograph, found.text))
+    measures = [_measure_piece(letters, piece, bleed=_BLEED * factor) for piece in _pieces(found)]
+    em = statistics.median(em for em, _ in measures)
+    baseline = statistics.median(baseline for _, baseline in measures)
+    pitch = _pitch(found, width)
+    if pitch is not None and abs(pitch - em) <= _PITCH_TOLERANCE * em:
+        em = pitch
+    inside = cv2.distanceTransform(letters.astype(np.uint8), cv2.DIST_L2, 3)[letters]
+    stroke = 4 * float(inside.mean()) / em if inside.size else 0.0
+    return Ink(em / factor, left / factor, right / factor, baseline / factor, stroke, is_cjk)
+
+
+def is_ideograph(character: str) -> bool:
+    """Whether it fills a square: an ideograph, kana or hangul; punctuation does not."""
+    return "\u3041" <= character <= "\u30ff" or "\u3400" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7a3"
+
+
+def _ink_mask(grey: np.ndarray) -> np.ndarray:
+    """True where there is ink: the smaller part of the crop, dark on light or light on dark."""
+    import cv2
+
+    _, binary = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    mask = np.asarray(binary > 0)
+    return ~mask if mask.mean() > 0.5 else mask
+
+
+def _letters(mask: np.ndarray) -> np.ndarray:
+    """The mask without specks, rules, and what reaches in from the lines above and below."""
+    import cv2
+
+    height, width = mask.shape
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    tops, heights = stats[:, cv2.CC_STAT_TOP], stats[:, cv2.CC_STAT_HEIGHT]
+    speck = stats[:, cv2.CC_STAT_AREA] < _SPECK
+    rule = (stats[:, cv2.CC_STAT_WIDTH] > _RULE_SHARE * width) & (heights < _EDGE_SHARE * height)
+    at_edge = (tops <= _EDGE) | (tops + heights >= height - _EDGE)
+    unwanted = speck | rule | (at_edge & (heights < _EDGE_SHARE * height))
+    unwanted[0] = True  # the background
+    if unwanted.all() or count < 2:
+        return mask
+    return np.asarray(~unwanted[labels])
+
+
+def _extent(inked: np.ndarray) -> tuple[int, int]:
+    """The first and the one after the last row or column with ink; all where there is none."""
+    found = np.flatnonzero(inked)
+    return (int(found[0]), int(found[-1]) + 1) if len(found) else (0, len(inked))
+
+
+def _pieces(found: Recognized) -> list[Recognized]:
+    """A line in pieces of some letters, so that one that is not quite level is measured where it is."""
+    count = max(1, len(found.text) // _PIECE)
+    ends = [len(found.text) * number // count for number in range(count + 1)]
+    return [
+        Recognized(found.text[start:end], found.confidence, found.centres[start:end])
+        for start, end in itertools.pairwise(ends)
+    ]
+
+
+def _measure_piece(letters: np.ndarray, piece: Recognized, *, bleed: float) -> tuple[float, float]:
+    """The em and the baseline of a piece of a line. `bleed`: pixels by which blur makes letters higher."""
+    height, width = letters.shape
+    half = _PIECE_MARGIN * height / width
+    left, right = (piece.centres[0] - half) * width, (piece.centres[-1] + half) * width
+    columns = letters[:, max(0, round(left)) : max(1, round(right))]
+    top, bottom = _extent(np.asarray(columns.any(axis=1)))
+    above, below = _reach(piece.text)
+    if any(map(is_ideograph, piece.text)):
+        above, below = max(_IDEOGRAPH_ABOVE, above), max(_IDEOGRAPH_BELOW, below)
+    em = max(bottom - top - bleed, 1.0) / (above + below)
+    return em, bottom - bleed / 2 - below * em
+
+
+def _reach(text: str) -> tuple[float, float]:
+    """How far the Latin letters of a text reach above and below the baseline, ems."""
+    letters = frozenset(text)
+    if letters & _TALL:
+        return _TALL_HEIGHT, _DESCENT
+    heights = ((_ASCENDERS, _ASCENDER), (_CAPITALS, _CAP_HEIGHT), (frozenset("t"), _T_HEIGHT))
+    above = next((height for kind, height in heights if letters & kind), _X_HEIGHT)
+    return above, _DESCENT if letters & _DESCENDERS else _COMMA_DESCENT if letters & _COMMAS else 0.0
+
+
+def _pitch(found: Recognized, width: int) -> float | None:
+    """The usual distance of neighbouring ideographs, pixels."""
+    runs = [
+        [found.centres[index] for index in indexes]
+        for ideograph, indexes in (
+            (key, list(group))
+            for key, group in itertools.groupby(range(len(found.text)), key=lambda i: is_ideograph(found.text[i]))
+        )
+        if ideograph
+    ]
+    pitches = [
+        (run[-1] - run[0]) * width / (len(run) - 1) for run in runs if len(run) >= _FEWEST_FOR_PITCH for _ in run
+    ]
+    return statistics.median(pitches) if pitches else None

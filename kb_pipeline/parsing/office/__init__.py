@@ -1,0 +1,1 @@
+"""Office documents: Word, Excel, PowerPoint and OpenDocument text, one reader a module."""

@@ -1,0 +1,75 @@
+"""Tables without a grid are found, and ordinary text is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kb_pipeline.parsing.pdf.aligned import aligned_tables
+from kb_pipeline.parsing.pdf.page import Rule, Span
+from kb_pipeline.parsing.pdf.tables import PageTable
+
+LEFTS = (50, 200, 350)
+
+
+def span(text: str, x0: float, top: float) -> Span:
+    step = 5.0
+    centres = tuple(x0 + step * (index + 0.5) for index in range(len(text)))
+    return Span(text, x0, top, x0 + step * len(text), top + 10, 10.0, bold=False, centres=centres, baseline=top + 8)
+
+
+def rows_of(texts: Sequence[Sequence[str]], pitch: float = 14) -> list[list[Span]]:
+    return [
+        [span(text, x, 100 + pitch * number) for x, text in zip(LEFTS, row, strict=False) if text]
+        for number, row in enumerate(texts)
+    ]
+
+
+def tables_in(texts: Sequence[Sequence[str]], rules: Sequence[Rule] = (), pitch: float = 14) -> list[PageTable]:
+    return [table for _, _, table in aligned_tables(rows_of(texts, pitch), rules)]
+
+
+def test_cells_below_each_other_are_a_table() -> None:
+    (table,) = tables_in([("Name", "Price", "Stock"), ("Bolt", "1.50", "20"), ("Nut", "0.20", "7"), ("Gear", "", "1")])
+    assert table.rows == (("Name", "Price", "Stock"), ("Bolt", "1.50", "20"), ("Nut", "0.20", "7"), ("Gear", "", "1"))
+
+
+def test_figures_at_the_right_edge_stand_below_the_name_at_the_left_edge() -> None:
+    rows = [
+        [span("Region", 50, 100), span("Sales", 200, 100)],
+        *([span(name, 50, top), span("9.1", 285, top)] for name, top in (("East", 114), ("West", 128), ("North", 142))),
+    ]
+    ((_, _, table),) = aligned_tables(rows, [])
+    assert table.rows == (("Region", "Sales"), ("East", "9.1"), ("West", "9.1"), ("North", "9.1"))
+
+
+def test_rows_between_horizontal_rules_need_less_evidence() -> None:
+    texts = [("Method", "Result"), ("Dense", "good")]
+    rules = [Rule(45, y, 300, y) for y in (98, 112, 130)]
+    (table,) = tables_in(texts, rules)
+    assert table.rows == (("Method", "Result"), ("Dense", "good"))
+    assert tables_in(texts) == []
+
+
+def test_the_lines_of_a_cell_are_joined() -> None:
+    rows = [
+        *rows_of([("Item", "Remarks", "Sum")]),
+        *([span("Bolt", 50, 130), span("made of steel", 200, 130), span("20", 350, 130)],),
+        [span("and zinc", 200, 141)],
+        *([span("Nut", 50, 160), span("made of brass", 200, 160), span("7", 350, 160)],),
+        *([span("Gear", 50, 190), span("none", 200, 190), span("1", 350, 190)],),
+    ]
+    ((_, _, table),) = aligned_tables(rows, [])
+    assert table.rows[1] == ("Bolt", "made of steel and zinc", "20")
+    assert len(table.rows) == 4
+
+
+def test_text_lists_forms_and_scales_are_no_tables() -> None:
+    sentence = "a sentence that goes on and on"
+    assert tables_in([(f"{sentence} here", f"{sentence} there")] * 8, pitch=12) == []
+    assert tables_in([(f"{n}.", "open the file and look at it") for n in range(1, 6)]) == []
+    assert tables_in([("Name:", "Li Wei"), ("Address:", "Hangzhou"), ("Telephone:", "571"), ("Mail:", "x")]) == []
+    assert tables_in([(str(tick), "legend") if tick == 80 else (str(tick), "5") for tick in (80, 60, 40, 20, 0)]) == []
+
+
+def test_a_table_of_contents_is_no_table() -> None:
+    assert tables_in([(f"Table {n}", f"Sales of {n} ........ {n}") for n in range(1, 7)]) == []
