@@ -1,48 +1,43 @@
 """Masking: no personal value gets past this module into anything that is stored.
 
-A `MaskingPolicy` says which entities are masked, a `Masker` applies it with the site's key. Presidio is
-imported when the first text that may hold something is masked; most texts are cleared by a cheap pattern
-first, which never changes the result. Masking masked text changes nothing.
+A `Masker` applies one policy with the site's key. Presidio and the detectors, with their patterns, are imported when
+the first text is masked. Masking masked text changes nothing.
+
+Terms
+  piece    a stretch of text that is masked: a paragraph, the text of a table cell.
+  lead     what stands before a piece and is only looked at: a line break, the header of a column. Pieces are
+           looked at joined, so that a label in one of them counts for the value in the next, and a value that
+           is split over two of them is found; its pseudonym then stands in the first.
 """
 
 from __future__ import annotations
 
-import html
+import hashlib
+import json
 import re
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from kb_pipeline.errors import SettingsError
 from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
-from kb_pipeline.privacy.detection import DETECTORS, trigger
-from kb_pipeline.privacy.pseudonyms import PSEUDONYM, key_id
+from kb_pipeline.parsing.tables import rows_to_text
+from kb_pipeline.privacy.detection import CELL, HIDDEN, fold
+from kb_pipeline.privacy.policy import MaskingPolicy, strictest
+from kb_pipeline.privacy.pseudonyms import PSEUDONYM, key_id, pseudonym
+from kb_pipeline.privacy.tables import Cells, column_groups, split_numbers, stands_alone
 
 if TYPE_CHECKING:
     from presidio_analyzer import RecognizerResult
-    from presidio_anonymizer.entities import RecognizerResult as PlacedResult
 
-DETECTION_VERSION = 1  # Raise when the same policy and key mask the same text differently.
-
-BATCH_RESULTS = 64  # the anonymizer's conflict resolution is quadratic in this
-BATCH_CHARACTERS = 20_000  # and its replacing copies the text once for each result
-
-_CELL = "\ue000"  # private use: never in a text that was cleaned, never part of a number
-_MARKUP = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class MaskingPolicy:
-    """Which entity types are replaced by pseudonyms. Raises SettingsError for an unknown one."""
-
-    entities: tuple[str, ...] = tuple(sorted(DETECTORS))
-    version: int = DETECTION_VERSION
-
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.entities) - set(DETECTORS))
-        if unknown:
-            raise SettingsError(f"Masking does not know {', '.join(unknown)}: use some of {', '.join(DETECTORS)}.")
+BATCH_NAMES = 400
+REACH_CHARACTERS = 60  # how far what stands beside a value can count
+BATCH_CHARACTERS = 20_000  # of neighbouring paragraphs that are looked at together
+# Masked text is looked at again, since what was uncovered may be a value; more passes change next to nothing.
+MOST_PASSES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +46,15 @@ class MaskedText:
 
     text: str
     counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`text[start:end]` is `entity`."""
+
+    entity: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -63,124 +67,368 @@ class Masker:
     @property
     def fingerprint_parts(self) -> tuple[Any, ...]:
         """What masked text depends on besides the text: for `settings.fingerprint`."""
-        return ("masking", self.policy.version, sorted(self.policy.entities), key_id(self.key))
+        return ("masking", self.policy.as_json(), key_id(self.key))
 
     def mask(self, text: str) -> MaskedText:
-        """`text` with every personal value replaced by its pseudonym."""
-        counts: Counter[str] = Counter()
-        if not self.policy.entities:
-            return MaskedText(text)
-        pattern = trigger(self.policy.entities)
-        # A second pass sees what the first one uncovered, for example a label that came within reach of
-        # a number: only a pass that finds nothing ends it, so masked text stays as it is.
-        while pattern.search(text):
-            results = self._analyse(text)
-            if not results:
-                break
-            counts.update(result.entity_type for result in results)
-            text = "".join(self._replace(piece, found) for piece, found in _batches(text, results))
-        return MaskedText(text, dict(counts))
+        """`text` with every personal value replaced as the policy says."""
+        lines = text.splitlines(keepends=True) or [text]
+        masked, counts = self._mask_pieces(lines, [""] * len(lines))
+        return MaskedText("".join(masked), dict(counts))
+
+    def findings(self, text: str) -> list[Finding]:
+        """Disjoint findings in text order, as the first look at `text` gives them."""
+        return [Finding(r.entity_type, r.start, r.end) for r in self._analyse(text)]
+
+    def mask_paths(self, paths: Sequence[str]) -> list[str]:
+        """Relative paths with the values in their names replaced.
+
+        Always by pseudonyms, and those of the spelling as it is, since two files must stay two.
+        """
+        names = list(dict.fromkeys(name for path in paths for name in path.split("/")))
+        masked: dict[str, str] = {}
+        for start in range(0, len(names), BATCH_NAMES):
+            batch = names[start : start + BATCH_NAMES]
+            stems, suffixes = zip(*map(_stem_and_suffix, batch), strict=True)
+            found, _ = self._mask_pieces(stems, [_APART] * len(stems), self._stand_in_name, _seen_name)
+            masked.update(zip(batch, map(str.__add__, found, suffixes), strict=True))
+        return ["/".join(masked[name] for name in path.split("/")) for path in paths]
+
+    def _stand_in_name(self, entity: str, value: str) -> str:
+        return pseudonym(entity, fold(value), self.key)
 
     def mask_html(self, markup: str) -> MaskedText:
         """An HTML table with its text and attributes masked; the markup stays as it is.
 
-        Each stretch of text between two tags is masked by itself, though labels in neighbouring cells are
-        seen. A number that inline tags cut in two is not found: parsers write cells without inline tags.
+        A value that inline tags, cells or the lines of a cell cut into pieces is found; labels in the cell
+        before and in the header of the column count.
         """
-        tags = _MARKUP.findall(markup)
-        joined = self.mask(_CELL.join(html.unescape(text) for text in _MARKUP.split(markup)))
-        attributes = self.mask(_CELL.join(tags))
-        counts = Counter(joined.counts)
-        counts.update(attributes.counts)
+        cells = Cells.of(markup)
+        counts: Counter[str] = Counter()
+        for context, group in split_numbers(cells):
+            self._mask_split_number(cells.texts, context, group, counts)
+        for header, column in column_groups(cells):
+            self._mask_amounts(cells.texts, header, column, counts)
+            leads = [f"{CELL}{header}：" for _ in column]
+            pieces, found = self._mask_pieces([cells.texts[index] for index in column], leads)
+            counts.update(found)
+            for index, piece in zip(column, pieces, strict=True):
+                cells.texts[index] = piece
+        texts, found = self._mask_pieces(cells.texts, cells.leads)
+        counts.update(found)
+        tags, found = self._mask_pieces(cells.tags, [CELL] * len(cells.tags))
+        counts.update(found)
         if not counts:
             return MaskedText(markup)
-        texts = [html.escape(text, quote=False) for text in joined.text.split(_CELL)]
-        tags = [PSEUDONYM.sub(lambda m: html.escape(m[0]), tag) for tag in attributes.text.split(_CELL)] if tags else []
-        pieces = [piece for pair in zip(texts, [*tags, ""], strict=True) for piece in pair]
-        return MaskedText("".join(pieces), dict(counts))
+        return MaskedText(cells.markup(texts, tags), dict(counts))
 
     def mask_document(self, document: CleanedDocument) -> CleanedDocument:
         """A document with all its texts masked: elements, headings, tables, metadata and what was dropped.
 
-        The counts are those of the elements' texts; repeated forms (table HTML, heading paths) are not
-        counted again.
+        The counts are those of the elements' texts; repeated forms (a table's plain text, heading paths) are
+        not counted again.
         """
         counts: Counter[str] = Counter(document.privacy_counts)
-        elements = []
-        for element in document.elements:
-            masked = self.mask(element.text)
-            counts.update(masked.counts)
-            elements.append(self._mask_element(element, masked.text))
-        dropped = tuple(DroppedText(d.reason, self.mask(d.text).text, d.page_number) for d in document.dropped)
+        texts = self._mask_paragraphs([element.text for element in document.elements], counts)
+        headings = {e.text: t for e, t in zip(document.elements, texts, strict=True) if e.category == "Title"}
+        elements = tuple(
+            self._mask_element(element, text, headings) for element, text in zip(document.elements, texts, strict=True)
+        )
+        dropped = self._mask_paragraphs([item.text for item in document.dropped], Counter())
         return replace(
             document,
-            elements=tuple(elements),
-            dropped=dropped,
+            elements=elements,
+            dropped=tuple(
+                DroppedText(item.reason, text, item.page_number)
+                for item, text in zip(document.dropped, dropped, strict=True)
+            ),
             privacy_counts=dict(counts),
             metadata=self._mask_values(document.metadata),
             warnings=tuple(self.mask(warning).text for warning in document.warnings),
         )
 
-    def _mask_element(self, element: Element, text: str) -> Element:
+    def _mask_paragraphs(self, texts: Sequence[str], counts: Counter[str]) -> list[str]:
+        """Neighbouring texts, some at a time."""
+        masked: list[str] = []
+        batch: list[str] = []
+        length = 0
+        for text in (*texts, None):
+            if batch and (text is None or length + len(text) > BATCH_CHARACTERS):
+                pieces, found = self._mask_pieces(batch, ["\n"] * len(batch))
+                counts.update(found)
+                masked += pieces
+                batch, length = [], 0
+            if text is not None:
+                batch.append(text)
+                length += len(text)
+        return masked
+
+    def _mask_element(self, element: Element, text: str, headings: Mapping[str, str]) -> Element:
+        markup = element.html
+        if markup is not None:
+            table = self.mask_html(markup)
+            if table.text != markup:
+                before, after = Cells.of(markup), Cells.of(table.text)
+                as_rows = element.text == rows_to_text(before.rows)
+                # Headers of columns and split cells give away more than the plain text shows.
+                if as_rows or sum(table.counts.values()) > len(PSEUDONYM.findall(text)):
+                    text = rows_to_text(after.rows)
+            markup = table.text
         return replace(
             element,
             text=text,
-            section_path=tuple(self.mask(heading).text for heading in element.section_path),
-            html=None if element.html is None else self.mask_html(element.html).text,
+            section_path=tuple(headings.get(heading) or self.mask(heading).text for heading in element.section_path),
+            html=markup,
             metadata=self._mask_values(element.metadata),
         )
 
     def _mask_values(self, value: Any) -> Any:
-        """JSON-like data with its strings masked, keys included."""
-        if isinstance(value, str):
-            return self.mask(value).text
+        """JSON-like data with its texts, numbers and dates masked, keys included; a key is the label of its value."""
         if isinstance(value, Mapping):
-            return {self._mask_values(name): self._mask_values(item) for name, item in value.items()}
+            return {self._mask_values(name): self._mask_labelled(str(name), item) for name, item in value.items()}
         if isinstance(value, list | tuple):
             return type(value)(self._mask_values(item) for item in value)
-        return value
+        return self._mask_scalar(value, "")
+
+    def _mask_labelled(self, name: str, value: Any) -> Any:
+        if isinstance(value, Mapping | list | tuple):
+            return self._mask_values(value)
+        return self._mask_scalar(value, f"{name.capitalize()}: ")
+
+    def _mask_scalar(self, value: Any, lead: str) -> Any:
+        """A text masked; a number or date too, which stays what it is where nothing is found in it."""
+        if value is None or isinstance(value, bool):
+            return value
+        (text,), counts = self._mask_pieces([str(value)], [lead])
+        return text if counts or isinstance(value, str) else value
+
+    def _mask_pieces(
+        self,
+        pieces: Sequence[str],
+        leads: Sequence[str],
+        stand_in: Callable[[str, str], str] | None = None,
+        seen: Callable[[str], str] = str,
+    ) -> tuple[list[str], Counter[str]]:
+        """Each of `pieces` masked, looked at behind its lead and beside its neighbours.
+
+        `seen`: what of a piece is looked at, of equal length; `stand_in`: what replaces a value.
+        """
+        stand_in = stand_in or self._stand_in
+        counts: Counter[str] = Counter()
+        texts = list(pieces)
+        if not self.policy.masked or not any(texts):
+            return texts, counts
+        # What stands far from any change was looked at with the same surroundings before.
+        focus: Sequence[int] = range(len(texts))
+        surroundings: Sequence[int] = focus
+        for _ in range(MOST_PASSES):
+            changed = self._one_pass(texts, leads, (focus, surroundings), counts, stand_in, seen)
+            if not changed:
+                break
+            focus = _widened(changed, texts)
+            surroundings = _widened(focus, texts)
+        return texts, counts
+
+    def _one_pass(
+        self,
+        texts: list[str],
+        leads: Sequence[str],
+        places: tuple[Sequence[int], Sequence[int]],
+        counts: Counter[str],
+        stand_in: Callable[[str, str], str],
+        seen: Callable[[str], str],
+    ) -> list[int]:
+        """Look at some of `texts` and mask in place; returns which changed.
+
+        `places`: the indexes where values are replaced, and those that are looked at, in order.
+        """
+        focus, looked_at = places
+        parts = [texts[index] for index in looked_at]
+        gaps = [
+            leads[index] if not number or looked_at[number - 1] == index - 1 else _APART + leads[index]
+            for number, index in enumerate(looked_at)
+        ]
+        ends = list(accumulate(len(gap) + len(part) for gap, part in zip(gaps, parts, strict=True)))
+        joined = "".join(piece for pair in zip(gaps, map(seen, parts), strict=True) for piece in pair)
+        written = "".join(piece for pair in zip(gaps, parts, strict=True) for piece in pair)
+        wanted = set(focus)
+        found = [
+            (r.entity_type, r.start, r.end, stand_in(r.entity_type, written[r.start : r.end]))
+            for r in self._analyse(joined)
+            if (place := bisect_right(ends, r.start)) < len(parts) and looked_at[place] in wanted
+        ]
+        changed = _replace(parts, ends, found, counts)
+        for number in changed:
+            texts[looked_at[number]] = parts[number]
+        return [looked_at[number] for number in changed]
+
+    def _stand_in(self, entity: str, value: str) -> str:
+        from kb_pipeline.privacy.operators import OPERATORS, REMOVED
+
+        return OPERATORS[self.policy.actions[entity]].operate(
+            value.replace(CELL, ""),
+            {"entity_type": entity, "canonical": canonical(entity, value), "key": self.key, "new_value": REMOVED},
+        )
+
+    def _mask_amounts(self, texts: list[str], header: str, column: Sequence[int], counts: Counter[str]) -> None:
+        """The bare numbers below a header that names their currency, as in 金额（万元）."""
+        from kb_pipeline.privacy.detectors.amounts import is_number, unit_of_column
+
+        unit = unit_of_column(header)
+        if unit is None or self.policy.actions["AMOUNT"] == "keep":
+            return
+        for index in column:
+            if is_number(texts[index]):
+                number = texts[index].strip().strip("()-")
+                texts[index] = self._stand_in("AMOUNT", f"{number}{unit}" if unit[0] not in "$¥€£" else unit + number)
+                counts["AMOUNT"] += 1
+
+    def _mask_split_number(self, texts: list[str], context: str, cells: Sequence[int], counts: Counter[str]) -> None:
+        """A number that is written over several cells of a row goes into the first of them."""
+        parts = [texts[index].strip() for index in cells]
+        number = "".join(parts)
+        lead = f"{context}："
+        found = [r for r in self._analyse(lead + number) if (r.start, r.end) == (len(lead), len(lead + number))]
+        entity = found[0].entity_type if found else None
+        sure = entity in _CHECKSUMMED or stands_alone(parts) or _NUMBER_LABEL.search(context)
+        if entity is not None and sure:
+            counts[entity] += 1
+            texts[cells[0]] = self._stand_in(entity, number)
+            for index in cells[1:]:
+                texts[index] = ""
 
     def _analyse(self, text: str) -> list[RecognizerResult]:
         """Disjoint results in text order; of two that overlap the more certain, then the longer one."""
-        from kb_pipeline.privacy.recognizers import LANGUAGE, analyzer_engine
+        from kb_pipeline.privacy.recognizers import recognized
 
-        engine = analyzer_engine(tuple(sorted(self.policy.entities)))
-        results = engine.analyze(text, language=LANGUAGE, entities=list(self.policy.entities))
+        policy = self.policy
+        results = recognized(text, policy.masked, policy.terms, policy.ner_model)
+        allowed = self._allowed(text) if results else []
         kept: list[RecognizerResult] = []
         for result in sorted(results, key=lambda r: (r.start, -r.score, -r.end)):
+            if allowed and _inside(result, allowed):
+                continue
             if not kept or result.start >= kept[-1].end:
                 kept.append(result)
             elif (result.score, result.end - result.start) > (kept[-1].score, kept[-1].end - kept[-1].start):
                 kept[-1] = result
         return kept
 
-    def _replace(self, text: str, results: list[PlacedResult]) -> str:
-        if not results:
-            return text
-        from presidio_anonymizer.entities import OperatorConfig
-
-        from kb_pipeline.privacy.recognizers import PseudonymOperator, anonymizer_engine
-
-        operators = {"DEFAULT": OperatorConfig(PseudonymOperator.NAME, {"key": self.key})}
-        # Two phone numbers with a blank between them are two phone numbers.
-        outcome = anonymizer_engine().anonymize(text, results, operators, merge_entities_with_spaces=False)
-        return str(outcome.text)
+    def _allowed(self, text: str) -> list[tuple[int, int]]:
+        pattern = self.policy.terms.allow_pattern
+        return [match.span() for match in pattern.finditer(fold(text))] if pattern else []
 
 
-def _batches(text: str, results: list[RecognizerResult]) -> Iterator[tuple[str, list[PlacedResult]]]:
-    """Consecutive pieces of `text` that cut no result, each with its few results, positions from the piece."""
-    start = 0
-    batch: list[RecognizerResult] = []
-    for result in results:
-        if batch and (len(batch) == BATCH_RESULTS or result.end - start > BATCH_CHARACTERS):
-            end = batch[-1].end
-            yield text[start:end], _shifted(batch, start)
-            start, batch = end, []
-        batch.append(result)
-    yield text[start:], _shifted(batch, start)
+def _replace(
+    texts: list[str],
+    ends: Sequence[int],
+    found: Iterable[tuple[str, int, int, str]],
+    counts: Counter[str],
+) -> list[int]:
+    """Put what stands for each value into the piece where it starts; returns which pieces changed."""
+    cuts: dict[int, list[tuple[int, int, str]]] = {}
+    for entity, value_start, value_end, replacement in found:
+        index = bisect_right(ends, value_start)
+        first = True
+        while index < len(texts) and (begin := ends[index] - len(texts[index])) < value_end:
+            start, end = max(value_start, begin) - begin, min(value_end, ends[index]) - begin
+            if start < end:
+                counts[entity] += first
+                cuts.setdefault(index, []).append((start, end, replacement if first else ""))
+                first = False
+            index += 1
+    changed = []
+    for index, places in cuts.items():
+        text, parts, done = texts[index], [], 0
+        for start, end, replacement in places:
+            parts += [text[done:start], replacement]
+            done = end
+        texts[index] = "".join((*parts, text[done:]))
+        if texts[index] != text:
+            changed.append(index)
+    return sorted(changed)
 
 
-def _shifted(results: list[RecognizerResult], offset: int) -> list[PlacedResult]:
-    from presidio_anonymizer.entities import RecognizerResult as PlacedResult
+def _widened(indexes: Sequence[int], texts: Sequence[str]) -> list[int]:
+    """`indexes` and those around them, as far as any label or pattern reaches."""
+    found = set(indexes)
+    for index in indexes:
+        for step in (-1, 1):
+            reached, place = 0, index + step
+            while 0 <= place < len(texts) and reached < REACH_CHARACTERS:
+                found.add(place)
+                reached += len(texts[place]) + 1
+                place += step
+    return sorted(found)
 
-    return [PlacedResult(r.entity_type, r.start - offset, r.end - offset, r.score) for r in results]
+
+# Between two names: longer than any label reaches, so that what is found in a name depends on nothing else.
+_APART = "\n" + HIDDEN * 48 + "\n"
+_NAME_SEPARATORS = str.maketrans("_+", "  ")
+
+
+def _seen_name(stem: str) -> str:
+    return stem.translate(_NAME_SEPARATORS)
+
+
+def _stem_and_suffix(name: str) -> tuple[str, str]:
+    stem, dot, suffix = name.rpartition(".")
+    return (stem, dot + suffix) if stem and suffix.isalnum() else (name, "")
+
+
+_CHECKSUMMED = frozenset({"CN_RESIDENT_ID", "CN_USCC"})  # of figures in a table, one in 10,000 would pass
+_NUMBER_LABEL = re.compile(r"电话|手机|联系|传真|卡号|[账帐][号户]|phone|mobile|tel|card|account", re.IGNORECASE)
+
+
+def canonical(entity: str, value: str) -> str:
+    """What all spellings of a value have in common."""
+    from kb_pipeline.privacy.detectors.catalogue import DETECTORS
+
+    value = value.replace(CELL, "")
+    if entity in DETECTORS:
+        return DETECTORS[entity].normalise(value)
+    return " ".join(fold(value).split()).lower()
+
+
+def _inside(result: RecognizerResult, allowed: Sequence[tuple[int, int]]) -> bool:
+    place = bisect_right(allowed, (result.start, result.end + len(allowed) + (1 << 60))) - 1
+    return place >= 0 and allowed[place][1] >= result.end
+
+
+@dataclass(frozen=True)
+class Maskers:
+    """The maskers of a site: one for each collection that has a policy of its own, and one for the others."""
+
+    default: Masker
+    collections: Mapping[str, Masker] = field(default_factory=dict)
+
+    def of(self, collection: str) -> Masker:
+        return self.collections.get(collection, self.default)
+
+    @property
+    def distinct(self) -> tuple[Masker, ...]:
+        """Each masker once."""
+        return _distinct((self.default, *self.collections.values()))
+
+    @cached_property
+    def strictest(self) -> Masker:
+        """Hides whatever any policy hides: for what belongs to no collection, such as logs."""
+        return self.among(())[0]
+
+    def among(self, collections: Iterable[str]) -> tuple[Masker, ...]:
+        """The distinct maskers of `collections`, none named meaning all; first one that hides what any of them does."""
+        maskers = _distinct([self.of(name) for name in collections]) or self.distinct
+        if len(maskers) == 1:
+            return maskers
+        whole = replace(self.default, policy=strictest([masker.policy for masker in maskers]))
+        return _distinct((whole, *maskers))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with any of the policies, and with the key."""
+        parts = {name: masker.fingerprint_parts for name, masker in (("", self.default), *self.collections.items())}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _distinct(maskers: Iterable[Masker]) -> tuple[Masker, ...]:
+    by_policy = {json.dumps(masker.policy.as_json(), sort_keys=True): masker for masker in maskers}
+    return tuple(by_policy.values())

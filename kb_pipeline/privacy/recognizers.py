@@ -1,17 +1,24 @@
-"""The detectors as Presidio recognizers, and pseudonyms as a Presidio operator.
+"""The detectors as Presidio recognizers, Presidio's own ones for English, and an optional model for names.
 
-Presidio's engines run without a language model (NoOpNlpEngine): nothing is downloaded. One language code
+Presidio's engine runs without a language model (NoOpNlpEngine): nothing is downloaded. One language code
 stands for all text, since the recognizers look at characters and not at language. Importing this module
 imports Presidio (about two seconds, 115 MB): import it only where something is to be masked.
 """
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
+
+from kb_pipeline.errors import SettingsError
+from kb_pipeline.privacy.detection import CELL, Detector, Trigger, labelled, lowered, prepared, simplified
+from kb_pipeline.privacy.detectors.catalogue import DETECTORS
+from kb_pipeline.privacy.entities import DENIED
+from kb_pipeline.privacy.policy import SiteTerms
 
 
 @contextmanager
@@ -29,15 +36,53 @@ def _hidden(*modules: str) -> Iterator[None]:
 # Presidio and spaCy import these when they are installed, use them for models that are not used here, and
 # do without them when they are not: five more seconds and 300 MB in every parser process.
 with _hidden("torch", "transformers", "stanza", "gliner", "flair"):
-    from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
+    from presidio_analyzer import (
+        AnalyzerEngine,
+        EntityRecognizer,
+        PatternRecognizer,
+        RecognizerRegistry,
+        RecognizerResult,
+    )
+    from presidio_analyzer import predefined_recognizers as predefined
+    from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
     from presidio_analyzer.nlp_engine import NlpArtifacts, NoOpNlpEngine
-    from presidio_anonymizer import AnonymizerEngine
-    from presidio_anonymizer.operators import Operator, OperatorType
-
-from kb_pipeline.privacy.detection import DETECTORS, Detector  # noqa: E402
-from kb_pipeline.privacy.pseudonyms import pseudonym  # noqa: E402
 
 LANGUAGE = "zh"
+
+# Presidio's recognizers for English that no detector of ours covers. Without one of the words shortly before the value
+# each would match any number of the right length. Words are sought in lower case, first in the whole text.
+_PREDEFINED: dict[str, tuple[Callable[..., PatternRecognizer], Trigger, str]] = {
+    "CRYPTO": (
+        predefined.CryptoRecognizer,
+        Trigger(("bc1",), re.compile("[13][a-z1-9]{25}", re.IGNORECASE)),
+        "[13][a-z1-9]{25}|bc1",
+    ),
+    "US_ITIN": (predefined.UsItinRecognizer, Trigger(("itin", "taxpayer")), r"itin|taxpayer"),
+    "US_DRIVER_LICENSE": (
+        predefined.UsLicenseRecognizer,
+        Trigger(("driver", "driving", "dl")),
+        r"driver'?s? ?licen[cs]e|driving ?licen[cs]e|(?<![a-z])dl ?(?:no|number|#)",
+    ),
+    "US_BANK_NUMBER": (
+        predefined.UsBankRecognizer,
+        Trigger(("checking account", "savings account", "bank account", "account n")),
+        r"(?:checking|savings|bank) account|account (?:number|no)",
+    ),
+    "UK_NHS": (predefined.NhsRecognizer, Trigger(("nhs",)), r"(?<![a-z])nhs(?![a-z])"),
+    "UK_NINO": (
+        predefined.UkNinoRecognizer,
+        Trigger(("national insurance", "nino", "ni n")),
+        r"national insurance|(?<![a-z])nino(?![a-z])|(?<![a-z])ni (?:no|number)",
+    ),
+    "MEDICAL_LICENSE": (
+        predefined.MedicalLicenseRecognizer,
+        Trigger(("medical licen", "dea")),
+        r"medical licen[cs]e|(?<![a-z])dea(?![a-z])",
+    ),
+}
+_CHECKSUMMED = frozenset({"CRYPTO"})  # a valid checksum counts like a word
+_CONTEXT_WINDOW = 40  # characters before a value
+_CONTEXT_SCORE = 0.55
 
 
 class DetectorRecognizer(EntityRecognizer):
@@ -56,46 +101,151 @@ class DetectorRecognizer(EntityRecognizer):
         entities: list[str],  # noqa: ARG002 (Presidio's signature)
         nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
     ) -> list[RecognizerResult]:
+        seen = simplified(prepared(text))
+        if not self.detector.trigger.fires(seen):
+            return []
         return [
             RecognizerResult(self.detector.entity, span.start, span.end, span.score)
-            for span in self.detector.find(text)
+            for span in self.detector.find(seen)
         ]
 
 
-class PseudonymOperator(Operator):
-    """Replaces a value by its pseudonym; the parameter `key` is the site's key."""
+class ContextRecognizer(EntityRecognizer):
+    """One of Presidio's predefined recognizers, believed where a word before the value says so."""
 
-    NAME = "pseudonym"
+    def __init__(self, entity: str) -> None:
+        self.entity = entity
+        recognizer, self.trigger, words = _PREDEFINED[entity]
+        self.words = re.compile(f"(?P<yes>{words})")
+        self.inner = recognizer(supported_language=LANGUAGE)
+        super().__init__([entity], name=f"{entity}_recognizer", supported_language=LANGUAGE)
 
-    def operate(self, text: str, params: dict[str, Any] | None = None) -> str:
-        if params is None:
-            raise ValueError("The pseudonym operator needs a key: pass OperatorConfig parameters.")
-        return pseudonym(params["entity_type"], text, params["key"])
+    def load(self) -> None:
+        """Nothing to load."""
 
-    def validate(self, params: dict[str, Any] | None = None) -> None:
-        if not params or not isinstance(params.get("key"), bytes):
-            raise ValueError("The pseudonym operator needs a key: pass OperatorConfig('pseudonym', {'key': ...}).")
+    def analyze(
+        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
+    ) -> list[RecognizerResult]:
+        seen = prepared(text)
+        if not self.trigger.fires(seen) or not self.words.search(lowered(seen)):
+            return []
+        found = self.inner.analyze(seen, entities, nlp_artifacts) or []
+        return [
+            RecognizerResult(self.entity, result.start, result.end, _CONTEXT_SCORE)
+            for result in found
+            if (self.entity in _CHECKSUMMED and result.score == 1.0)
+            or labelled(lowered(seen), result.start, self.words, _CONTEXT_WINDOW)
+        ]
 
-    def operator_name(self) -> str:
-        return self.NAME
 
-    def operator_type(self) -> OperatorType:
-        return OperatorType.Anonymize
+class DenyRecognizer(EntityRecognizer):
+    """What the site's deny list names."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self.pattern = pattern
+        super().__init__([DENIED], name="deny_list", supported_language=LANGUAGE)
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def analyze(
+        self,
+        text: str,
+        entities: list[str],  # noqa: ARG002
+        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
+    ) -> list[RecognizerResult]:
+        found = self.pattern.finditer(prepared(text))
+        return [RecognizerResult(DENIED, m.start(), m.end(), 1.0) for m in found if m.end() > m.start()]
 
 
-@lru_cache(maxsize=8)
-def analyzer_engine(entities: tuple[str, ...]) -> AnalyzerEngine:
-    """An engine that knows the detectors of `entities` and nothing else."""
+class ModelRecognizer(EntityRecognizer):
+    """Names found by a spaCy model, for those that no word beside them gives away."""
+
+    LABELS = frozenset({"PERSON", "PER"})
+    LONGEST = 20_000  # characters given to the model at once
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        super().__init__(["PERSON"], name=f"{model}_recognizer", supported_language=LANGUAGE)
+
+    def load(self) -> None:
+        """Load the model. Raises SettingsError when it is not installed."""
+        import spacy
+
+        try:
+            self.nlp = spacy.load(self.model)
+        except OSError:
+            raise SettingsError(
+                f"The NER model {self.model} is not installed; install the spaCy package of that name, or take "
+                "privacy.ner_model out of the settings."
+            ) from None
+
+    def analyze(
+        self,
+        text: str,
+        entities: list[str],  # noqa: ARG002
+        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
+    ) -> list[RecognizerResult]:
+        seen = prepared(text)
+        results = []
+        for start in range(0, len(seen), self.LONGEST):
+            entities_found = self.nlp(seen[start : start + self.LONGEST].replace(CELL, " ")).ents
+            results += [
+                RecognizerResult("PERSON", start + found.start_char, start + found.end_char, 0.5)
+                for found in entities_found
+                if found.label_ in self.LABELS
+            ]
+        return results
+
+
+class ResultsAsTheyAre(ContextAwareEnhancer):
+    """Presidio's own enhancer copies all results, and without a tokenizer raises no score."""
+
+    def enhance_using_context(
+        self,
+        text: str,  # noqa: ARG002
+        raw_results: list[RecognizerResult],
+        nlp_artifacts: NlpArtifacts,  # noqa: ARG002
+        recognizers: list[EntityRecognizer],  # noqa: ARG002
+        context: list[str] | None = None,  # noqa: ARG002
+    ) -> list[RecognizerResult]:
+        return raw_results
+
+
+@lru_cache(maxsize=16)
+def analyzer_engine(entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None) -> AnalyzerEngine:
+    """An engine that knows the recognizers of `entities` and nothing else."""
+    recognizers: list[EntityRecognizer] = [
+        DetectorRecognizer(DETECTORS[name]) for name in entities if name in DETECTORS
+    ]
+    recognizers += [ContextRecognizer(name) for name in entities if name in _PREDEFINED]
+    denied = terms.deny_pattern
+    if denied is not None and DENIED in entities:
+        recognizers.append(DenyRecognizer(denied))
+    if ner_model is not None and "PERSON" in entities:
+        recognizers.append(ModelRecognizer(ner_model))
     nlp_engine = NoOpNlpEngine([{"lang_code": LANGUAGE, "model_name": ""}])
     nlp_engine.load()
-    registry = RecognizerRegistry(
-        recognizers=[DetectorRecognizer(DETECTORS[entity]) for entity in entities], supported_languages=[LANGUAGE]
+    registry = RecognizerRegistry(recognizers=recognizers, supported_languages=[LANGUAGE])
+    return AnalyzerEngine(
+        registry=registry,
+        nlp_engine=nlp_engine,
+        supported_languages=[LANGUAGE],
+        context_aware_enhancer=ResultsAsTheyAre(0, 0, 0, 0),
     )
-    return AnalyzerEngine(registry=registry, nlp_engine=nlp_engine, supported_languages=[LANGUAGE])
 
 
-@lru_cache(maxsize=1)
-def anonymizer_engine() -> AnonymizerEngine:
-    engine = AnonymizerEngine()  # type: ignore[no-untyped-call]
-    engine.add_anonymizer(PseudonymOperator)
-    return engine
+def recognized(text: str, entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None) -> list[Any]:
+    """Presidio's results for `text`."""
+    engine = analyzer_engine(entities, terms, ner_model)
+    found_by = _supported(engine)
+    if not found_by:
+        return []
+    # Asked to drop the explanations, which there are none of, Presidio copies every result.
+    return engine.analyze(text, language=LANGUAGE, entities=found_by, return_decision_process=True)
+
+
+@lru_cache(maxsize=16)
+def _supported(engine: AnalyzerEngine) -> list[str]:
+    """The entities that some recognizer of `engine` finds; Presidio warns about each other one."""
+    return [entity for recognizer in engine.registry.recognizers for entity in recognizer.supported_entities]

@@ -1,0 +1,1 @@
+"""One module for each family of personal data; `catalogue` holds them all."""

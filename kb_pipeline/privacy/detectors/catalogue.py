@@ -1,0 +1,15 @@
+"""All detectors by their entity, in the order in which they are shown."""
+
+from __future__ import annotations
+
+from kb_pipeline.privacy.detection import Detector
+from kb_pipeline.privacy.detectors.amounts import AMOUNT
+from kb_pipeline.privacy.detectors.cards import CARDS
+from kb_pipeline.privacy.detectors.identifiers import IDENTIFIERS
+from kb_pipeline.privacy.detectors.network import NETWORK
+from kb_pipeline.privacy.detectors.people import PEOPLE
+from kb_pipeline.privacy.detectors.phones import PHONES
+
+DETECTORS: dict[str, Detector] = {
+    detector.entity: detector for detector in (*IDENTIFIERS, *PHONES, *CARDS, *NETWORK, *PEOPLE, AMOUNT)
+}
