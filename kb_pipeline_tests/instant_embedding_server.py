@@ -8,11 +8,12 @@ of its own, so that it is never what a test or benchmark waits for:
         server.inject("503", "reset")      # the next two embedding requests get these
         server.kill(); server.start()      # the same port again
 
-Faults: "503" (with Retry-After: 0), "503-slow" (Retry-After: 1), "500", "429", "reset" (before any
+Faults: "none", "503" (with Retry-After: 0), "503-slow" (Retry-After: 1), "500", "429", "reset" (before any
 answer), "reset-mid-body", "truncated-json", "hang" (never answers), "wrong-count", "shuffled",
-"wrong-index", "wrong-dimension", "nan", "zeros", "401". A text that holds the marker `REJECT_MARKER` is
-refused with 400 for the whole batch, as SGLang refuses an over-long one; `POISON_MARKER` gives 500, and
-`NAN_MARKER` a vector of NaN for that text only.
+"wrong-index", "wrong-dimension", "nan", "zeros", "401", "trickle" (the answer comes a byte at a time, for
+hours), "other-model" (as if the server had been restarted with another one). A text that holds the marker
+`REJECT_MARKER` is refused with 400 for the whole batch, as SGLang refuses an over-long one; `POISON_MARKER`
+gives 500, and `NAN_MARKER` a vector of NaN for that text only.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ REJECT_MARKER = "⟦reject⟧"
 POISON_MARKER = "⟦poison⟧"
 NAN_MARKER = "⟦nan⟧"
 
+TRICKLE_SECONDS = 0.05  # between two bytes; below any timeout for a read
 SEGMENTS = 16  # a vector is this many prepared pieces, chosen by the bytes of the text's hash
 PIECES = 256
 
@@ -87,6 +89,8 @@ class _State:
     honour_base64: bool
     delay: float
     max_queued: int | None
+    owned_by: str = "sglang"
+    priorities: dict[int | None, int] = field(default_factory=dict)
     faults: deque[str] = field(default_factory=deque)
     active: int = 0
     active_requests: int = 0
@@ -148,9 +152,8 @@ def _answer(state: _State, texts: list[str], *, as_base64: bool, fault: str | No
     if fault == "wrong-index":
         parts = [parts[0]] * len(parts)
     tokens = sum(map(len, texts))
-    tail = orjson.dumps(
-        {"model": state.model_name, "object": "list", "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
-    )
+    model = "another" if fault == "other-model" else state.model_name
+    tail = orjson.dumps({"model": model, "object": "list", "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
     body = b'{"data":[' + b",".join(parts) + b"]," + tail[1:]
     return 200, body[: len(body) // 2] if fault == "truncated-json" else body
 
@@ -189,17 +192,19 @@ class _Connection(asyncio.Protocol):
         if path == "/health":
             return 200, b""
         if path == "/v1/models":
-            card = {"id": state.model_name, "object": "model", "created": 0, "owned_by": "instant"}
+            card = {"id": state.model_name, "object": "model", "created": 0, "owned_by": state.owned_by}
             return 200, orjson.dumps({"object": "list", "data": [card | {"max_model_len": state.context_length}]})
         if path == "/control" and method == "POST":
             for name, value in orjson.loads(body).items():
-                if name == "faults":
+                if name == "clear":
+                    state.faults.clear()
+                elif name == "faults":
                     state.faults.extend(value)
                 else:
                     setattr(state, name, value)
             return 200, b"{}"
         if path == "/control":
-            seen = ("requests", "texts", "statuses", "most_active_requests", "seconds_between_requests")
+            seen = ("requests", "texts", "statuses", "most_active_requests", "seconds_between_requests", "priorities")
             report = {name: getattr(state, name) for name in seen} | {"faults_left": len(state.faults)}
             return 200, orjson.dumps(report, option=orjson.OPT_NON_STR_KEYS)
         return 404, b'{"detail":"Not Found"}'
@@ -213,6 +218,11 @@ class _Connection(asyncio.Protocol):
             self._send(401, b'{"error":"Unauthorized"}')
             return
         call = orjson.loads(body)
+        priority = call.get("priority")
+        if priority is not None and state.owned_by != "sglang":
+            self._send(*_error(400, "Unrecognized request argument supplied: priority", "invalid_request_error"))
+            return
+        state.priorities[priority] = state.priorities.get(priority, 0) + 1
         texts = [call["input"]] if isinstance(call["input"], str) else call["input"]
         fault = state.faults.popleft() if state.faults else None
         if state.max_queued is not None and state.active + len(texts) > state.max_queued:
@@ -246,11 +256,20 @@ class _Connection(asyncio.Protocol):
             status, body = _answer(state, texts, as_base64=as_base64, fault=fault)
             if status == 200:
                 state.texts += len(texts)
+            if fault == "trickle":
+                self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body))
+                self._trickle(body)
+                return
             if fault == "reset-mid-body":
                 self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body[:20])
                 self._transport.abort()
                 return
             self._send(status, body)
+
+    def _trickle(self, body: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(body[:1])
+            asyncio.get_running_loop().call_later(TRICKLE_SECONDS, self._trickle, body[1:])
 
     def _send(self, status: int, body: bytes, extra: str = "") -> None:
         self._state.statuses[status] = self._state.statuses.get(status, 0) + 1
@@ -333,12 +352,17 @@ class InstantServer:
         """The next embedding requests get these faults, one each, in order."""
         self._control({"faults": faults})
 
+    def clear(self) -> None:
+        """Forget the faults that are left."""
+        self._control({"clear": True})
+
     def set(self, **state: Any) -> None:
-        """Change `delay` (seconds), `max_queued` (texts), `model_name`, `dimension` while it runs."""
+        """Change `delay` (seconds), `max_queued` (texts), `model_name`, `dimension` while it runs, or `owned_by`:
+        only SGLang's protocol knows priorities."""
         self._control(state)
 
     def seen(self) -> dict[str, Any]:
-        """Since the start: `requests texts statuses most_active_requests faults_left`, and
+        """Since the start: `requests texts statuses priorities most_active_requests faults_left`, and
         `seconds_between_requests`, the last two."""
         report: dict[str, Any] = httpx.get(self._control_url, timeout=10, trust_env=False).json()
         return report

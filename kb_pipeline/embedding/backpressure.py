@@ -4,6 +4,9 @@ Additive increase, multiplicative decrease: the limit grows by one for each roun
 halved when the server says that it is overloaded. It stops growing once answers take long, because
 from there on more requests only wait in the server's queue, where a search would have to wait too.
 When even one request at a time is refused, the requests themselves are made smaller.
+
+Requests begin small and double while their answers come soon, since a GPU takes in a second what keeps a
+laptop busy for minutes; where answers take too long, they are halved again, well before any times out.
 """
 
 from __future__ import annotations
@@ -12,6 +15,9 @@ from dataclasses import dataclass
 
 FIRST_LIMIT = 4
 LONG_ANSWER = 1.0  # seconds; above this the server is busy enough
+TOO_LONG_ANSWER = 4.0  # seconds; above this a request holds too much
+FIRST_TOKENS = 1024
+LEAST_TOKENS = 256
 FIRST_DELAY = 0.05  # seconds
 LONGEST_DELAY = 5.0  # seconds
 
@@ -20,12 +26,15 @@ LONGEST_DELAY = 5.0  # seconds
 class Backpressure:
     """All times are of one monotonic clock, in seconds.
 
-    `most_in_flight`: ceiling of `limit`. `most_texts`: ceiling of the texts in one request.
+    `most_in_flight`: ceiling of `limit`. `most_texts`: ceiling of the texts in one request. `ceiling_tokens`:
+    of `most_tokens`, which is that of the padded tokens in one request.
     `failures`: rounds of failures since the last success. `failing_since`: when the first was noticed.
     """
 
     most_in_flight: int
     most_texts: int
+    ceiling_tokens: int = FIRST_TOKENS
+    most_tokens: int = FIRST_TOKENS
     failures: int = 0
     failing_since: float | None = None
     paused_until: float = 0.0
@@ -37,14 +46,22 @@ class Backpressure:
         """How many requests may be in flight now; at least 1."""
         return int(min(self._limit, self.most_in_flight))
 
-    def succeeded(self, *, texts: int, seconds: float) -> None:
-        """A request of `texts` was answered after `seconds`."""
+    def answered(self) -> None:
+        """The server is well, whatever it said about one request."""
         self.failures = 0
         self.failing_since = None
+
+    def succeeded(self, *, texts: int, tokens: int, seconds: float) -> None:
+        """A request of `texts` with `tokens`, padding included, was answered after `seconds`."""
+        self.answered()
         if texts >= self.most_texts:
             self.most_texts += 1
         if seconds < LONG_ANSWER:
             self._limit = min(self.most_in_flight, self._limit + 1 / self._limit)
+            if 2 * tokens > self.most_tokens:
+                self.most_tokens = min(self.ceiling_tokens, 2 * self.most_tokens)
+        elif seconds > TOO_LONG_ANSWER:
+            self.most_tokens = min(self.most_tokens, max(LEAST_TOKENS, tokens // 2))
 
     def failed(
         self,

@@ -1,8 +1,11 @@
 """A sentence-transformers model on the CPU, and the queue in front of it.
 
 Texts of requests that arrive together are merged and computed in *batches* of similar length: on a
-CPU the cost of a batch is its padded size, and a lone text leaves the vector units idle. A request
-of one text (somebody is searching) goes ahead of requests of many (somebody is indexing).
+CPU the cost of a batch is its padded size, and a lone text leaves the vector units idle.
+
+An *urgent* request (somebody is searching) does not wait for the others (somebody is indexing), nor even
+for the batch that is being computed: before each layer of that batch the urgent texts that came meanwhile
+are computed. So a search waits for a part of one layer, batches may be large, and neither starves the other.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 TokenIds = Sequence[int]
 Dtype = Literal["auto", "float32", "bfloat16"]
 
-BATCH_TOKENS = 2048  # padded size of one batch; about 0.2 s of two cores with the default model
+BATCH_TOKENS = 1024  # padded size of one batch; about 0.1 s of two cores with the default model
 SPARE_PADDING = 32  # tokens; less than this is cheaper than another batch
 WINDOW_TEXTS = 512  # how far ahead the queue looks for texts of similar length
 
@@ -71,6 +74,7 @@ class Encoder:
         transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
         torch.set_num_threads(threads or usable_cpus())
+        self.location = location
         self.dtype = _choose_dtype(dtype)
         try:
             model = SentenceTransformer(location, device="cpu", model_kwargs={"dtype": getattr(torch, self.dtype)})
@@ -90,6 +94,10 @@ class Encoder:
         self._torch = torch
         self._model = model.eval()
         self._tokenizer = model.tokenizer
+        self._pause: Callable[[], None] | None = None
+        for module in model.modules():
+            if next(module.children(), None) is None:
+                module.register_forward_pre_hook(self._before_layer)
         self.dimension = self.encode([self.tokenize(["warm up"])[0]]).shape[1]
 
     def tokenize(self, texts: list[str]) -> list[TokenIds]:
@@ -97,12 +105,23 @@ class Encoder:
         encoded: list[TokenIds] = self._tokenizer(texts, truncation=False, verbose=False)["input_ids"]
         return encoded
 
-    def encode(self, batch: Sequence[TokenIds]) -> NDArray[np.float32]:
-        """(n, dimension), each row of length 1. All of `batch` is computed at once, padded to its longest."""
+    def encode(self, batch: Sequence[TokenIds], pause: Callable[[], None] | None = None) -> NDArray[np.float32]:
+        """(n, dimension), each row of length 1. All of `batch` is computed at once, padded to its longest.
+
+        `pause` is called before each layer, and may itself call `encode`.
+        """
         features = self._tokenizer.pad({"input_ids": [list(ids) for ids in batch]}, return_tensors="pt")
-        with self._torch.inference_mode():
-            output: Any = self._model(dict(features))["sentence_embedding"]
+        outer, self._pause = self._pause, pause
+        try:
+            with self._torch.inference_mode():
+                output: Any = self._model(dict(features))["sentence_embedding"]
+        finally:
+            self._pause = outer
         return normalized(output.float().numpy())
+
+    def _before_layer(self, _module: object, _arguments: object) -> None:
+        if self._pause is not None:
+            self._pause()
 
 
 def usable_cpus() -> int:
@@ -180,7 +199,7 @@ class BatchQueue:
 
     def __init__(
         self,
-        encode: Callable[[Sequence[TokenIds]], NDArray[np.float32]],
+        encode: Callable[[Sequence[TokenIds], Callable[[], None] | None], NDArray[np.float32]],
         dimension: int,
         *,
         max_queued_texts: int,
@@ -206,10 +225,11 @@ class BatchQueue:
     def alive(self) -> bool:
         return self._thread.is_alive() and not self._closed
 
-    def submit(self, texts: Sequence[TokenIds]) -> Future[NDArray[np.float32]]:
+    def submit(self, texts: Sequence[TokenIds], *, urgent: bool = False) -> Future[NDArray[np.float32]]:
         """Queue the texts of one request; the future resolves to (n, dimension). Cancelling it frees its place.
 
-        Raises QueueFull when not all of them fit (the request is refused whole), QueueClosed after `close`.
+        `urgent`: do not wait for those that are not, see the module's docstring. Raises QueueFull when not all
+        of them fit (the request is refused whole), QueueClosed after `close`.
         """
         request = _Request(np.empty((len(texts), self._dimension), dtype=np.float32), missing=len(texts))
         items = [_Text(request, row, ids) for row, ids in enumerate(texts)]
@@ -218,7 +238,7 @@ class BatchQueue:
                 raise QueueClosed
             if self.queued_texts + len(items) > self._max_queued_texts:
                 raise QueueFull
-            (self._urgent if len(items) == 1 else self._waiting).extend(items)
+            (self._urgent if urgent else self._waiting).extend(items)
             self._changed.notify()
         return request.result
 
@@ -231,29 +251,43 @@ class BatchQueue:
 
     def _work(self) -> None:
         while batch := self._next_batch():
-            try:
-                vectors = self._encode([text.ids for text in batch])
-            except Exception as error:  # noqa: BLE001  the requests of this batch fail, the server lives on
-                _log.exception("A batch of %d texts failed", len(batch))
-                for text in batch:
-                    _resolve(text.request.result, error=error)
-                continue
-            self._count(batch)
-            for text, vector in zip(batch, vectors, strict=True):
-                request = text.request
-                request.vectors[text.row] = vector
-                request.missing -= 1
-                if request.missing == 0:
-                    _resolve(request.result, value=request.vectors)
+            self._compute(batch, self._compute_urgent)
+
+    def _compute_urgent(self) -> None:
+        """Compute a batch of the urgent texts, if any wait; called between the layers of another batch."""
+        if not self._urgent:
+            return
+        with self._changed:
+            batch = _take_batch(self._urgent, self._batch_tokens)
+        if batch:
+            self._compute(batch, None)
+
+    def _compute(self, batch: list[_Text], pause: Callable[[], None] | None) -> None:
+        try:
+            vectors = self._encode([text.ids for text in batch], pause)
+        except Exception as error:  # noqa: BLE001  the requests of this batch fail, the server lives on
+            _log.exception("A batch of %d texts failed", len(batch))
+            for text in batch:
+                _resolve(text.request.result, error=error)
+            return
+        self._count(batch)
+        for text, vector in zip(batch, vectors, strict=True):
+            request = text.request
+            request.vectors[text.row] = vector
+            request.missing -= 1
+            if request.missing == 0:
+                _resolve(request.result, value=request.vectors)
 
     def _next_batch(self) -> list[_Text]:
-        """Wait for texts; empty once the queue is closed and drained."""
+        """Wait for texts; empty once the queue is closed and drained.
+
+        The urgent ones come second, since they are computed before the first layer of the others.
+        """
         with self._changed:
             while True:
-                for lane in (self._urgent, self._waiting):
-                    _drop_finished(lane)
-                    if lane:
-                        return _take_batch(lane, self._batch_tokens)
+                for lane in (self._waiting, self._urgent):
+                    if batch := _take_batch(lane, self._batch_tokens):
+                        return batch
                 if self._closed:
                     return []
                 self._changed.wait()
@@ -281,16 +315,18 @@ def _resolve(
         return  # the client went away, or another batch of the same request failed before
 
 
-def _drop_finished(lane: deque[_Text]) -> None:
-    """Forget texts whose request was cancelled or has failed; only those at the front matter."""
-    while lane and lane[0].request.result.done():
-        lane.popleft()
-
-
 def _take_batch(lane: deque[_Text], batch_tokens: int) -> list[_Text]:
-    """Remove the oldest text from `lane`, and those nearest to it in length that fit into one batch."""
-    window = [lane.popleft() for _ in range(min(WINDOW_TEXTS, len(lane)))]
-    alive = [text for text in window if not text.request.result.done()]
+    """Remove the oldest text from `lane`, and those nearest to it in length that fit into one batch.
+
+    Texts whose request was cancelled or has failed are forgotten; empty when no others are there.
+    """
+    alive: list[_Text] = []
+    while lane and len(alive) < WINDOW_TEXTS:
+        text = lane.popleft()
+        if not text.request.result.done():
+            alive.append(text)
+    if not alive:
+        return []
     oldest = alive[0]
     by_length = sorted(alive, key=lambda text: len(text.ids))
     low, high = nearest_in_length([len(text.ids) for text in by_length], len(oldest.ids), batch_tokens)

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from kb_pipeline.embedding.tokens import estimate_tokens
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -39,7 +37,7 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class PendingText:
-    """A text, or a part of one, on its way to the server; `tokens` is an estimate on the high side."""
+    """A text, or a part of one, on its way to the server; `tokens` may be an estimate on the high side."""
 
     key: bytes
     text: str
@@ -60,19 +58,16 @@ def windows(texts: Iterable[tuple[bytes, str]]) -> Iterator[list[tuple[bytes, st
         yield window
 
 
-def pending(key: bytes, text: str, whole: Whole | None = None) -> PendingText:
-    return PendingText(key, text, estimate_tokens(text), whole)
-
-
 def pack(texts: Iterable[PendingText], context_length: int | None) -> Iterator[list[PendingText]]:
     """Batches, the longest texts first.
 
-    A text that may exceed `context_length` travels alone: the server refuses a whole batch for it.
+    A text that may be too long for `context_length` travels alone: the server refuses a whole batch for it. SGLang
+    does so from that many tokens on.
     """
     batch: list[PendingText] = []
     longest = 0
     for text in sorted(texts, key=lambda item: item.tokens, reverse=True):
-        if context_length is not None and text.tokens > context_length:
+        if context_length is not None and text.tokens >= context_length:
             yield [text]
             continue
         if batch and (longest * (len(batch) + 1) > BATCH_TOKENS or len(batch) >= BATCH_TEXTS):
@@ -82,6 +77,16 @@ def pack(texts: Iterable[PendingText], context_length: int | None) -> Iterator[l
         batch.append(text)
     if batch:
         yield batch
+
+
+def padded_tokens(batch: list[PendingText]) -> int:
+    """What a batch costs a server that pads its texts to the longest."""
+    return max(text.tokens for text in batch) * len(batch)
+
+
+def that_fit(batch: list[PendingText], most_texts: int, most_tokens: int) -> int:
+    """How many of the first texts of `batch`, the longest first, make a request within the limits; at least 1."""
+    return max(1, min(len(batch), most_texts, most_tokens // batch[0].tokens))
 
 
 def split_text(text: str, parts: int) -> list[str]:

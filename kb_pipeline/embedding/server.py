@@ -23,17 +23,18 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import orjson
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from kb_pipeline.embedding.encoder import BatchQueue, Encoder, QueueClosed, QueueFull, TokenIds
+from kb_pipeline.embedding.encoder import BatchQueue, Dtype, Encoder, QueueClosed, QueueFull, TokenIds
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
 from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import KbError, SettingsError
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 MAX_QUEUED_TEXTS = 4096
+# How long a thread may hold the interpreter while another waits. After each of a query's some hundred tensor
+# operations the encoder has to get it back, so that Python's own 5 ms would add up while a large body is read.
+SWITCH_SECONDS = 0.0005
 STOP_SECONDS = 60  # how long requests in flight may take after SIGTERM
 OPEN_PATHS = ("/health", "/metrics")  # answered without a key, so that a probe needs none
 
@@ -63,12 +67,16 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingCall:
-    """A valid request body: texts or token ids, never both."""
+    """A valid request body: texts or token ids, never both.
+
+    `urgent`: its `priority`, a field of SGLang's, is above 0; where it has none, a single text is a search.
+    """
 
     texts: tuple[str, ...]
     token_ids: tuple[tuple[int, ...], ...]
     dimensions: int | None
     base64: bool
+    urgent: bool
 
 
 @dataclass(slots=True)
@@ -105,11 +113,22 @@ def parse_call(content_type: str, body: bytes) -> EmbeddingCall:
         raise _invalid([_problem("model_attributes_type", ("body",), "Input should be a valid dictionary or object")])
     if "input" not in data:
         raise _invalid([_problem("missing", ("body", "input"), "Field required")])
-    dimensions = data.get("dimensions")
-    if dimensions is not None and (not isinstance(dimensions, int) or isinstance(dimensions, bool)):
-        raise _invalid([_problem("int_type", ("body", "dimensions"), "Input should be a valid integer")])
+    dimensions, priority = _integer(data, "dimensions"), _integer(data, "priority")
     texts, token_ids = _parse_input(data["input"])
-    return EmbeddingCall(texts, token_ids, dimensions, base64=data.get("encoding_format") == "base64")
+    return EmbeddingCall(
+        texts,
+        token_ids,
+        dimensions,
+        base64=data.get("encoding_format") == "base64",
+        urgent=len(texts) + len(token_ids) == 1 if priority is None else priority > 0,
+    )
+
+
+def _integer(data: dict[str, Any], name: str) -> int | None:
+    value = data.get(name)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise _invalid([_problem("int_type", ("body", name), "Input should be a valid integer")])
+    return value
 
 
 def _parse_input(value: Any) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
@@ -185,7 +204,7 @@ def _check_dimensions(dimensions: int | None, encoder: Encoder, name: str) -> No
         raise Refused(400, f"Provided dimensions are greater than max embedding dimension: {encoder.dimension}")
 
 
-def _check_lengths(inputs: Sequence[TokenIds], encoder: Encoder) -> None:
+def _check_tokens(inputs: Sequence[TokenIds], encoder: Encoder) -> None:
     for ids in inputs:
         if len(ids) > encoder.context_length:
             raise Refused(
@@ -220,7 +239,12 @@ def create_app(service: Service, api_key: str | None = None) -> ASGIApp:
             Route("/get_model_info", endpoints.model_info),
             Route("/metrics", endpoints.metrics),
         ],
-        exception_handlers={Refused: _refused, HTTPException: _not_routed, Exception: _broken},
+        exception_handlers={
+            Refused: _refused,
+            ClientDisconnect: _hung_up,
+            HTTPException: _not_routed,
+            Exception: _broken,
+        },
         lifespan=lifespan,
     )
     return _CountStatuses(_RequireKey(app, api_key) if api_key else app, service.statuses)
@@ -239,8 +263,8 @@ class _Endpoints:
         inputs: Sequence[TokenIds] = call.token_ids
         if call.texts:
             inputs = await run_in_threadpool(service.encoder.tokenize, list(call.texts))
-        _check_lengths(inputs, service.encoder)
-        vectors = await _computed(service.queue, inputs, request)
+        _check_tokens(inputs, service.encoder)
+        vectors = await _computed(service.queue, inputs, request, urgent=call.urgent)
         if call.dimensions is not None:
             vectors = to_dimension(vectors, call.dimensions)
         return _json(_embeddings_body(vectors, service.name, sum(map(len, inputs)), as_base64=call.base64))
@@ -263,7 +287,7 @@ class _Endpoints:
         return _json(
             {
                 "model_path": self._service.name,
-                "tokenizer_path": self._service.name,
+                "tokenizer_path": self._service.encoder.location,
                 "is_generation": False,
                 "preferred_sampling_params": None,
                 "weight_version": "default",
@@ -279,6 +303,11 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return _error(refused.status, refused.message, refused.kind)
 
 
+async def _hung_up(_request: Request, _cause: Exception) -> Response:
+    """Nobody reads this answer, but it is counted."""
+    return _error(499, "Client closed the connection", "ClientClosedRequest")
+
+
 async def _not_routed(_request: Request, error: Exception) -> Response:
     http_error = cast("HTTPException", error)
     return _json({"detail": http_error.detail}, http_error.status_code, dict(http_error.headers or {}))
@@ -288,10 +317,12 @@ async def _broken(_request: Request, _cause: Exception) -> Response:
     return _error(500, "Internal server error", "InternalServerError")
 
 
-async def _computed(queue: BatchQueue, inputs: Sequence[TokenIds], request: Request) -> NDArray[np.float32]:
-    """The vectors, or Refused; a client that hangs up frees its place in the queue."""
+async def _computed(
+    queue: BatchQueue, inputs: Sequence[TokenIds], request: Request, *, urgent: bool
+) -> NDArray[np.float32]:
+    """The vectors, or Refused; ClientDisconnect when the client hangs up, which frees its place in the queue."""
     try:
-        future = queue.submit(inputs)
+        future = queue.submit(inputs, urgent=urgent)
     except QueueFull:
         raise Refused(503, "The request queue is full.", kind="503") from None
     except QueueClosed:
@@ -301,7 +332,7 @@ async def _computed(queue: BatchQueue, inputs: Sequence[TokenIds], request: Requ
     try:
         await asyncio.wait((result, hung_up), return_when=asyncio.FIRST_COMPLETED)
         if not result.done():
-            raise Refused(499, "Client closed the connection", kind="ClientClosedRequest")
+            raise ClientDisconnect
         return result.result()
     finally:
         hung_up.cancel()
@@ -435,10 +466,11 @@ def serve(
     served_model_name: str | None,
     api_key: str | None,
     max_queued_texts: int,
-    dtype: Literal["auto", "float32", "bfloat16"],
+    dtype: Dtype,
     threads: int | None,
 ) -> None:
     """Load the model and answer until SIGTERM or Ctrl-C. Raises SettingsError."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     listener = _bind(host, port)  # before the slow part: a port that is taken is said at once
     encoder = Encoder(model, dtype=dtype, threads=threads)
     queue = BatchQueue(encoder.encode, encoder.dimension, max_queued_texts=max_queued_texts)
@@ -490,7 +522,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--served-model-name", help="the name that clients see (default: --model)")
     parser.add_argument("--api-key", default=os.environ.get("KB_EMBEDDING_API_KEY"), help="bearer key to require")
     parser.add_argument("--max-queued-requests", type=int, default=MAX_QUEUED_TEXTS, help="texts in the queue")
-    parser.add_argument("--dtype", choices=("auto", "float32", "bfloat16"), default="auto")
+    parser.add_argument("--dtype", choices=get_args(Dtype), default="auto")
     parser.add_argument("--threads", type=int, help="default: the cores this process may use")
     options = parser.parse_args(arguments)
     try:

@@ -18,18 +18,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kb_pipeline.embedding.backpressure import Backpressure
-from kb_pipeline.embedding.packing import BATCH_TEXTS, PendingText, Whole, pack, pending, split_text, windows
+from kb_pipeline.embedding.packing import (
+    BATCH_TEXTS,
+    BATCH_TOKENS,
+    PendingText,
+    Whole,
+    pack,
+    padded_tokens,
+    split_text,
+    that_fit,
+    windows,
+)
 from kb_pipeline.embedding.truncation import normalized
 from kb_pipeline.embedding.wire import Broken, Outcome, Overloaded, Refused, Vectors
 from kb_pipeline.errors import EmbeddingServerUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from kb_pipeline.embedding.tokenizer import TokenCounter
+
 BROKEN_ATTEMPTS = 3  # how often a batch may get a broken answer before it is taken apart
+LAST_ANSWERS = 5.0  # seconds; how long what is in flight is waited for when the stream has to end
 PART_SHARE = 0.8  # parts of a text that is too long aim at this share of the limit
 
 _log = logging.getLogger(__name__)
@@ -56,7 +69,11 @@ Result = EmbeddedText | RejectedText
 
 @dataclass(slots=True)
 class Usage:
-    """Totals of one client. `tokens` as the server counts them; `averaged`: texts embedded in parts."""
+    """Totals of one client. `tokens` as the server counts them; `averaged`: texts embedded in parts.
+
+    `counted`, `padded`: tokens as the client counts them, as they are and if every text of a request were as long as
+    its longest. A server that pads (the CPU server) computes the difference for nothing; SGLang does not pad.
+    """
 
     texts: int = 0
     rejected: int = 0
@@ -64,6 +81,13 @@ class Usage:
     tokens: int = 0
     requests: int = 0
     retries: int = 0
+    counted: int = 0
+    padded: int = 0
+
+    @property
+    def padding_share(self) -> float:
+        """Share of `padded` that is padding, from 0 to 1."""
+        return 1 - self.counted / self.padded if self.padded else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +100,7 @@ class StreamSettings:
     patience: float
     most_in_flight: int
     average_long_texts: bool
+    count_tokens: TokenCounter
 
 
 @dataclass(slots=True, eq=False)
@@ -147,10 +172,14 @@ class EmbeddingStream:
         self._is_alive = is_alive
         self._settings = settings
         self._usage = usage
-        self._backpressure = Backpressure(most_in_flight=settings.most_in_flight, most_texts=BATCH_TEXTS)
+        self._backpressure = Backpressure(
+            most_in_flight=settings.most_in_flight, most_texts=BATCH_TEXTS, ceiling_tokens=BATCH_TOKENS
+        )
         self._ready: deque[_Batch] = deque()
         self._in_flight: dict[int, _Sent] = {}
         self._tickets = 0
+        self._fatal: BaseException | None = None  # raised once the answers to what is in flight are there
+        self._last_moment = math.inf  # or at this time
 
     def run(self, texts: Iterable[tuple[bytes, str]]) -> Iterator[Result]:
         """Yield one result for each (key, text)."""
@@ -158,11 +187,16 @@ class EmbeddingStream:
         window: list[tuple[bytes, str]] | None = []
         try:
             while True:
-                while window is not None and len(self._ready) < self._backpressure.limit:
+                while self._fatal is None and window is not None and len(self._ready) < self._backpressure.limit:
                     window = next(source, None)
                     yield from self._admit(window or ())
+                if self._fatal is not None:
+                    self._ready.clear()
                 self._send_ready()
-                if not self._in_flight and not self._ready:
+                over = not self._in_flight and not self._ready
+                if self._fatal is not None and (over or time.monotonic() >= self._last_moment):
+                    raise self._fatal
+                if over:
                     return
                 answer = self._workers.next(self._seconds_to_wait())
                 yield from self._expire()
@@ -175,15 +209,20 @@ class EmbeddingStream:
 
     def _admit(self, window: Iterable[tuple[bytes, str]]) -> Iterator[RejectedText]:
         """Queue the texts of a window as batches; yield those that no server would take."""
-        good: list[PendingText] = []
+        good: list[tuple[bytes, str]] = []
         for key, text in window:
             if not text or text.isspace():
                 yield self._reject(key, "The text is blank.")
             elif not _is_unicode(text):
                 yield self._reject(key, "The text holds half of a character (a lone surrogate).")
             else:
-                good.append(pending(key, text))
-        self._ready.extend(_Batch(texts) for texts in pack(good, self._settings.context_length))
+                good.append((key, text))
+        self._ready.extend(self._batches(good))
+
+    def _batches(self, texts: Sequence[tuple[bytes, str]], whole: Whole | None = None) -> Iterator[_Batch]:
+        counts = self._settings.count_tokens([text for _, text in texts])
+        waiting = [PendingText(key, text, tokens, whole) for (key, text), tokens in zip(texts, counts, strict=True)]
+        return map(_Batch, pack(waiting, self._settings.context_length))
 
     def _send_ready(self) -> None:
         now = time.monotonic()
@@ -191,10 +230,10 @@ class EmbeddingStream:
             self._ready and len(self._in_flight) < self._backpressure.limit and now >= self._backpressure.paused_until
         ):
             batch = self._ready.popleft()
-            if len(batch.texts) > self._backpressure.most_texts:
-                head, rest = batch.texts[: self._backpressure.most_texts], batch.texts[self._backpressure.most_texts :]
-                self._ready.appendleft(_Batch(rest, batch.broken))
-                batch = _Batch(head, batch.broken)
+            count = that_fit(batch.texts, self._backpressure.most_texts, self._backpressure.most_tokens)
+            if count < len(batch.texts):
+                self._ready.appendleft(_Batch(batch.texts[count:], batch.broken))
+                batch = _Batch(batch.texts[:count], batch.broken)
             self._tickets += 1
             self._in_flight[self._tickets] = _Sent(batch, now)
             self._usage.requests += 1
@@ -203,6 +242,7 @@ class EmbeddingStream:
     def _seconds_to_wait(self) -> float:
         """Until the next thing that happens without an answer: a deadline, or the end of a pause."""
         moments = [sent.at + self._settings.deadline for sent in self._in_flight.values()]
+        moments.append(self._last_moment)
         if self._ready and len(self._in_flight) < self._backpressure.limit:
             moments.append(self._backpressure.paused_until)
         return min(moments) - time.monotonic()
@@ -224,25 +264,29 @@ class EmbeddingStream:
             case Vectors():
                 yield from self._accept(sent, outcome)
             case Refused():
-                self._backpressure.succeeded(texts=0, seconds=time.monotonic() - sent.at)
+                self._backpressure.answered()
                 yield from self._take_apart(sent.batch, outcome)
             case Overloaded():
                 self._try_again(sent, outcome)
             case Broken():
                 yield from self._doubt(sent, outcome.reason)
             case _:
-                raise outcome
+                self._fatal = self._fatal or outcome
+                self._last_moment = min(self._last_moment, time.monotonic() + LAST_ANSWERS)
 
     def _accept(self, sent: _Sent, vectors: Vectors) -> Iterator[Result]:
         texts = sent.batch.texts
-        if len(texts) == 1 and not vectors.usable[0]:
-            yield from self._doubt(sent, "an unusable vector")
+        if not vectors.usable.any():
+            yield from self._doubt(sent, "unusable vectors")
             return
-        self._backpressure.succeeded(texts=len(texts), seconds=time.monotonic() - sent.at)
+        seconds = time.monotonic() - sent.at
+        self._backpressure.succeeded(texts=len(texts), tokens=padded_tokens(texts), seconds=seconds)
         self._usage.tokens += vectors.tokens
+        self._usage.counted += sum(text.tokens for text in texts)
+        self._usage.padded += len(texts) * max(text.tokens for text in texts)
         for text, row, usable in zip(texts, vectors.rows, vectors.usable.tolist(), strict=True):
             if not usable:
-                self._ready.append(_Batch([text], broken=BROKEN_ATTEMPTS - 1))
+                self._ready.append(_Batch([text]))
             elif text.whole is None:
                 self._usage.texts += 1
                 yield EmbeddedText(text.key, row)
@@ -259,8 +303,7 @@ class EmbeddingStream:
             parts = split_text(text.text, math.ceil(refused.tokens / (refused.limit * PART_SHARE)))
             whole = text.whole or Whole(missing=1)
             whole.missing += len(parts) - 1
-            pieces = [pending(text.key, part, whole) for part in parts]
-            self._ready.extendleft(_Batch(group) for group in pack(pieces, self._settings.context_length))
+            self._ready.extendleft(self._batches([(text.key, part) for part in parts], whole))
             return
         yield from self._reject_once(text, refusal_reason(refused))
 
@@ -279,19 +322,19 @@ class EmbeddingStream:
             batch.broken = BROKEN_ATTEMPTS - 1
             self._ready.append(batch)
         elif len(batch.texts) > 1:
-            self._backpressure.succeeded(texts=1, seconds=math.inf)
-            batch.broken = BROKEN_ATTEMPTS - 1
-            self._halve(batch)
+            self._backpressure.answered()
+            self._halve(batch, broken=BROKEN_ATTEMPTS - 1)
         else:
-            self._backpressure.succeeded(texts=1, seconds=math.inf)
+            self._backpressure.answered()
             yield from self._reject_once(
                 batch.texts[0], f"The embedding server fails on this text ({reason}) but not on others."
             )
 
-    def _halve(self, batch: _Batch) -> None:
+    def _halve(self, batch: _Batch, *, broken: int = 0) -> None:
+        """Queue both halves; `broken` attempts count against them, but a lone text has all its attempts again."""
         middle = len(batch.texts) // 2
         for half in (batch.texts[middle:], batch.texts[:middle]):
-            self._ready.appendleft(_Batch(half, batch.broken))
+            self._ready.appendleft(_Batch(half, broken if len(half) > 1 else 0))
 
     def _note_failure(self, sent: _Sent, reason: str, overloaded: Overloaded | None = None) -> None:
         """Slow down; raise EmbeddingServerUnavailable when nothing has worked for too long."""

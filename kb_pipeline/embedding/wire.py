@@ -58,11 +58,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Overloaded:
-    """`retry_after` in seconds. `too_large`: fewer texts in the request might pass."""
+    """`retry_after` in seconds. `too_large`: fewer texts in the request might pass. `answered`: it said so itself."""
 
     reason: str
     retry_after: float | None = None
     too_large: bool = False
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,21 @@ class Broken:
 Outcome = Vectors | Refused | Overloaded | Broken
 
 
-def request_embeddings(client: openai.OpenAI, model: str, texts: Sequence[str], dimension: int | None) -> Outcome:
-    """Ask for the vectors of `texts`; `dimension` is what they must have, None when it is not known yet."""
+def request_embeddings(
+    client: openai.OpenAI, model: str, texts: Sequence[str], dimension: int | None, priority: int | None = None
+) -> Outcome:
+    """Ask for the vectors of `texts`; `dimension` is what they must have, None when it is not known yet.
+
+    `priority`: the larger is computed first; only for servers of SGLang's protocol.
+    """
+    body: dict[str, object] = {"input": texts}
+    if priority is not None:
+        body["priority"] = priority
     try:
         # Given as extra_body: the client would otherwise walk through every text to convert it, which
         # costs more than all the rest. The raw answer spares a pydantic model of every number.
         answer = client.embeddings.with_raw_response.create(
-            model=model, input=[], encoding_format="base64", extra_body={"input": texts}
+            model=model, input=[], encoding_format="base64", extra_body=body
         )
         return read_answer(answer.content, len(texts), dimension)
     except openai.APITimeoutError:
@@ -106,7 +115,8 @@ def _of_status(error: openai.APIStatusError, url: str) -> Outcome:
             return Refused(status, int(too_long[1]), int(too_long[2]))
         return Refused(status)
     if status in _OVERLOADED:
-        return Overloaded(f"status {status}", _retry_after(error.response.headers.get("retry-after")), too_large=True)
+        retry_after = _retry_after(error.response.headers.get("retry-after"))
+        return Overloaded(f"status {status}", retry_after, too_large=True, answered=True)
     return Broken(f"status {status}")
 
 

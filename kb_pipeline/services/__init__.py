@@ -1,1 +1,1 @@
-"""The local processes that a KB_HOME owns: the embedded PostgreSQL and the CPU embedding server."""
+"""The local processes that a KB_HOME owns: the embedded PostgreSQL, the CPU embedding server, and SGLang."""

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 POSTGRES = "postgres"
 EMBEDDING = "embedding"
+SGLANG = "sglang"  # takes minutes to start, so it outlives a `kb up`
 UP = "up"  # a `kb up`: its state file has the same form, its owner is the command itself
 SERVERS = (EMBEDDING, POSTGRES)  # in the order in which they are stopped
+ALL = (UP, SGLANG, *SERVERS)
 
 STOP_SECONDS = 90.0  # an owner needs this long at most to stop its server
 LOG_BYTES = 10_000_000  # a log larger than this is set aside when its service starts
@@ -62,7 +64,10 @@ class ServiceState:
 
 @dataclass(frozen=True)
 class ServiceRequest:
-    """A service that a command wants. `title` and `remedy` go into the error when it cannot be had."""
+    """A service that a command wants. `title` and `remedy` go into the error when it cannot be had.
+
+    `replace`: a server that was started with other options is stopped and started anew; otherwise it is used.
+    """
 
     name: str
     title: str
@@ -71,6 +76,10 @@ class ServiceRequest:
     remedy: str
     error: type[UnavailableError]
     options: Mapping[str, str] = field(default_factory=dict)
+    replace: bool = True
+
+    def accepts(self, state: ServiceState) -> bool:
+        return not self.replace or state.options == self.options
 
 
 def ensure(home: Path, request: ServiceRequest) -> str:
@@ -81,7 +90,7 @@ def ensure(home: Path, request: ServiceRequest) -> str:
     home = make_home(home)
     lease.keep(home)
     state = read_state(home, request.name)
-    if state is not None and (url := state.ready_url) is not None and state.options == request.options:
+    if state is not None and (url := state.ready_url) is not None and request.accepts(state):
         return url
     with locked(run_folder(home) / f"{request.name}.start"):
         return _start(home, request)
@@ -89,19 +98,19 @@ def ensure(home: Path, request: ServiceRequest) -> str:
 
 def running(home: Path) -> list[ServiceState]:
     """What runs for this home and is ready, a `kb up` first."""
-    states = (read_state(home.expanduser().resolve(), name) for name in (UP, *SERVERS))
+    states = (read_state(home.expanduser().resolve(), name) for name in ALL)
     return [state for state in states if state is not None and state.ready_url is not None]
 
 
 def stop_all(home: Path) -> list[str]:
     """Stop what runs for this home, a `kb up` first; wait until it is gone, and name what was there."""
     there = [state.name for state in running(home)]
-    stopped = [name for name in (UP, *SERVERS) if stop(home, name)]
-    return [name for name in (UP, *SERVERS) if name in there or name in stopped]
+    stopped = [name for name in ALL if stop(home, name)]
+    return [name for name in ALL if name in there or name in stopped]
 
 
 def stop_servers(home: Path) -> list[str]:
-    """The same for the servers alone."""
+    """The same for the servers alone, without SGLang."""
     return [name for name in SERVERS if stop(home, name)]
 
 
@@ -199,7 +208,7 @@ def _start(home: Path, request: ServiceRequest) -> str:
     while time.monotonic() < deadline:
         state = read_state(home, request.name)
         if state is not None and (url := state.ready_url) is not None:
-            if state.options == request.options:
+            if request.accepts(state):
                 return url
             stop(home, request.name)
         elif is_locked(lock):
@@ -208,16 +217,20 @@ def _start(home: Path, request: ServiceRequest) -> str:
             raise request.error(_failure(request, log, log_offset, "did not start"))
         else:
             log_offset = rotate(log)
-            spawned = _spawn_owner(home, request)
+            spawned = _spawn_owner(home, request, log_offset)
     raise request.error(_failure(request, log, log_offset, f"was not ready after {request.start_seconds:.0f} s"))
 
 
-def _spawn_owner(home: Path, request: ServiceRequest) -> bool:
-    """Start an owner; False when there is one already. When it returns, the owner holds its lock."""
+def _spawn_owner(home: Path, request: ServiceRequest, log_offset: int) -> bool:
+    """Start an owner; False when there is one already. When it returns, the owner holds its lock.
+
+    `log_offset`: the byte of the log at which what it writes begins.
+    """
     command = [sys.executable, "-P", "-m", "kb_pipeline.services.owner", request.name]
     command += ["--home", str(home), "--idle-seconds", str(request.idle_seconds)]
     command += ["--start-seconds", str(request.start_seconds), "--options", json.dumps(dict(request.options))]
-    descriptor = os.open(log_file(home, request.name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    log_path = log_file(home, request.name)
+    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "ab") as log:
         process = subprocess.run(
             command,
@@ -230,7 +243,7 @@ def _spawn_owner(home: Path, request: ServiceRequest) -> bool:
             check=False,
         )
     if process.returncode not in (0, os.EX_TEMPFAIL):
-        raise request.error(_failure(request, log_file(home, request.name), 0, "did not start"))
+        raise request.error(_failure(request, log_path, log_offset, "did not start"))
     return process.returncode == 0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kb_pipeline.errors import EmbeddingServerUnavailable
 from kb_pipeline.services.daemon import EMBEDDING, ServiceRequest, ensure
-from kb_pipeline.services.process import child_setup
+from kb_pipeline.services.process import child_setup, end_child
 
 START_SECONDS = 600.0  # a model may have to be downloaded first
 REMEDY = "Correct that and try again, or set KB_EMBEDDING_URL to an embedding server of your own."
@@ -72,10 +72,4 @@ class EmbeddingServer:
         return False
 
     def stop(self, child: subprocess.Popen[bytes], *, graceful: bool) -> None:
-        for number, seconds in [(signal.SIGTERM, 10.0)] * graceful + [(signal.SIGKILL, 10.0)]:
-            child.send_signal(number)
-            try:
-                child.wait(seconds)
-            except subprocess.TimeoutExpired:
-                continue
-            return
+        end_child(child, [(signal.SIGTERM, 10.0)] * graceful + [(signal.SIGKILL, 10.0)])

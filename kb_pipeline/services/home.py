@@ -5,6 +5,7 @@
       log/        what the services print, one file each
       tmp/        scratch space, safe to delete when nothing runs
       postgres/   the embedded PostgreSQL cluster
+      sglang/     the environment of the GPU embedding server, see `sglang`
       dagster/    DAGSTER_HOME under `kb up`
 
 Only the user who made a home can look into it.

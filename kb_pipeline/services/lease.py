@@ -70,12 +70,6 @@ def keep(home: Path) -> None:
         _kept[home] = Lease(home)
 
 
-def is_unused(home: Path) -> bool:
-    """True when no process holds a lease."""
-    with claim(home) as unused:
-        return unused
-
-
 @contextmanager
 def claim(home: Path) -> Iterator[bool]:
     """Yield whether the home is unused; if it is, nobody can take a lease until the block ends."""

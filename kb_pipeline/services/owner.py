@@ -23,6 +23,7 @@ from kb_pipeline.services import lease
 from kb_pipeline.services.daemon import (
     EMBEDDING,
     POSTGRES,
+    SGLANG,
     ServiceState,
     owner_lock,
     read_state,
@@ -30,7 +31,7 @@ from kb_pipeline.services.daemon import (
     write_state,
 )
 from kb_pipeline.services.locks import try_lock
-from kb_pipeline.services.process import identify, own_identity
+from kb_pipeline.services.process import descendants, end, identify, own_identity
 
 if TYPE_CHECKING:
     import subprocess
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _READY_POLL_SECONDS = 0.02
+_KILL_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -129,6 +131,10 @@ def _server(name: str, home: Path, options: Mapping[str, str]) -> Server:
         from kb_pipeline.services.postgres import PostgresServer
 
         return PostgresServer(home)
+    if name == SGLANG:
+        from kb_pipeline.services.sglang import SglangServer
+
+        return SglangServer(home, options)
     from kb_pipeline.services.embedding import EmbeddingServer
 
     return EmbeddingServer(home, options.get("model"))
@@ -142,7 +148,7 @@ def _detach() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="kb_pipeline.services.owner", description=__doc__)
-    parser.add_argument("name", choices=[POSTGRES, EMBEDDING])
+    parser.add_argument("name", choices=[POSTGRES, EMBEDDING, SGLANG])
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--idle-seconds", type=float, required=True)
     parser.add_argument("--start-seconds", type=float, required=True)
@@ -164,6 +170,9 @@ def main(arguments: Sequence[str]) -> int:
     except KbError as error:
         _log.error(error)
         return 1
+    finally:
+        # A server that was killed may leave processes of its own, which fall to us where it asked for that.
+        end(descendants(os.getpid()), [(signal.SIGKILL, _KILL_SECONDS)])
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from kb_pipeline.errors import DatabaseUnavailable
 from kb_pipeline.services.daemon import POSTGRES, ServiceRequest, ensure
 from kb_pipeline.services.home import PRIVATE, remove_short_link, short_link
 from kb_pipeline.services.locks import locked
-from kb_pipeline.services.process import Identity, child_setup, end, identify, processes_in, wait_until_gone
+from kb_pipeline.services.process import Identity, child_setup, end, end_child, identify, processes_in, wait_until_gone
 
 DATABASE = "kb"
 SUPERUSER = "postgres"
@@ -185,13 +185,7 @@ class PostgresServer:
         # immediate one is a crash by intent: the next start recovers, and nothing committed is lost.
         fast = graceful and _answers(database_url(self.cluster, SUPERUSER))
         shutdowns = [(signal.SIGINT, FAST_SHUTDOWN_SECONDS)] if fast else []
-        for number, seconds in [*shutdowns, (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)]:
-            child.send_signal(number)
-            try:
-                child.wait(seconds)
-            except subprocess.TimeoutExpired:
-                continue
-            break
+        end_child(child, [*shutdowns, (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)])
         remove_short_link(self.cluster)
 
     @cached_property

@@ -9,8 +9,11 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +87,15 @@ def end(processes: Iterable[Identity], steps: Iterable[tuple[signal.Signals, flo
     return left
 
 
+def end_child(child: subprocess.Popen[bytes], steps: Iterable[tuple[signal.Signals, float]]) -> None:
+    """The same for a child of this process, which is waited for, so that no zombie of it is left."""
+    for number, seconds in steps:
+        child.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(seconds)
+            return
+
+
 def processes_in(folder: Path, name: str) -> list[Identity]:
     """Processes called `name` whose working folder is `folder`, compared by inode."""
     wanted = folder.stat()
@@ -151,5 +163,6 @@ def _stat_fields(pid: int) -> list[str] | None:
     return text[text.rindex(")") + 2 :].split()
 
 
+@cache
 def _boot() -> str:
     return (_PROC / "sys/kernel/random/boot_id").read_text().strip()

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kb_pipeline.services.daemon import SERVERS, last_lines, log_file, read_state, rotate, stop_servers
+from kb_pipeline.services.daemon import SERVERS, SGLANG, last_lines, log_file, read_state, rotate, stop_servers
 from kb_pipeline.services.process import Identity, adopt_orphans, child_setup, descendants, end, send
 
 if TYPE_CHECKING:
@@ -162,7 +162,8 @@ def answers(place: int | str | None) -> bool:
 def end_descendants(plan: Plan) -> None:
     """End everything below this process, then the servers of the home, and wait until all of it is gone.
 
-    Another stop signal cuts the time short that programs get to end by themselves.
+    SGLang goes on: one of the programs started it, but not for this `kb up` alone. Another stop signal cuts the
+    time short that programs get to end by themselves.
     """
     for process in _programs_below(plan.home):
         send(process, signal.SIGTERM)
@@ -175,15 +176,20 @@ def end_descendants(plan: Plan) -> None:
             os.waitpid(ended, 0)
     end(_programs_below(plan.home), [(signal.SIGKILL, KILL_SECONDS)])
     stop_servers(plan.home)
-    end(descendants(os.getpid()), [(signal.SIGKILL, KILL_SECONDS)])
+    end(_below_without(plan.home, [SGLANG]), [(signal.SIGKILL, KILL_SECONDS)])
 
 
 def _programs_below(home: Path) -> list[Identity]:
     """What runs below this process, without the home's servers: those are stopped last, and by their owners."""
-    states = [state for name in SERVERS if (state := read_state(home, name)) is not None]
+    return _below_without(home, [SGLANG, *SERVERS])
+
+
+def _below_without(home: Path, services: Iterable[str]) -> list[Identity]:
+    """What runs below this process, without the owners of these services and what they started."""
+    states = [state for name in services if (state := read_state(home, name)) is not None]
     owners = {state.owner.pid for state in states}
-    servers = owners.union(*({process.pid for process in descendants(pid)} for pid in owners))
-    return [process for process in descendants(os.getpid()) if process.pid not in servers]
+    spared = owners.union(*({process.pid for process in descendants(pid)} for pid in owners))
+    return [process for process in descendants(os.getpid()) if process.pid not in spared]
 
 
 def _next_ended() -> int | None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from kb_pipeline.embedding.client import EmbeddedText, EmbeddingClient, RejectedText
+from kb_pipeline.embedding.models import ExpectedModel
 from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
 from kb_pipeline_tests.instant_embedding_server import (
     NAN_MARKER,
@@ -128,6 +129,13 @@ def test_blank_and_broken_texts_are_rejected_without_asking(connect: Connect, in
     assert_own_vectors(vectors, texts)
 
 
+def test_documents_are_wrapped_where_the_model_wants_it(connect: Connect) -> None:
+    with instant_server(384, model_name="multilingual-e5-small") as server:
+        vectors, reasons = embed_all(connect(server.base_url), [(b"a", "年假"), (b"blank", " ")])
+    np.testing.assert_allclose(vectors[b"a"], instant_vector("passage: 年假", 384), atol=1e-6)
+    assert set(reasons) == {b"blank"}
+
+
 def test_a_text_that_is_too_long_is_rejected_with_tokens_and_limit(connect: Connect) -> None:
     texts = numbered(64, t9="long " * 100)
     with instant_server(DIMENSION, context_length=120) as server:
@@ -174,8 +182,22 @@ def test_a_request_that_hangs_is_sent_again(connect: Connect, instant: InstantSe
     assert_own_vectors(vectors, texts)
 
 
+def test_a_request_that_trickles_is_sent_again(
+    connect: Connect, instant: InstantServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kb_pipeline.embedding.client.CONNECT_TIMEOUT", 0.3)  # allowed on top of the timeout
+    client = connect(instant.base_url, timeout=0.3)
+    instant.inject("trickle", "trickle")
+    texts = numbered(300)
+    vectors, reasons = embed_all(client, texts)
+    assert not reasons
+    assert_own_vectors(vectors, texts)
+    assert instant.seen()["faults_left"] == 0
+
+
 def test_concurrency_grows_with_success_and_stays_within_its_ceiling(connect: Connect) -> None:
-    with instant_server(DIMENSION, delay=0.01) as server:
+    # Longer than a slow machine needs to send a dozen requests.
+    with instant_server(DIMENSION, delay=0.1) as server:
         client = connect(server.base_url, most_in_flight=12)
         for _ in client.embed((i.to_bytes(4, "big"), f"{i} " + "很长的正文" * 700) for i in range(400)):
             pass
@@ -243,14 +265,25 @@ def test_an_error_of_the_source_reaches_the_caller(connect: Connect, instant: In
 def test_a_key_that_is_revoked_stops_the_stream(connect: Connect, instant: InstantServer) -> None:
     client = connect(instant.base_url)
     instant.inject("401")
-    with pytest.raises(SettingsError, match="KB_EMBEDDING_API_KEY"):
+    with pytest.raises(EmbeddingServerUnavailable, match="KB_EMBEDDING_API_KEY"):
         list(client.embed(iter(numbered(10))))
+
+
+def test_a_stream_that_has_to_end_waits_for_other_answers_only_shortly(
+    connect: Connect, instant: InstantServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kb_pipeline.embedding.stream.LAST_ANSWERS", 0.2)
+    client = connect(instant.base_url)
+    instant.inject("none", "hang", "401")
+    with pytest.raises(EmbeddingServerUnavailable, match="KB_EMBEDDING_API_KEY"):
+        list(client.embed(iter(numbered(400))))
+    assert instant.seen()["faults_left"] == 0
 
 
 def test_a_model_that_is_swapped_stops_the_stream(connect: Connect, instant: InstantServer) -> None:
     client = connect(instant.base_url)
     instant.set(model_name="another")
-    with pytest.raises(SettingsError, match="now serves another instead of instant"):
+    with pytest.raises(EmbeddingServerUnavailable, match="now serves another instead of instant"):
         list(client.embed(iter(numbered(10))))
 
 
@@ -266,7 +299,7 @@ class TestConnect:
 
     def test_a_wrong_model_is_a_settings_error(self, connect: Connect, instant: InstantServer) -> None:
         with pytest.raises(SettingsError, match="serves instant instead of Qwen/Qwen3-Embedding-4B"):
-            connect(instant.base_url, expected_model="Qwen/Qwen3-Embedding-4B")
+            connect(instant.base_url, expected_model=ExpectedModel("Qwen/Qwen3-Embedding-4B"))
 
     def test_a_wrong_key_is_a_settings_error(self, connect: Connect) -> None:
         with instant_server(8, api_key="right") as server:
@@ -302,6 +335,29 @@ class TestQuery:
         expected = instant_vector("Instruct: Find the rule\nQuery:什么是内控", 1024)
         np.testing.assert_allclose(vector, expected, atol=1e-6)
 
+    def test_goes_ahead_of_documents(self, connect: Connect, instant: InstantServer) -> None:
+        client = connect(instant.base_url)
+        embed_all(client, numbered(10))
+        client.embed_query("q", "i")
+        assert instant.seen()["priorities"] == {"null": 1, "0": 1, "1": 1}  # the first is the probe
+
+    def test_names_no_priority_to_a_server_that_would_refuse_it(self, connect: Connect, instant: InstantServer) -> None:
+        instant.set(owned_by="somebody")
+        client = connect(instant.base_url)
+        embed_all(client, numbered(10))
+        client.embed_query("q", "i")
+        assert instant.seen()["statuses"]["200"] >= 3
+
+    def test_asked_again_is_remembered_and_another_instruction_is_another_query(self, connect: Connect) -> None:
+        with instant_server(1024, model_name="Qwen3-Embedding-0.6B") as server:
+            client = connect(server.base_url)
+            first = client.embed_query("q", "Find the rule")
+            asked = server.seen()["requests"]
+            assert np.array_equal(client.embed_query("q", "Find the rule"), first)
+            assert server.seen()["requests"] == asked
+            assert not np.array_equal(client.embed_query("q", "Find the exception"), first)
+            assert server.seen()["requests"] == asked + 1
+
     def test_survives_a_passing_fault(self, connect: Connect, instant: InstantServer) -> None:
         client = connect(instant.base_url)
         instant.inject("503", "reset", "nan")
@@ -311,6 +367,15 @@ class TestQuery:
         client = connect(instant.base_url, patience=0.3)
         instant.kill()
         with pytest.raises(EmbeddingServerUnavailable):
+            client.embed_query("q", "i")
+
+    @pytest.mark.parametrize("fault", ["hang", "trickle"])
+    def test_that_never_gets_its_answer_is_unavailable_after_the_patience(
+        self, connect: Connect, instant: InstantServer, fault: str
+    ) -> None:
+        client = connect(instant.base_url, patience=0.3)
+        instant.inject(*[fault] * 9)
+        with pytest.raises(EmbeddingServerUnavailable, match="no answer in time"):
             client.embed_query("q", "i")
 
     @pytest.mark.parametrize(("query", "words"), [(" ", "empty"), ("x" * 40_000, "40000 tokens")])
@@ -323,7 +388,7 @@ class TestQuery:
 
 class TestRealServer:
     def test_identity_of_the_default_model(self, connect: Connect, cpu_embedding_url: str) -> None:
-        identity = connect(cpu_embedding_url, expected_model="all-MiniLM-L6-v2").identity
+        identity = connect(cpu_embedding_url, expected_model=ExpectedModel("all-MiniLM-L6-v2")).identity
         assert identity.native_dimension == 384
         assert identity.context_length == 512
         assert not identity.profile.speaks("zh")
@@ -334,6 +399,11 @@ class TestRealServer:
         vectors, _ = embed_all(client, texts)
         query = client.embed_query("How much holiday do I get?", "anything")
         assert query @ vectors[b"leave"] > query @ vectors[b"pump"]
+
+    def test_tokens_are_counted_as_the_server_counts_them(self, connect: Connect, cpu_embedding_url: str) -> None:
+        client = connect(cpu_embedding_url)
+        embed_all(client, numbered(20, t3="本行应当建立健全内部控制制度。" * 20, t7="word " * 400))
+        assert client.usage.counted == client.usage.tokens > 800
 
     def test_a_chinese_page_longer_than_the_context_gets_a_vector(
         self, connect: Connect, cpu_embedding_url: str

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -65,12 +66,49 @@ def test_a_token_outside_the_vocabulary_is_refused(cpu_embedding_url: str) -> No
     assert "vocabulary" in answer.json()["message"]
 
 
+@pytest.mark.parametrize("fields", [{}, {"priority": 1}], ids=["one text", "priority 1"])
+def test_a_search_is_answered_amid_a_long_batch_without_disturbing_it(
+    cpu_embedding_url: str, fields: dict[str, int]
+) -> None:
+    texts = [f"{number} pears " * 120 for number in range(40)]
+    query = "How much paid leave is there?" if not fields else ["How much paid leave is there?"] * 2
+    alone, few = vectors(embed(cpu_embedding_url, query)), vectors(embed(cpu_embedding_url, texts[:2]))
+    with ThreadPoolExecutor(1) as pool:
+        indexing = pool.submit(embed, cpu_embedding_url, texts, priority=0)
+        wait_until_queued(cpu_embedding_url.removesuffix("/v1"))
+        amid = vectors(embed(cpu_embedding_url, query, **fields))
+        assert not indexing.done()
+        rows = vectors(indexing.result(120))
+    assert np.all(np.einsum("ij,ij->i", amid, alone) > 0.999)
+    assert np.all(np.einsum("ij,ij->i", rows[:2], few) > 0.999)
+
+
+def test_a_priority_that_is_no_number_is_refused(cpu_embedding_url: str) -> None:
+    answer = embed(cpu_embedding_url, "text", priority="high")
+    assert answer.status_code == 400
+    assert "priority" in answer.json()["message"]
+
+
 def test_metrics_count_texts(cpu_embedding_url: str) -> None:
     embed(cpu_embedding_url, ["one", "two"])
     text = httpx.get(cpu_embedding_url.removesuffix("/v1") + "/metrics").text
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert int(values["kb_embedding_texts_total"]) >= 2
     assert int(values["kb_embedding_padded_tokens_total"]) >= int(values["kb_embedding_tokens_total"]) > 0
+
+
+def test_a_client_that_is_killed_while_it_sends_is_no_error_of_the_server(tmp_path: Path) -> None:
+    with cpu_server(tmp_path / "ready.json") as server:
+        url = httpx.URL(server.base_url)
+        head = b"POST /v1/embeddings HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n"
+        with socket.create_connection((url.host, url.port)) as client:
+            client.sendall(head + b'{"input": "half')
+        deadline = time.monotonic() + 30
+        while 'requests_total{status="499"} 1' not in httpx.get(f"{server.root}/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        server.process.terminate()
+        assert "Traceback" not in server.process.communicate(timeout=30)[1]
 
 
 def test_sigterm_answers_what_is_in_flight_and_exits_with_0(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ import pytest
 
 from kb_pipeline.embedding.encoder import locate
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
+from kb_pipeline.embedding.truncation import to_dimension
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +84,19 @@ def test_answers_as_sglang_does(default_server: CpuServer, recording: Recording)
 @pytest.mark.parametrize("recording", recordings("configured"))
 def test_answers_as_a_configured_sglang_does(configured_server: CpuServer, recording: Recording) -> None:
     compare(replay(configured_server, recording), recording, served_name="Qwen3-Embedding-4B")
+
+
+@pytest.mark.parametrize("dimension", [32, 200, 384])
+def test_its_own_dimensions_are_what_the_client_cuts_from_the_whole(
+    configured_server: CpuServer, dimension: int
+) -> None:
+    def ask(**fields: int) -> np.ndarray:
+        body = {"model": "m", "input": "员工每年享有十五天带薪年假。"} | fields
+        headers = {"authorization": "Bearer secret"}
+        answer = httpx.post(f"{configured_server.base_url}/embeddings", json=body, headers=headers, timeout=60)
+        return as_vector(answer.json()["data"][0]["embedding"])
+
+    np.testing.assert_allclose(to_dimension(ask()[np.newaxis], dimension)[0], ask(dimensions=dimension), atol=1e-6)
 
 
 def replay(server: CpuServer, recording: Recording) -> httpx.Response:

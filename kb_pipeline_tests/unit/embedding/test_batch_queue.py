@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -9,17 +9,22 @@ from kb_pipeline.embedding.encoder import BatchQueue, QueueClosed, QueueFull, To
 
 
 class GatedEncoder:
-    """Encodes a text as its first token id, once the gate is open; remembers the batches."""
+    """Encodes a text as its first token id, once the gate is open; remembers the batches as they begin.
+
+    It has one layer, before which it pauses.
+    """
 
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.entered = threading.Event()
         self.batches: list[list[int]] = []
 
-    def __call__(self, batch: Sequence[TokenIds]) -> NDArray[np.float32]:
+    def __call__(self, batch: Sequence[TokenIds], pause: Callable[[], None] | None = None) -> NDArray[np.float32]:
         self.batches.append([ids[0] for ids in batch])
         self.entered.set()
         assert self.gate.wait(10)
+        if pause is not None:
+            pause()
         if any(ids[0] == 666 for ids in batch):
             raise RuntimeError("poison")
         return np.array([[ids[0]] for ids in batch], dtype=np.float32)
@@ -61,14 +66,41 @@ def test_requests_that_wait_together_share_a_batch_of_similar_length(encoder: Ga
     assert sorted(map(sorted, encoder.batches)) == [[1], [2, 4], [3, 5]]
 
 
-def test_a_lone_text_goes_ahead_of_a_long_queue(encoder: GatedEncoder) -> None:
+def test_an_urgent_text_is_computed_amid_the_running_batch(encoder: GatedEncoder) -> None:
+    waiting = queue(encoder)
+    running = waiting.submit([[1]])
+    assert encoder.entered.wait(10)
+    last = waiting.submit([[2] * 200 for _ in range(30)])
+    query = waiting.submit([[9]], urgent=True)
+    outlived: list[bool] = []
+    query.add_done_callback(lambda _: outlived.append(running.done()))
+    encoder.gate.set()
+    assert query.result(10).tolist() == [[9]]
+    assert last.result(10).shape == (30, 1)
+    waiting.close()
+    assert encoder.batches[:2] == [[1], [9]]
+    assert outlived == [False]
+
+
+def test_urgent_texts_alone_are_computed_together(encoder: GatedEncoder) -> None:
     waiting = queue(encoder)
     occupy(waiting, encoder)
-    waiting.submit([[2] * 200 for _ in range(30)])
-    query = waiting.submit([[9]])
+    queries = [waiting.submit([[number]], urgent=True) for number in (7, 8, 9)]
     encoder.gate.set()
-    query.result(10)
-    assert encoder.batches[1] == [9]
+    assert [query.result(10).tolist() for query in queries] == [[[7]], [[8]], [[9]]]
+    waiting.close()
+    assert encoder.batches == [[1], [7, 8, 9]]
+
+
+def test_an_urgent_text_that_fails_spares_the_batch_it_interrupted(encoder: GatedEncoder) -> None:
+    waiting = queue(encoder)
+    running = waiting.submit([[1]])
+    assert encoder.entered.wait(10)
+    query = waiting.submit([[666]], urgent=True)
+    encoder.gate.set()
+    with pytest.raises(RuntimeError, match="poison"):
+        query.result(10)
+    assert running.result(10).tolist() == [[1]]
     waiting.close()
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from kb_pipeline.embedding.models import model_fingerprint, profile_for, same_model
+from kb_pipeline.errors import SettingsError
 
 QWEN = "Qwen/Qwen3-Embedding-4B"
 
@@ -11,6 +12,27 @@ def test_qwen_queries_carry_the_task_without_a_space(name: str, dimension: int) 
     assert profile.native_dimension == dimension
     assert profile.query_text("年假", "Find rules") == "Instruct: Find rules\nQuery:年假"
     assert profile.speaks("zh")
+
+
+def test_qwen_documents_carry_nothing() -> None:
+    assert profile_for(QWEN).document_text("年假办法") == "年假办法"
+    assert profile_for(QWEN).pooling == "last token"
+
+
+def test_a_model_that_wants_a_word_before_each_text_gets_it() -> None:
+    profile = profile_for("intfloat/multilingual-e5-base")
+    assert profile.query_text("年假", "ignored") == "query: 年假"
+    assert profile.document_text("年假 {text}") == "passage: 年假 {text}"
+    assert profile.document_text(" ") == " "
+    assert not profile.takes_instruction
+    assert profile_for(QWEN).takes_instruction
+
+
+def test_a_dimension_below_what_the_model_was_trained_for_is_refused() -> None:
+    profile_for(QWEN).check_dimension(32)
+    with pytest.raises(SettingsError, match="choose KB_DIMENSION from 32 up"):
+        profile_for(QWEN).check_dimension(31)
+    profile_for("someone/model").check_dimension(16)
 
 
 def test_braces_in_a_query_are_kept() -> None:

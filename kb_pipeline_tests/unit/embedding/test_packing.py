@@ -8,6 +8,7 @@ from kb_pipeline.embedding.packing import (
     PendingText,
     pack,
     split_text,
+    that_fit,
     windows,
 )
 
@@ -60,3 +61,11 @@ def test_long_text_is_cut_at_sentences_and_nothing_is_lost() -> None:
 
 def test_text_without_any_boundary_is_cut_anyway() -> None:
     assert [len(piece) for piece in split_text("x" * 100, 3)] == [34, 34, 32]
+
+
+def test_a_request_takes_the_first_texts_that_fit_and_always_one() -> None:
+    batch = [text(100), text(80), text(10)]
+    assert that_fit(batch, 256, 1000) == 3
+    assert that_fit(batch, 256, 299) == 2
+    assert that_fit(batch, 1, 1000) == 1
+    assert that_fit(batch, 256, 50) == 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import stat
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from kb_pipeline.errors import SettingsError
-from kb_pipeline.services.daemon import last_lines
+from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
+from kb_pipeline.services.daemon import EMBEDDING, last_lines, log_file
+from kb_pipeline.services.embedding import ensure_embedding_server
 from kb_pipeline.services.home import make_home
 
 if TYPE_CHECKING:
@@ -40,3 +42,14 @@ def test_an_error_quotes_only_what_this_start_wrote(tmp_path: Path) -> None:
         file.write("one\n\ntwo\nthree\nfour\n")
     assert last_lines(log, offset) == "two | three | four"
     assert last_lines(tmp_path / "none") == ""
+
+
+def test_an_owner_that_says_nothing_is_not_explained_by_an_older_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = make_home(tmp_path / "home")
+    log_file(home, EMBEDDING).write_text("an older failure\n")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(EmbeddingServerUnavailable, match="did not start; see its log") as caught:
+        ensure_embedding_server(home, model=None, idle_seconds=60)
+    assert "older" not in str(caught.value)

@@ -23,21 +23,26 @@ time.sleep(60)
 """
 
 
+def is_unused(home: Path) -> bool:
+    with lease.claim(home) as unused:
+        return unused
+
+
 def test_a_home_is_unused_while_nobody_holds_a_lease(tmp_path: Path) -> None:
     make_home(tmp_path)
-    assert lease.is_unused(tmp_path)
+    assert is_unused(tmp_path)
     with lease.hold(tmp_path), lease.hold(tmp_path):
-        assert not lease.is_unused(tmp_path)
-    assert lease.is_unused(tmp_path)
+        assert not is_unused(tmp_path)
+    assert is_unused(tmp_path)
 
 
 def test_a_killed_process_holds_no_lease(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         holder.stdout.readline()
-        assert not lease.is_unused(tmp_path)
+        assert not is_unused(tmp_path)
         holder.kill()
-    assert lease.is_unused(tmp_path)
+    assert is_unused(tmp_path)
 
 
 def test_a_command_between_two_looks_counts_as_use(tmp_path: Path) -> None:
@@ -52,6 +57,6 @@ def test_a_home_made_anew_is_leased_anew(tmp_path: Path) -> None:
     lease.keep(home)
     shutil.rmtree(home)
     make_home(home)
-    assert lease.is_unused(home)
+    assert is_unused(home)
     lease.keep(home)
-    assert not lease.is_unused(home)
+    assert not is_unused(home)

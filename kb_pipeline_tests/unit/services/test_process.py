@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from kb_pipeline.services.process import descendants, end, identify, is_alive, own_identity, send
+from kb_pipeline.services.process import descendants, end, end_child, identify, is_alive, own_identity, send
 
 FAMILY = "import subprocess, sys; child = subprocess.Popen(['sleep', '60']); print(child.pid, flush=True); child.wait()"
 
@@ -35,14 +35,24 @@ def test_a_zombie_counts_as_gone() -> None:
         assert identify(child.pid) is None
 
 
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+
+
 def test_a_process_that_ignores_sigterm_is_killed() -> None:
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as stubborn:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE) as stubborn:
         assert stubborn.stdout
         stubborn.stdout.readline()
         found = identify(stubborn.pid)
         assert found
         assert end([found], [(signal.SIGTERM, 0.2), (signal.SIGKILL, 10.0)]) == []
+
+
+def test_a_child_that_ignores_sigterm_is_killed_and_waited_for() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE) as stubborn:
+        assert stubborn.stdout
+        stubborn.stdout.readline()
+        end_child(stubborn, [(signal.SIGTERM, 0.2), (signal.SIGKILL, 10.0)])
+        assert stubborn.returncode == -signal.SIGKILL
 
 
 def test_descendants_are_found_at_any_depth() -> None:
