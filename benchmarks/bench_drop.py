@@ -18,9 +18,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 import psycopg
-from common import Cost, Home, home, median, say, table, tree_cpu, verdict, write_markdown_files
+from common import Cost, Home, home, say, table, tree_cpu, verdict, write_markdown_files
 
 from kb_pipeline.dagster_home import prepare_dagster_home
 from kb_pipeline.operations.jobs import REFRESH
@@ -49,8 +50,8 @@ def main() -> None:
         dagster_home = str(prepare_dagster_home(load_settings()))
         place = Home(fresh.folder, {**fresh.environment, "DAGSTER_HOME": dagster_home})
         files = random.Random(1).sample(sorted(documents.rglob("*.md")), 3 * choice.rounds + 1)
-        ingest = [_changed(place, files.pop(), ["kb"]) for _ in range(choice.rounds)]
-        worker = [_changed(place, files.pop(), ["dagster"]) for _ in range(choice.rounds)]
+        ingest = [_changed(place, files.pop(), through_dagster=False) for _ in range(choice.rounds)]
+        worker = [_changed(place, files.pop(), through_dagster=True) for _ in range(choice.rounds)]
         waits = _through_daemon(place, files[: choice.rounds + 1]) if choice.daemon else []
     report(choice.files, ingest, worker, waits)
 
@@ -89,13 +90,13 @@ def _change(file: Path) -> str:
     return sentence
 
 
-def _changed(place: Home, file: Path, how: list[str]) -> Cost:
+def _changed(place: Home, file: Path, *, through_dagster: bool) -> Cost:
     sentence = _change(file)
-    if how == ["kb"]:
-        cost = place.kb("ingest", "--json")
-    else:
+    if through_dagster:
         command = ["-m", "dagster", "job", "execute", "-m", "kb_pipeline.definitions", "-j", REFRESH]
         cost = place.run([sys.executable, *command, "--tags", json.dumps(WHOLE_RANGE)])
+    else:
+        cost = place.kb("ingest", "--json")
     if not _is_searchable(place.database_url(), file, sentence):
         sys.exit(f"The run did not bring in the change to {file.name}.")
     return cost

@@ -138,7 +138,7 @@ def _swap(connection: Connection, rows: int, dimension: int) -> list[object]:
     again = documents[: max(DOCUMENTS_PER_SWAP, len(documents) // 20)]
 
     def swap(chosen: list[int]) -> int:
-        return sum(generations.swap_documents(connection, generation, ids) for ids in batched(chosen, 100))
+        return sum(generations.swap_documents(connection, generation, ids).inserted for ids in batched(chosen, 100))
 
     loading = _seconds(lambda: swap(documents))
     indexing = _seconds(lambda: generations.ensure_vector_index(connection, generation))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from statistics import median
 
-from common import Cost, home, median, run, say, table, verdict, write_tiny_files
+from common import Cost, home, run, say, table, verdict, write_tiny_files
 
 from kb_pipeline_tests.instant_embedding_server import instant_server
 

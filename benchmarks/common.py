@@ -13,7 +13,6 @@ import os
 import random
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -90,7 +89,7 @@ class Home:
         run([*KB, "status"], self.environment, self.folder)
 
     def postgres_cpu(self) -> float:
-        """CPU seconds that the embedded server and its backends used so far; 0 when it is not running."""
+        """CPU seconds that the embedded server, which must be running, and its backends used so far."""
         server = self._postgres().server
         return tree_cpu(server.pid) if server is not None else 0.0
 
@@ -123,8 +122,10 @@ def home(**settings: str) -> Iterator[Home]:
     try:
         yield Home(folder, environment)
     finally:
-        run([*KB, "down"], environment, folder)
-        shutil.rmtree(folder)
+        try:
+            run([*KB, "down"], environment, folder)
+        finally:
+            shutil.rmtree(folder)
 
 
 def run(
@@ -174,10 +175,6 @@ def tree_cpu(pid: int) -> float:
         total += used.get(process, 0.0)
         pending += children.get(process, [])
     return total
-
-
-def median(values: Sequence[float]) -> float:
-    return statistics.median(values)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -241,11 +238,11 @@ class MarkdownMaker:
         self._weights = [total := total + 1 / (rank + 3) for rank in range(len(self._words))]
 
     def document(self, number: int) -> str:
-        sections = [f"# Document {number} on {self._sentence(3)}"]
+        sections = [f"# Document {number} on {self.sentence(3)}"]
         for section in range(1, 5):
-            sections.append(f"## {section}. {self._sentence(4)}")
-            sections += [" ".join(self._sentence(12) + "." for _ in range(3)) for _ in range(2)]
+            sections.append(f"## {section}. {self.sentence(4)}")
+            sections += [" ".join(self.sentence(12) + "." for _ in range(3)) for _ in range(2)]
         return "\n\n".join(sections) + "\n"
 
-    def _sentence(self, words: int) -> str:
+    def sentence(self, words: int) -> str:
         return " ".join(self._random.choices(self._words, cum_weights=self._weights, k=words)).capitalize()

@@ -35,7 +35,7 @@ def main() -> None:
             before = _clocks(postmaster)
             stage.run(site, shards)
             used = [after - at for after, at in zip(_clocks(postmaster), before, strict=True)]
-            costs.append([stage.STAGE if hasattr(stage, "STAGE") else "knowledge_chunks", *used])
+            costs.append([stage.__name__.rpartition(".")[2], *used])
     Path(report).write_text(json.dumps(costs))
 
 

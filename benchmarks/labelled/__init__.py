@@ -1,0 +1,1 @@
+"""Made-up documents whose headings, paragraphs, tables and page furniture are known."""
