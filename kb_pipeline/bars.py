@@ -21,6 +21,7 @@ def showing_bars() -> Iterator[None]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
@@ -41,10 +42,14 @@ class _Bar:
     def __init__(self, progress: Progress, what: str, total: int) -> None:
         self._progress = progress
         self._begun = time.monotonic()
-        self._task = progress.add_task(what, total=total, visible=False)
+        self._tokens = 0
+        self._task = progress.add_task(what, total=total, visible=False, rate="")
 
-    def advance(self, count: int = 1) -> None:
-        self._progress.update(self._task, advance=count, visible=time.monotonic() - self._begun > PATIENCE)
+    def advance(self, count: int = 1, *, tokens: int = 0) -> None:
+        self._tokens += tokens
+        seconds = time.monotonic() - self._begun
+        rate = f"{self._tokens / seconds:,.0f} tokens/s" if self._tokens and seconds > 0 else ""
+        self._progress.update(self._task, advance=count, visible=seconds > PATIENCE, rate=rate)
 
     def close(self) -> None:
         self._progress.remove_task(self._task)

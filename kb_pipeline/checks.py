@@ -1,13 +1,17 @@
 """Asset checks. A blocking one keeps what is wrong from reaching the next asset."""
 
+from collections import Counter
+
 import dagster as dg
 
 from kb_pipeline import assets
 from kb_pipeline.assets.shared import SHARDS
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.store import audit, generations, ledger
+from kb_pipeline.store.audit import EXAMPLES
 
 MOST_FAILURES = 0.05
+SAMPLED_CHUNKS = 500
 
 
 @dg.asset_check(
@@ -21,16 +25,16 @@ def vectors_are_sound(
     with step(knowledge_base, context.log) as site:
         connection = site.connect()
         shards = SHARDS.get_partition_keys()
-        checks = {
-            generation: audit.check_embeddings(connection, site.scope(shards), generation)
+        checks = [
+            (generation, audit.check_embeddings(connection, site.scope(shards), generation))
             for generation in generations.generations(connection)
             if generation.state in ("active", "building")
-        }
+        ]
     return dg.AssetCheckResult(
-        passed=all(check.is_sound(generation.native_dimension) for generation, check in checks.items()),
+        passed=all(check.is_sound(generation.native_dimension) for generation, check in checks),
         metadata={
-            "checked": sum(check.checked for check in checks.values()),
-            "unsound": sum(check.unsound for check in checks.values()),
+            "checked": sum(check.checked for _, check in checks),
+            "unsound": sum(check.unsound for _, check in checks),
         },
     )
 
@@ -55,6 +59,33 @@ def counts_agree(context: dg.AssetCheckExecutionContext, knowledge_base: Knowled
             "examples": ", ".join(example for finding in findings for example in finding.examples) or "none",
             "vectors_checked": vectors.checked,
             "vectors_unsound": vectors.unsound,
+        },
+    )
+
+
+@dg.asset_check(
+    asset=assets.chunks,
+    description="No recognizer finds personal data that the policy masks in a sample of the stored text.",
+)
+def nothing_is_unmasked(
+    context: dg.AssetCheckExecutionContext, knowledge_base: KnowledgeBaseResource
+) -> dg.AssetCheckResult:
+    with step(knowledge_base, context.log) as site:
+        sample = audit.sample_text(site.connect(), SAMPLED_CHUNKS)
+        found: Counter[str] = Counter()
+        files: set[str] = set()
+        for path, collection, content in sample:
+            entities = [finding.entity for finding in site.maskers.of(collection).findings(content)]
+            if entities:
+                found.update(entities)
+                files.add(path)
+    return dg.AssetCheckResult(
+        passed=not found,
+        metadata={
+            "chunks_sampled": len(sample),
+            "values_found": found.total(),
+            "entities": ", ".join(f"{count} {entity}" for entity, count in found.most_common()) or "none",
+            "examples": ", ".join(sorted(files)[:EXAMPLES]) or "none",
         },
     )
 

@@ -8,7 +8,6 @@ to stderr. Exit codes: 0 done; 1 done, and it found something wrong; 2 the call 
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
 import sys
@@ -22,7 +21,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from kb_pipeline.cli_privacy import privacy_app
+from kb_pipeline.cli_server import server_app
 from kb_pipeline.errors import KbError, UnavailableError
+from kb_pipeline.output import Json, note, one_line, print_json, say, table
 
 if TYPE_CHECKING:
     from kb_pipeline.operations.ingest import IngestResult
@@ -39,10 +41,15 @@ app = typer.Typer(
 failures_app = typer.Typer(help="Documents that could not be processed, and why.", invoke_without_command=True)
 app.add_typer(failures_app, name="failures")
 
+sources_app = typer.Typer(
+    help="The folders and buckets that the knowledge base is kept in step with.", invoke_without_command=True
+)
+app.add_typer(sources_app, name="sources")
 generations_app = typer.Typer(help="The serving tables, and which one is live.", invoke_without_command=True)
 app.add_typer(generations_app, name="generations")
+app.add_typer(server_app, name="server")
+app.add_typer(privacy_app, name="privacy")
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 EXIT_FOUND = 1
 EXIT_USAGE = 2
 EXIT_UNAVAILABLE = 3
@@ -110,7 +117,7 @@ def ingest(
     with _site() as site, _progress(as_json):
         result = ingest(site, path, allow_mass_delete=allow_mass_delete)
     if as_json:
-        _print_json(asdict(result))
+        print_json(asdict(result))
     else:
         _say_ingest(result)
     return _ingest_code(result)
@@ -131,16 +138,16 @@ def plan(
         result = plan(site, path, allow_mass_delete=allow_mass_delete)
     code = _passed_over(result.unavailable)
     if as_json:
-        _print_json(result.as_dict())
+        print_json(result.as_dict())
         return code
     counts = result.counts
-    _say(
+    say(
         f"{counts.scanned:,} files: {counts.new} new, {counts.changed} changed, {counts.moved} moved, "
         f"{counts.deleted} deleted, {counts.unchanged:,} unchanged; {counts.pending} pending from earlier."
     )
     if counts.held:
-        _say(f"{counts.held} deletions are held: too much vanished at once. Use --allow-mass-delete if it is meant.")
-    _say(f"About {result.estimated_tokens:,} tokens to embed, {result.estimated_seconds:,.0f} s.")
+        say(f"{counts.held} deletions are held: too much vanished at once. Use --allow-mass-delete if it is meant.")
+    say(f"About {result.estimated_tokens:,} tokens to embed, {result.estimated_seconds:,.0f} s.")
     return code
 
 
@@ -151,26 +158,26 @@ def inspect(
 ) -> int:
     """Parse, clean, mask and chunk one file, storing nothing."""
     from kb_pipeline.operations.inspect import inspect
-    from kb_pipeline.site import site_masker
+    from kb_pipeline.site import site_maskers
 
     settings = _settings()
-    result = inspect(file, settings, site_masker(settings))
+    result = inspect(file, settings, site_maskers(settings))
     if as_json:
-        _print_json(result.as_dict())
+        print_json(result.as_dict())
         return 0
     document = result.document
-    _say(f"{result.source_file}: {len(document.elements)} elements, {document.page_count or 'no'} pages")
+    say(f"{result.source_file}: {len(document.elements)} elements, {document.page_count or 'no'} pages")
     for element in document.elements:
         page = f"p{element.page_number}" if element.page_number else ""
         level = f" {element.heading_level}" if element.heading_level else ""
-        _say(f"{page:>6} {element.category + level:<16} {_one_line(element.text)}")
+        say(f"{page:>6} {element.category + level:<16} {one_line(element.text)}")
     for dropped in document.dropped:
-        _say(f"  dropped ({dropped.reason}): {_one_line(dropped.text)}")
+        say(f"  dropped ({dropped.reason}): {one_line(dropped.text)}")
     for chunk in result.chunks:
-        _say(f"chunk {chunk.ordinal} [{' > '.join(chunk.section_path)}] {chunk.token_count} tokens")
-        _say(f"  {_one_line(chunk.content, 300)}")
+        say(f"chunk {chunk.ordinal} [{' > '.join(chunk.section_path)}] {chunk.token_count} tokens")
+        say(f"  {one_line(chunk.content, 300)}")
     for entity, count in sorted(document.privacy_counts.items()):
-        _say(f"masked: {count} {entity}")
+        say(f"masked: {count} {entity}")
     return 0
 
 
@@ -193,18 +200,18 @@ def search(
     with _site() as site:
         result = search(site, SearchRequest(query, k, mode.value, tuple(collection or ()), where, generation))
     if as_json:
-        _print_json(result.as_json())
+        print_json(result.as_json())
         return 0
     if result.note:
-        _note(result.note.text)
+        note(result.note.text)
     for hit in result.hits:
         page = f", page {hit.page_number}" if hit.page_number else ""
-        _say(f"{hit.rank:>2}. {hit.source_file}{page}  ({hit.score:.4f})")
+        say(f"{hit.rank:>2}. {hit.source_file}{page}  ({hit.score:.4f})")
         if hit.section_path:
-            _say(f"    {' > '.join(hit.section_path)}")
-        _say(f"    {_one_line(hit.content, 240)}")
+            say(f"    {' > '.join(hit.section_path)}")
+        say(f"    {one_line(hit.content, 240)}")
     if not result.hits:
-        _say("Nothing found.")
+        say("Nothing found.")
     return 0
 
 
@@ -216,16 +223,16 @@ def status(as_json: Json = False) -> int:
     with _site() as site:
         result = status(site)
     if as_json:
-        _print_json(result)
+        print_json(result)
         return 0
-    _say(
+    say(
         f"{result['documents']:,} documents, {result['chunks']:,} chunks, {result['vectors']:,} vectors; "
         f"{result['pending']} pending, {result['failed']} failed"
     )
-    _table("Collections", result["collections"])
-    _table("Generations", result["generations"])
-    _table("Sources", result["sources"])
-    _table("Servers", result["servers"])
+    table("Collections", result["collections"])
+    table("Generations", result["generations"])
+    table("Sources", result["sources"])
+    table("Servers", result["servers"])
     return 0
 
 
@@ -240,13 +247,13 @@ def failures(context: typer.Context, as_json: Json = False) -> int:
         found = ledger.failures(site.connect(), site.scope())
     if as_json:
         rows = [{"source_file": failure.path, **asdict(failure)} for failure in found]
-        _print_json({"failures": rows})
+        print_json({"failures": rows})
     else:
         for failure in found:
             when = f"again after {failure.next_retry:%Y-%m-%d %H:%M}" if failure.next_retry else "when it changes"
-            _say(f"{failure.path}: {failure.reason} ({failure.stage}, {failure.attempts} attempts, tried {when})")
+            say(f"{failure.path}: {failure.reason} ({failure.stage}, {failure.attempts} attempts, tried {when})")
         if not found:
-            _say("No failures.")
+            say("No failures.")
     return EXIT_FOUND if found else 0
 
 
@@ -260,11 +267,46 @@ def retry_failures(as_json: Json = False) -> int:
         due = ledger.retry_failures(site.connect())
         result = ingest(site, None)
     if as_json:
-        _print_json({"retried": due, **asdict(result)})
+        print_json({"retried": due, **asdict(result)})
     else:
-        _say(f"{due} documents tried again.")
+        say(f"{due} documents tried again.")
         _say_ingest(result)
     return _ingest_code(result)
+
+
+@sources_app.callback()
+def sources(context: typer.Context, as_json: Json = False) -> int:
+    """List the sources: where, how many documents, when last looked at, whether kb.toml names them."""
+    if context.invoked_subcommand is not None:
+        return 0
+    from kb_pipeline.operations.sources import summaries
+
+    with _site() as site:
+        found = [asdict(source) for source in summaries(site.connect(), site.settings)]
+    if as_json:
+        print_json({"sources": found})
+    else:
+        table("Sources", [row | {"scanned_at": row["scanned_at"] and f"{row['scanned_at']:%F %R}"} for row in found])
+        if not found:
+            say("No source yet; kb ingest FOLDER makes one.")
+    return 0
+
+
+@sources_app.command("remove")
+def remove_source(
+    uri: Annotated[str, typer.Argument(help="The folder or URL, as kb sources lists it.")], as_json: Json = False
+) -> int:
+    """Take a source and its documents out of the knowledge base; its files stay where they are."""
+    from kb_pipeline.operations.source_removal import remove
+
+    with _site() as site:
+        removed = remove(site, uri)
+    if as_json:
+        print_json(asdict(removed))
+    else:
+        say(f"{removed.uri} is no source any more; {removed.documents:,} documents were taken out.")
+        say("Should it come back, it is searchable again in no time; kb audit --repair removes what is kept for that.")
+    return 0
 
 
 @generations_app.callback()
@@ -277,11 +319,11 @@ def generations(context: typer.Context, as_json: Json = False) -> int:
     with _site() as site:
         found = summaries(site.connect())
     if as_json:
-        _print_json({"generations": found})
+        print_json({"generations": found})
     else:
-        _table("Generations", found)
+        table("Generations", found)
         if not found:
-            _say("No generation yet; the first ingest makes one.")
+            say("No generation yet; the first ingest makes one.")
     return 0
 
 
@@ -293,10 +335,10 @@ def build_generation(as_json: Json = False) -> int:
     with _site() as site, _progress(as_json):
         result = build(site)
     if as_json:
-        _print_json(asdict(result))
+        print_json(asdict(result))
     else:
-        _say(f"{result.texts_embedded} texts embedded, {result.chunks_written} rows written, {result.seconds:.1f} s.")
-        _table("Generations", result.generations)
+        say(f"{result.texts_embedded} texts embedded, {result.chunks_written} rows written, {result.seconds:.1f} s.")
+        table("Generations", result.generations)
     return EXIT_FOUND if result.incomplete else 0
 
 
@@ -311,32 +353,42 @@ def audit(
     with _site() as site:
         result = audit(site, repair=repair)
     if as_json:
-        _print_json(result.as_dict())
+        print_json(result.as_dict())
     else:
         for finding in result.findings:
-            _say(f"{finding.kind}: {finding.count} ({', '.join(finding.examples)})")
+            say(f"{finding.kind}: {finding.count} ({', '.join(finding.examples)})")
         for finding in result.reclaimable:
-            _say(f"{finding.kind}: {finding.count}, only space; kb audit --repair removes them")
+            say(f"{finding.kind}: {finding.count}, only space; kb audit --repair removes them")
         if not result.findings:
-            _say("Everything agrees.")
+            say("Everything agrees.")
         elif not repair:
-            _say("Run kb ingest to bring it up to date, or kb audit --repair.")
+            say("Run kb ingest to bring it up to date, or kb audit --repair.")
     return EXIT_FOUND if result.findings else 0
 
 
 @app.command()
-def doctor(as_json: Json = False) -> int:
+def doctor(
+    model: Annotated[bool, typer.Option("--model", help="Also measure what the embedding model is good for.")] = False,
+    as_json: Json = False,
+) -> int:
     """Look at each thing that is needed: there or not, version, and what to do."""
-    from kb_pipeline.operations.doctor import examine
+    from kb_pipeline.operations.doctor import examine, examine_model
 
     checks = examine(_settings())
+    report = None
+    if model:
+        found, report = examine_model(_settings())
+        checks += found
     if as_json:
-        _print_json({"checks": [asdict(check) for check in checks]})
+        measured = {"model": asdict(report)} if report else {}
+        print_json({"checks": [asdict(check) for check in checks]} | measured)
     else:
         for check in checks:
-            _say(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
+            say(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
             if check.remedy:
-                _say(f"     {check.remedy}")
+                say(f"     {check.remedy}")
+        for line in report.lines() if report else ():
+            say(line)
     return 0 if all(check.ok for check in checks) else EXIT_FOUND
 
 
@@ -350,14 +402,14 @@ def up() -> int:
 
 @app.command()
 def down(as_json: Json = False) -> int:
-    """Stop the embedded database and the CPU embedding server of this KB_HOME."""
+    """Stop what runs for this KB_HOME: `kb up`, the embedding server (CPU or SGLang), the embedded database."""
     from kb_pipeline.services.daemon import stop_all
 
     stopped = stop_all(_settings().home_path)
     if as_json:
-        _print_json({"stopped": stopped})
+        print_json({"stopped": stopped})
     else:
-        _say(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+        say(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
     return 0
 
 
@@ -366,7 +418,7 @@ def serve() -> int:
     """Only the search server, in the foreground."""
     from kb_pipeline.operations.search import serve
 
-    return serve(_settings(), lambda url: _say(f"Search at {url}"))
+    return serve(_settings(), lambda url: say(f"Search at {url}"))
 
 
 def _settings() -> Settings:
@@ -403,62 +455,26 @@ def _ingest_code(result: IngestResult) -> int:
 def _passed_over(unavailable: Sequence[str]) -> int:
     """Name the sources that could not be listed; the exit code that this calls for."""
     for sentence in unavailable:
-        _note(f"kb: {sentence}")
+        note(f"kb: {sentence}")
     return UnavailableError.exit_code if unavailable else 0
 
 
 def _say_ingest(result: IngestResult) -> None:
-    _say(
+    say(
         f"{result.scanned:,} files: {result.new} new, {result.changed} changed, {result.moved} moved, "
         f"{result.deleted} deleted, {result.unchanged:,} unchanged, {result.failed} failed."
     )
     if result.runs:
-        _say(
+        say(
             f"{result.chunks_written} chunks written, {result.texts_embedded} texts embedded, "
             f"{result.texts_reused} reused, {result.seconds:.1f} s."
         )
     if result.writing:
-        _say(f"{result.writing} files are still being written; run again when they are complete.")
+        say(f"{result.writing} files are still being written; run again when they are complete.")
     if result.held:
-        _say(f"{result.held} deletions are held: too much vanished at once. Use --allow-mass-delete if it is meant.")
+        say(f"{result.held} deletions are held: too much vanished at once. Use --allow-mass-delete if it is meant.")
     if result.quarantined:
-        _say(f"{result.quarantined} documents cannot be processed; kb failures says why.")
-
-
-def _table(title: str, rows: Sequence[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE)
-    for column in rows[0]:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(table)
-
-
-def _one_line(text: str, width: int = 100) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= width else flat[: width - 1] + "…"
-
-
-def _say(text: str) -> None:
-    typer.echo(text)
-
-
-def _note(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+        say(f"{result.quarantined} documents cannot be processed; kb failures says why.")
 
 
 def _fail(sentence: str, code: int) -> int:

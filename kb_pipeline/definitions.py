@@ -21,6 +21,7 @@ defs = dg.Definitions(
         checks.counts_agree,
         checks.failure_rate,
         checks.no_orphans,
+        checks.nothing_is_unmasked,
     ],
     jobs=[jobs.refresh, jobs.re_embed],
     schedules=[schedules.nightly_sweep, schedules.weekly_re_embedding],

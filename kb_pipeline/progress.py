@@ -17,7 +17,8 @@ LOG_SECONDS = 10.0
 
 
 class Track(Protocol):
-    def advance(self, count: int = 1) -> None: ...
+    def advance(self, count: int = 1, *, tokens: int = 0) -> None:
+        """`count` more steps are done; `tokens`: how much work they were, where that is known."""
 
     def close(self) -> None: ...
 
@@ -29,7 +30,7 @@ class Listener(Protocol):
 class _Silence:
     """The track that nobody watches."""
 
-    def advance(self, count: int = 1) -> None:
+    def advance(self, count: int = 1, *, tokens: int = 0) -> None:
         """Tell nobody."""
 
     def close(self) -> None:
@@ -80,22 +81,28 @@ class _LogTrack:
     def __init__(self, what: str, total: int, log: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._what, self._total, self._log, self._clock = what, total, log, clock
         self._started = self._last = clock()
-        self._done = 0
+        self._done = self._tokens = 0
 
-    def advance(self, count: int = 1) -> None:
+    def advance(self, count: int = 1, *, tokens: int = 0) -> None:
         self._done += count
+        self._tokens += tokens
         now = self._clock()
         if now - self._last >= LOG_SECONDS:
             self._last = now
-            self._log(progress_line(self._what, self._done, self._total, now - self._started))
+            seconds = now - self._started
+            self._log(progress_line(self._what, self._done, self._total, seconds, tokens=self._tokens))
 
     def close(self) -> None:
         if self._done:
             seconds = self._clock() - self._started
-            self._log(f"{self._what}: {self._done:,} in {seconds:.1f} s")
+            self._log(f"{self._what}: {self._done:,} in {seconds:.1f} s{_token_rate(self._tokens, seconds)}")
 
 
-def progress_line(what: str, done: int, total: int, seconds: float) -> str:
+def progress_line(what: str, done: int, total: int, seconds: float, *, tokens: int = 0) -> str:
     rate = done / seconds if seconds > 0 else 0.0
     left = f", about {max(total - done, 0) / rate:.0f} s left" if rate else ""
-    return f"{what}: {done:,} of {total:,}, {rate:,.1f} per second{left}"
+    return f"{what}: {done:,} of {total:,}, {rate:,.1f} per second{_token_rate(tokens, seconds)}{left}"
+
+
+def _token_rate(tokens: int, seconds: float) -> str:
+    return f", {tokens / seconds:,.0f} tokens per second" if tokens and seconds > 0 else ""

@@ -51,7 +51,7 @@ def dropped_files(
             settings = site.settings
             connection = site.connect()
             register_configured(connection, settings)
-            plan = make_plan(connection, settings, site.scope())
+            plan = make_plan(connection, settings, site.scope(), site.names)
     except KbError as error:
         return dg.SkipReason(str(error))
     if not plan.dirty:

@@ -1,7 +1,8 @@
 """Settings, and the fingerprints that decide what is done again.
 
 A setting comes from, in this order: an environment variable `KB_*`, the file `.env`, the file
-`kb.toml` (or the one `KB_CONFIG` names), the default. All local state lives under `KB_HOME`.
+`kb.toml` (or the one `KB_CONFIG` names), the default. A variable reaches into a table of kb.toml by two
+underscores: `KB_SGLANG__PORT` is `port` of `[sglang]`. All local state lives under `KB_HOME`.
 
 A *stage fingerprint* is a short hash over everything besides the input that a stage's output depends
 on. Change the chunk size and only the chunk fingerprint moves: nothing is parsed again.
@@ -17,7 +18,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,13 +36,25 @@ from pydantic_settings import (
 )
 
 from kb_pipeline.errors import SettingsError
+from kb_pipeline.privacy.entities import PRESETS, Action, Preset, unknown_entities
+from kb_pipeline.privacy.patterns import complaint_about
 
 # Raise when the code of a stage changes its output for the same input.
-PARSE_CODE_VERSION = 1
-CHUNK_CODE_VERSION = 1
+PARSE_CODE_VERSION = 3
+CHUNK_CODE_VERSION = 2
 
 
-class Frozen(BaseModel):
+class EmptyIsUnset(BaseModel):
+    """An empty string is the same as nothing, where a setting may be left out: `KB_DATABASE_URL=`."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _unset(cls, value: Any, info: ValidationInfo) -> Any:
+        may_be_left_out = info.field_name is not None and cls.model_fields[info.field_name].default is None
+        return None if value == "" and may_be_left_out else value
+
+
+class Frozen(EmptyIsUnset):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -49,6 +71,8 @@ class ParsingLimits(Frozen):
     memory_mb: int = Field(2048, ge=256, description="Memory of one parser process, MiB.")
     pages: int = Field(5000, ge=1, description="Pages per document.")
     unzipped_mb: int = Field(512, ge=1, description="Unzipped size of an Office or EPUB file, MiB.")
+    pixels: int = Field(100_000_000, ge=1_000_000, description="Pixels of one image or of one frame of it.")
+    ocr_page_seconds: float = Field(60.0, gt=0, description="Wall time added for each page read by OCR, seconds.")
 
 
 class ChunkingSettings(Frozen):
@@ -76,20 +100,88 @@ class ChunkingSettings(Frozen):
         return self
 
 
+class PolicySettings(Frozen):
+    """What is done with each kind of personal data."""
+
+    preset: Preset | None = Field(None, description="default or finance, which keeps amounts.")
+    entities: dict[str, Action] = Field({}, description="Entity to keep, mask, pseudonym or remove.")
+
+    @model_validator(mode="after")
+    def _knows_the_entities(self) -> PolicySettings:
+        complaint = unknown_entities(self.entities)
+        if complaint:
+            raise ValueError(complaint)
+        return self
+
+    def actions(self, inherited: dict[str, Action]) -> dict[str, Action]:
+        """An action for every entity; without a preset, what is not named is as in `inherited`."""
+        return {**(PRESETS[self.preset] if self.preset else inherited), **self.entities}
+
+
+class PrivacySettings(PolicySettings):
+    """The policy of all collections that have none of their own, and the lists of the site."""
+
+    allow: tuple[str, ...] = Field((), description="Terms that are never masked.")
+    allow_patterns: tuple[str, ...] = Field((), description="The same as regular expressions.")
+    deny: tuple[str, ...] = Field((), description="Terms that are always masked.")
+    deny_patterns: tuple[str, ...] = Field((), description="The same as regular expressions.")
+    ner_model: str | None = Field(None, description="spaCy model for names without a word beside them.")
+
+    @model_validator(mode="after")
+    def _has_sound_lists(self) -> PrivacySettings:
+        if not all(map(str.strip, (*self.allow, *self.deny))):
+            raise ValueError("allow and deny may not hold an empty term")
+        for pattern in (*self.allow_patterns, *self.deny_patterns):
+            complaint = complaint_about(pattern)
+            if complaint:
+                raise ValueError(complaint)
+        return self
+
+
 class CollectionSettings(Frozen):
     """What one collection does differently."""
 
     chunking: ChunkingSettings | None = None
+    privacy: PolicySettings | None = None
+    query_instruction: str | None = Field(None, description="Task sentence of queries over this collection alone.")
 
 
-class Settings(BaseSettings):
+class SglangSettings(Frozen):
+    """An SGLang server on this machine's GPU. Empty values leave the choice to SGLang itself."""
+
+    model: str | None = Field(None, description="Local folder or hub name; when set, this site embeds with SGLang.")
+    revision: str | None = Field(None, description="Commit of the hub; empty: the newest when it was installed.")
+    served_model_name: str | None = Field(None, description="Name that clients see; empty: the last part of model.")
+    launch: bool = Field(True, description="Commands and runs start the server when it does not run.")
+    version: str = Field("0.5.20", description="The SGLang that `kb server install` installs.")
+    python: Path | None = Field(None, description="Interpreter that has SGLang; empty: what install made in KB_HOME.")
+    host: str = Field("127.0.0.1", description="Address to listen at; beyond this machine only with an API key.")
+    port: int = Field(30000, ge=1, le=65535, description="Port to listen at.")
+    tp: int = Field(1, ge=1, description="GPUs that share one copy of the model (tensor parallel).")
+    dp: int = Field(1, ge=1, description="Copies of the model, each on GPUs of its own (data parallel).")
+    mem_fraction_static: float = Field(0.85, gt=0, lt=1, description="Share of GPU memory for weights and cache.")
+    attention_backend: str | None = Field(None, description="fa3, flashinfer, triton, …")
+    max_running_requests: int | None = Field(None, ge=1, description="Texts computed at the same time.")
+    max_queued_requests: int = Field(8192, ge=1, description="Texts that wait; more are refused with 503.")
+    chunked_prefill_size: int | None = Field(None, description="Tokens of one forward pass; -1: texts are never cut.")
+    context_length: int | None = Field(None, ge=1, description="Tokens of one text; empty: what the model can.")
+    extra_args: tuple[str, ...] = Field((), description="More arguments of sglang.launch_server, as they are.")
+    start_seconds: float = Field(900.0, gt=0, description="How long the server may take to become healthy.")
+    idle_seconds: float | None = Field(None, gt=0, description="Stop after this long unused; empty: left running.")
+
+
+class Settings(EmptyIsUnset, BaseSettings):
     """The settings of one site. See the README for the table that people read."""
 
-    model_config = SettingsConfigDict(env_prefix="KB_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="KB_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
+    )
 
     home: Path = Field(Path(".kb"), description="Folder of all local state.")
     database_url: SecretStr | None = Field(None, description="PostgreSQL URL; empty: the embedded server.")
-    embedding_url: str | None = Field(None, description="OpenAI-compatible base URL; empty: the CPU server.")
+    embedding_url: str | None = Field(
+        None, description="OpenAI-compatible base URL, or several with commas; empty: a server of this machine."
+    )
     embedding_api_key: SecretStr | None = Field(None, description="Bearer key of the embedding server.")
     embedding_model: str | None = Field(None, description="Model to serve (CPU server) or to expect (URL).")
     privacy_key: SecretStr | None = Field(None, description="64 hex digits; empty: privacy.key in KB_HOME.")
@@ -108,8 +200,10 @@ class Settings(BaseSettings):
     mass_delete_count: int = Field(50, ge=0, description="Deletions up to this many are never held.")
     mass_delete_share: float = Field(0.2, ge=0, le=1, description="Share of a source whose loss holds deletions.")
     sources: tuple[SourceSettings, ...] = ()
+    sglang: SglangSettings = SglangSettings()
     limits: ParsingLimits = ParsingLimits()
     chunking: ChunkingSettings = ChunkingSettings()
+    privacy: PrivacySettings = PrivacySettings()
     collections: dict[str, CollectionSettings] = {}
 
     @classmethod
@@ -154,7 +248,7 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"]) or "settings"
-        variable = "KB_" + re.sub(r"\W", "_", name).upper()
+        variable = "KB_" + re.sub(r"\W", "_", name.replace(".", "__")).upper()
         raise SettingsError(
             f"Setting {name} ({variable}) is wrong: {first['msg']}. Correct it and try again."
         ) from None

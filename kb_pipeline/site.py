@@ -15,8 +15,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from kb_pipeline.chunking.lexemes import TOKENIZER_VERSION
+from kb_pipeline.privacy.entities import PRESETS
 from kb_pipeline.privacy.key import load_or_create_key
-from kb_pipeline.privacy.masking import Masker, MaskingPolicy
+from kb_pipeline.privacy.masking import Masker, Maskers
+from kb_pipeline.privacy.policy import MaskingPolicy, SiteTerms
+from kb_pipeline.privacy.pseudonyms import key_id
 from kb_pipeline.settings import (
     CHUNK_CODE_VERSION,
     PARSE_CODE_VERSION,
@@ -25,12 +28,14 @@ from kb_pipeline.settings import (
     fingerprint,
 )
 from kb_pipeline.source.listing import shard_names
+from kb_pipeline.source.names import Names
 from kb_pipeline.store import database
 from kb_pipeline.store.database import Connection
-from kb_pipeline.store.ledger import Scope, StageFingerprints
+from kb_pipeline.store.ledger import ParsePolicy, Scope, StageFingerprints
 
 if TYPE_CHECKING:
     from kb_pipeline.embedding.client import EmbeddingClient
+    from kb_pipeline.embedding.models import ExpectedModel
 
 
 @dataclass
@@ -51,9 +56,14 @@ class Site:
         return self._resources.enter_context(connect_embedding(self.settings))
 
     @cached_property
-    def masker(self) -> Masker:
-        """Masks personal data with this site's key, which is made at first use."""
-        return site_masker(self.settings)
+    def maskers(self) -> Maskers:
+        """Mask personal data with this site's key, which is made at first use."""
+        return site_maskers(self.settings)
+
+    @cached_property
+    def names(self) -> Names:
+        """How paths are stored, and which files they mean."""
+        return Names(self.maskers)
 
     def scope(self, shards: Sequence[str] | None = None) -> Scope:
         """`shards` (all of them by default), and what the settings ask of their documents."""
@@ -61,15 +71,28 @@ class Site:
         return Scope(
             digits=settings.shard_digits,
             shards=shard_names(settings.shard_digits) if shards is None else shards,
-            fingerprints=self._fingerprints(settings.chunking),
+            fingerprints=self._fingerprints(settings.chunking, self.maskers.default),
             collection_fingerprints={
-                name: self._fingerprints(settings.chunking_for(name)) for name in settings.collections
+                name: self._fingerprints(settings.chunking_for(name), self.maskers.of(name))
+                for name in settings.collections
             },
         )
 
-    def _fingerprints(self, chunking: ChunkingSettings) -> StageFingerprints:
+    def parse_policies(self) -> list[ParsePolicy]:
+        """What the parse fingerprints that this site asks for stand for."""
+        distinct = {self._parse_fingerprint(masker): masker for masker in self.maskers.distinct}
+        return [ParsePolicy(parse, self._parse_version, masker.policy.as_json()) for parse, masker in distinct.items()]
+
+    @property
+    def _parse_version(self) -> str:
+        return fingerprint("parse", PARSE_CODE_VERSION, key_id(self.maskers.default.key))
+
+    def _parse_fingerprint(self, masker: Masker) -> str:
+        return fingerprint("parse", PARSE_CODE_VERSION, masker.fingerprint_parts)
+
+    def _fingerprints(self, chunking: ChunkingSettings, masker: Masker) -> StageFingerprints:
         return StageFingerprints(
-            parse=fingerprint("parse", PARSE_CODE_VERSION, self.masker.fingerprint_parts),
+            parse=self._parse_fingerprint(masker),
             chunk=fingerprint("chunk", CHUNK_CODE_VERSION, TOKENIZER_VERSION, chunking.model_dump()),
         )
 
@@ -116,34 +139,58 @@ def database_url(settings: Settings) -> str:
     return ensure_postgres(settings.home_path, idle_seconds=settings.idle_seconds)
 
 
-def embedding_url(settings: Settings) -> str:
-    """The configured URL, or that of the CPU server, which is started when it is not running."""
-    if settings.embedding_url is not None:
-        return settings.embedding_url
-    from kb_pipeline.services.embedding import ensure_embedding_server
-
-    return ensure_embedding_server(
-        settings.home_path, model=settings.embedding_model, idle_seconds=settings.idle_seconds
-    )
-
-
 def connect_embedding(settings: Settings) -> EmbeddingClient:
-    """A new client of the embedding server; starts the CPU server when no URL is set.
+    """A new client of the embedding server; starts it when no URL is set.
 
     Raises EmbeddingServerUnavailable, SettingsError.
     """
     from kb_pipeline.embedding.client import EmbeddingClient
 
+    url, expected = _embedding_server(settings)
+    return EmbeddingClient.connect(url, api_key=embedding_key(settings), expected_model=expected)
+
+
+def embedding_key(settings: Settings) -> str | None:
     key = settings.embedding_api_key
-    return EmbeddingClient.connect(
-        embedding_url(settings),
-        api_key=key.get_secret_value() if key else None,
-        expected_model=settings.embedding_model if settings.embedding_url else None,
+    return key.get_secret_value() if key else None
+
+
+def _embedding_server(settings: Settings) -> tuple[str, ExpectedModel | None]:
+    """Where the server is, and what it has to serve: the configured one; else this machine's SGLang, if the site
+    has a model for it; else the CPU server. The last two are started when they are not running.
+    """
+    from kb_pipeline.embedding.models import ExpectedModel
+
+    if settings.embedding_url is not None:
+        return settings.embedding_url, ExpectedModel(settings.embedding_model) if settings.embedding_model else None
+    if settings.sglang.model is not None:
+        from kb_pipeline.services.sglang import ensure_sglang, wanted_model
+
+        model = wanted_model(settings.home_path, settings.sglang)
+        url = ensure_sglang(settings.home_path, settings.sglang, model, embedding_key(settings))
+        remedy = "correct KB_SGLANG__MODEL, or run kb server stop and then kb server start"
+        return url, ExpectedModel(model.name, model.revision, model.path, remedy)
+    from kb_pipeline.services.embedding import ensure_embedding_server
+
+    url = ensure_embedding_server(
+        settings.home_path, model=settings.embedding_model, idle_seconds=settings.idle_seconds
     )
+    return url, None
 
 
-def site_masker(settings: Settings) -> Masker:
-    """The masker of a site; needs no database. Raises SettingsError when the key is unusable."""
+def site_maskers(settings: Settings) -> Maskers:
+    """The maskers of a site; needs no database. Raises SettingsError when the key is unusable."""
     key = settings.privacy_key
     given = key.get_secret_value() if key else None
-    return Masker(MaskingPolicy(), load_or_create_key(settings.home_path, given))
+    secret = load_or_create_key(settings.home_path, given)
+    lists = settings.privacy
+    terms = SiteTerms(lists.allow, lists.allow_patterns, lists.deny, lists.deny_patterns)
+    default = lists.actions(dict(PRESETS["default"]))
+    own = {name: part.privacy for name, part in settings.collections.items() if part.privacy is not None}
+    return Maskers(
+        Masker(MaskingPolicy(default, terms, lists.ner_model), secret),
+        {
+            name: Masker(MaskingPolicy(policy.actions(default), terms, lists.ner_model), secret)
+            for name, policy in own.items()
+        },
+    )

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from kb_pipeline.assets.shared import add_shard_figures, compared, metadata, stage_asset, table
+from kb_pipeline.assets.shared import add_shard_figures, bars, metadata, stage_asset, table
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.settings import CHUNK_CODE_VERSION
 from kb_pipeline.stages import chunks as stage
@@ -39,7 +39,7 @@ def chunks(context: dg.AssetExecutionContext, knowledge_base: KnowledgeBaseResou
         return dg.MaterializeResult(
             metadata=metadata(
                 report,
-                collections=table(site, compared(counts, "chunks")),
+                collections=table(site, bars(counts, "collection", "chunks")),
                 newest_chunks=table(site, preview),
             )
         )

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from kb_pipeline.assets.shared import add_shard_figures, compared, is_rebuild, metadata, stage_asset, table
+from kb_pipeline.assets.shared import add_shard_figures, bars, is_rebuild, metadata, stage_asset, table
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.stages import knowledge_chunks as stage
 from kb_pipeline.store import generations, ledger
@@ -36,7 +36,7 @@ def knowledge_chunks(
                 generation=dg.MetadataValue.text(report.details["generation"]),
                 model=dg.MetadataValue.text(report.details["model"]),
                 dimension=dg.MetadataValue.int(report.details["dimension"]),
-                collections=table(site, compared(counts, "tokens")),
+                collections=table(site, bars(counts, "collection", "tokens")),
                 generations=table(site, summaries),
             )
         )

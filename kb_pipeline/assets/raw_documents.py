@@ -5,7 +5,7 @@ from itertools import islice
 import dagster as dg
 from pydantic import Field
 
-from kb_pipeline.assets.shared import add_shard_figures, compared, metadata, stage_asset, table
+from kb_pipeline.assets.shared import add_shard_figures, bars, metadata, stage_asset, table
 from kb_pipeline.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.stages import raw_documents as stage
 from kb_pipeline.store import ledger
@@ -47,7 +47,7 @@ def raw_documents(
         for sentence in report.details["unavailable"]:
             context.log.warning("Passed over: %s", sentence)
         for folder, reason in islice(report.details.get("unlisted", {}).items(), MOST_FOLDERS_NAMED):
-            name = site.masker.mask(folder).text
+            name = site.maskers.strictest.mask(folder).text
             context.log.warning("%s could not be listed (%s); what is below it was left as it is", name, reason)
         for uri, held in report.details.get("held", {}).items():
             context.log.warning(
@@ -58,7 +58,7 @@ def raw_documents(
         return dg.MaterializeResult(
             metadata=metadata(
                 report,
-                collections=table(site, compared(counts, "documents")),
+                collections=table(site, bars(counts, "collection", "documents")),
                 last_changed=table(site, recent),
             )
         )

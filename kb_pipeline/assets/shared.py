@@ -1,7 +1,7 @@
 """What the five assets have in common: partitions, owners, and how a stage's report becomes metadata."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,7 @@ def stage_asset(
     deps: Sequence[str] = (),
     code_version: str = "1",
     pool: str | None = None,
+    retry_policy: dg.RetryPolicy | None = None,
     freshness_policy: dg.FreshnessPolicy | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """`dg.asset` with what the five stages have in common: shards, one run for a range of them, group, owners."""
@@ -42,6 +43,7 @@ def stage_asset(
             kinds=kinds,
             code_version=code_version,
             pool=pool,
+            retry_policy=retry_policy,
             freshness_policy=freshness_policy,
             description=description,
         )
@@ -81,17 +83,29 @@ def _cell(site: Site, value: Any) -> str | int | float | bool | None:
         return int(value)
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
-    return site.masker.mask(str(value)).text
+    return site.maskers.strictest.mask(str(value)).text
 
 
-def compared(rows: Sequence[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
-    """The number `name` of each collection, with a bar as long as it is large.
+def bars(rows: Sequence[Mapping[str, Any]], label: str, name: str) -> list[dict[str, Any]]:
+    """The number `name` of each row, with a bar as long as it is large.
 
     A picture inside Markdown would be hidden behind a link, or cut off, in the narrow column that Dagster's
     UI has for values; block characters in a table are always there.
     """
     largest = max((row[name] for row in rows), default=0) or 1
     return [
-        {"collection": row["collection"], name: row[name], "share": "█" * round(BAR_CHARACTERS * row[name] / largest)}
+        {
+            label: row[label],
+            name: round(row[name], 4) if isinstance(row[name], float) else row[name],
+            "share": "█" * round(BAR_CHARACTERS * row[name] / largest),
+        }
         for row in rows
     ]
+
+
+def groups(rows: Iterable[Mapping[str, Any]], key: str) -> dict[Any, list[Mapping[str, Any]]]:
+    """Rows by their value of `key`, in order."""
+    found: dict[Any, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row[key], []).append(row)
+    return found

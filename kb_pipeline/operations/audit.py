@@ -37,23 +37,23 @@ def audit(site: Site, *, repair: bool = False) -> AuditResult:
 
     What needs parsing or embedding is left to the next ingest.
     """
-    connection = site.connect()
-    active = generations.active_generation(connection)
-    mended: dict[str, int] = {}
-    if repair and active is not None:
-        mended = questions.mend(connection, active)
-    findings = _against_sources(site, connection)
-    reclaimable: list[Finding] = []
-    if active is None:
-        findings += questions.findings_without_generation(connection)
-    else:
-        findings += questions.ledger_findings(connection, active)
-        findings += questions.table_findings(connection, active)
-        vectors = questions.check_serving_vectors(connection, active)
-        if not vectors.is_sound(active.dimension):
-            findings.append(Finding("unsound_vectors", max(vectors.unsound, 1), ()))
-        reclaimable = questions.space_findings(connection, active)
-    findings += _unmasked(site, connection)
+    with site.connect() as connection:
+        active = generations.active_generation(connection)
+        mended: dict[str, int] = {}
+        if repair and active is not None:
+            mended = questions.mend(connection, active)
+        findings = _against_sources(site, connection)
+        reclaimable: list[Finding] = []
+        if active is None:
+            findings += questions.findings_without_generation(connection)
+        else:
+            findings += questions.ledger_findings(connection, active)
+            findings += questions.table_findings(connection, active)
+            vectors = questions.check_serving_vectors(connection, active)
+            if not vectors.is_sound(active.dimension):
+                findings.append(Finding("unsound_vectors", max(vectors.unsound, 1), ()))
+            reclaimable = questions.space_findings(connection, active)
+        findings += _unmasked(site, connection)
     return AuditResult(tuple(findings), tuple(reclaimable), mended)
 
 
@@ -62,7 +62,7 @@ def _against_sources(site: Site, connection: Connection) -> list[Finding]:
     found: dict[str, list[str]] = {}
     for source in ledger.sources(connection):
         try:
-            diff = raw_documents.scan_source(connection, source, site.settings).diff
+            diff = raw_documents.scan_source(connection, source, site.settings, site.names).diff
         except SourceUnavailable:
             found.setdefault("source_unavailable", []).append(source.uri)
             continue
@@ -81,8 +81,8 @@ def _unmasked(site: Site, connection: Connection) -> list[Finding]:
     files = sorted(
         {
             path
-            for path, content in questions.sample_text(connection, SAMPLED_CHUNKS)
-            if site.masker.mask(content).counts
+            for path, collection, content in questions.sample_text(connection, SAMPLED_CHUNKS)
+            if site.maskers.of(collection).findings(content)
         }
     )
     return [Finding("unmasked", len(files), tuple(files[:EXAMPLES]))] if files else []

@@ -82,7 +82,7 @@ class PlanResult:
 def plan(site: Site, path: str | None, *, allow_mass_delete: bool = False) -> PlanResult:
     """What an ingest would do, changing nothing. Raises SettingsError, SourceUnavailable."""
     connection = site.connect()
-    limit = sources.limits(path, sources.known_sources(connection, site.settings))
+    limit = _limit(site, connection, path)
     found = _plan(site, connection, limit, allow_mass_delete)
     touched = [entry for scan in found.scans for entry in scan.diff.new]
     touched += [change.entry for scan in found.scans for change in scan.diff.changed]
@@ -98,7 +98,7 @@ def ingest(site: Site, path: str | None, *, allow_mass_delete: bool = False) -> 
     """
     started = time.monotonic()
     connection = site.connect()
-    limit = sources.limits(path, sources.known_sources(connection, site.settings))
+    limit = _limit(site, connection, path)
     found = _plan(site, connection, limit, allow_mass_delete)
     # Only now: a folder that cannot be listed does not become a source.
     sources.register(connection, [scan.source.uri for scan in found.scans])
@@ -146,8 +146,16 @@ def scan_counts(found: Plan) -> ScanCounts:
     )
 
 
+def _limit(site: Site, connection: Connection, path: str | None) -> Mapping[str, str]:
+    """Source uri -> the stored path inside it that a call is limited to."""
+    found = sources.limits(path, sources.known_sources(connection, site.settings))
+    return {uri: site.names.stored_path(inside) if inside else "" for uri, inside in found.items()}
+
+
 def _plan(site: Site, connection: Connection, limit: Mapping[str, str], allow_mass_delete: bool) -> Plan:
-    found = make_plan(connection, site.settings, site.scope(), prefix=limit, allow_mass_delete=allow_mass_delete)
+    found = make_plan(
+        connection, site.settings, site.scope(), site.names, prefix=limit, allow_mass_delete=allow_mass_delete
+    )
     if found.unavailable and not found.scans:
         raise SourceUnavailable(found.unavailable[0])
     return found

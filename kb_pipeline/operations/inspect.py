@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kb_pipeline.chunking.chunk import chunk_document
+from kb_pipeline.chunking.chunk import chunk_document, document_title
 from kb_pipeline.chunking.chunks import Chunk
 from kb_pipeline.errors import DocumentError, SettingsError
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.parsing.sandbox import ParseJob, ParserPool
-from kb_pipeline.privacy.masking import Masker
+from kb_pipeline.privacy.masking import Maskers
 from kb_pipeline.settings import Settings
 from kb_pipeline.source.listing import collection_of
 from kb_pipeline.stages.cleaned_elements import parse_limits
@@ -28,6 +28,7 @@ class Inspection:
         return {
             "source_file": self.source_file,
             "pages": document.page_count,
+            "coverage": document.coverage,
             "metadata": dict(document.metadata),
             "elements": [
                 {
@@ -64,19 +65,26 @@ class Inspection:
         }
 
 
-def inspect(file: Path, settings: Settings, masker: Masker) -> Inspection:
+def inspect(file: Path, settings: Settings, maskers: Maskers) -> Inspection:
     """Parse, clean, mask and chunk `file`, in a sandboxed process as always.
 
     Raises SettingsError when it is not a file, DocumentError when it cannot be parsed.
     """
     if not file.is_file():
         raise SettingsError(f"{file} is not a file; name the file to look at.")
-    job = ParseJob(key=None, path=file, name=file.name, content_hash=None, mask=masker.mask_document)
+    # Collections are first-level folders of a source; outside of one, the folder's own name serves.
+    place = f"{file.absolute().parent.name}/{file.name}"
+    collection = collection_of(place)
+    (name,) = maskers.of(collection).mask_paths([file.name])
+    job = ParseJob(key=None, path=file, name=name, content_hash=None, mask=maskers.of(collection).mask_document)
     with ParserPool(1, parse_limits(settings)) as pool:
         ((_, result),) = pool.parse([job])
     if isinstance(result, DocumentError):
         raise result
-    # Collections are first-level folders of a source; outside of one, the folder's own name serves.
-    collection = collection_of(f"{file.absolute().parent.name}/{file.name}")
-    chunks = chunk_document(result.elements, document_key=str(file), settings=settings.chunking_for(collection))
-    return Inspection(file.name, result, tuple(chunks))
+    chunks = chunk_document(
+        result.elements,
+        document_key=str(file),
+        settings=settings.chunking_for(collection),
+        title=document_title(result),
+    )
+    return Inspection(name, result, tuple(chunks))

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.errors import UnavailableError
+from kb_pipeline.interrupts import noted
 from kb_pipeline.site import Site
 
 if TYPE_CHECKING:
@@ -15,13 +16,19 @@ if TYPE_CHECKING:
 # to do need not spend.
 REFRESH = "refresh"
 RE_EMBED = "re_embed"
+COMMAND_TAG = "kb/command"  # on the runs of commands: the job's name
 
 
 def run_job(site: Site, job: str, first: str, last: str, **ops: dict[str, Any]) -> tuple[str, Counter[str]]:
     """Run `job` over the shards from `first` to `last`; returns its run id and the sum of its stages' numbers.
 
-    `ops`: config by asset name. Raises the KbError that stopped a stage.
+    `ops`: config by asset name. Raises the KbError that stopped a stage, and KeyboardInterrupt after Ctrl-C.
     """
+    with noted():
+        return _run_job(site, job, first, last, ops)
+
+
+def _run_job(site: Site, job: str, first: str, last: str, ops: dict[str, dict[str, Any]]) -> tuple[str, Counter[str]]:
     import dagster as dg
     from sqlalchemy.exc import OperationalError
 
@@ -34,7 +41,7 @@ def run_job(site: Site, job: str, first: str, last: str, **ops: dict[str, Any]) 
         with instance(site.settings) as dagster_instance, ending_dead_runs(dagster_instance):
             result = defs.resolve_job_def(job).execute_in_process(
                 instance=dagster_instance,
-                tags={**range_tags(first, last), **signature(), "kb/command": job},
+                tags={**range_tags(first, last), **signature(), COMMAND_TAG: job},
                 run_config={
                     "ops": {name: {"config": config} for name, config in ops.items()},
                     # The command shows progress of its own; the run's full log is in Dagster.

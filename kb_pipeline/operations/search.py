@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from kb_pipeline.search.retrieve import SearchRequest, SearchResult
 from kb_pipeline.search.retrieve import search as retrieve
@@ -16,7 +17,7 @@ def search(site: Site, request: SearchRequest) -> SearchResult:
         site.connect(),
         request,
         embedder=lambda: site.embedding,
-        mask=lambda text: site.masker.mask(text).text,
+        mask=partial(mask_query, site),
     )
 
 
@@ -33,6 +34,12 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
             # Asked again after a failure: an embedded server may have come back elsewhere.
             database_url=lambda: database_url(settings),
             connect_embedder=lambda: connect_embedding(settings),
-            mask=lambda text: site.masker.mask(text).text,
+            mask=partial(mask_query, site),
         )
         return run_server(app, port=settings.search_port, announce=announce)
+
+
+def mask_query(site: Site, query: str, collections: Sequence[str]) -> list[str]:
+    """`query` as each policy of `collections` masks it, none named meaning all; the strictest first."""
+    spellings = [masker.mask(query).text for masker in site.maskers.among(collections)]
+    return list(dict.fromkeys(spellings))

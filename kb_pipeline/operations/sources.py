@@ -1,9 +1,11 @@
-"""Which sources a call is about."""
+"""Which sources there are, and which of them a call is about."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import permutations
 from pathlib import Path
 
@@ -14,13 +16,33 @@ from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
 
 
+@dataclass(frozen=True, slots=True)
+class SourceSummary:
+    """`configured`: kb.toml names it, so it comes back when it is removed here only."""
+
+    uri: str
+    scanned_at: datetime | None
+    documents: int
+    configured: bool
+
+
+def summaries(connection: Connection, settings: Settings) -> list[SourceSummary]:
+    """The sources of the ledger."""
+    configured = configured_sources(settings)
+    documents = ledger.documents_by_source(connection)
+    return [
+        SourceSummary(source.uri, source.scanned_at, documents.get(source.id, 0), source.uri in configured)
+        for source in ledger.sources(connection)
+    ]
+
+
 def known_sources(connection: Connection, settings: Settings) -> list[str]:
     """The URIs of the ledger's sources and of those that kb.toml adds; registers nothing.
 
     Raises SettingsError when one holds another, whose documents would be there twice.
     """
     known = [source.uri for source in ledger.sources(connection)]
-    known += [uri for source in settings.sources if (uri := canonical_uri(source.uri)) not in known]
+    known += configured_sources(settings)
     for outer, inner in permutations(dict.fromkeys(known), 2):
         if _holds(outer, inner):
             raise SettingsError(
@@ -77,6 +99,11 @@ def limits(path: str | None, known: Sequence[str]) -> Mapping[str, str]:
         return dict.fromkeys(known, "")
     uri, inside = resolve(path, known)
     return {uri: inside}
+
+
+def configured_sources(settings: Settings) -> list[str]:
+    """The URIs under [[sources]] in kb.toml."""
+    return [canonical_uri(source.uri) for source in settings.sources]
 
 
 def _holds(outer: str, inner: str) -> bool:

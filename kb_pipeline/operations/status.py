@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from kb_pipeline.services.daemon import running
+from kb_pipeline.operations.server import CPU, kind
+from kb_pipeline.services.daemon import EMBEDDING, SGLANG, running
+from kb_pipeline.services.sglang import Health, base_url, health_at
+from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
 from kb_pipeline.store import database, generations, ledger
 
@@ -37,11 +40,7 @@ def status(site: Site) -> dict[str, Any]:
 
 def servers(site: Site) -> list[dict[str, Any]]:
     """Where the database and the embedding server are. A local one that is not running starts when needed."""
-    settings = site.settings
-    embedded = settings.database_url is None
-    local = {state.name: state for state in running(settings.home_path)}
-    embedding = local.get("embedding")
-    local_url = embedding.url if embedding else None
+    embedded = site.settings.database_url is None
     return [
         {
             "name": "postgres",
@@ -50,13 +49,20 @@ def servers(site: Site) -> list[dict[str, Any]]:
             "address": site.database_url if embedded else database.display_url(site.database_url),
             "running": True,
         },
-        {
-            "name": "embedding",
-            "kind": "CPU server" if settings.embedding_url is None else "your own",
-            "address": _without_credentials(settings.embedding_url) if settings.embedding_url else local_url,
-            "running": settings.embedding_url is not None or embedding is not None,
-        },
+        {"name": "embedding", "kind": kind(site.settings), **_embedding(site.settings)},
     ]
+
+
+def _embedding(settings: Settings) -> dict[str, Any]:
+    """`address`, None when there is none yet, and `running`, which is believed of a server that is elsewhere."""
+    if settings.embedding_url is not None:
+        urls = settings.embedding_url.split(",")
+        return {"address": ", ".join(_without_credentials(url.strip()) for url in urls), "running": True}
+    name = EMBEDDING if kind(settings) == CPU else SGLANG
+    local = {state.name: state.url for state in running(settings.home_path)}
+    if name not in local and name == SGLANG and health_at(settings.sglang) is Health.READY:
+        return {"address": base_url(settings.sglang), "running": True}
+    return {"address": local.get(name), "running": name in local}
 
 
 def _without_credentials(url: str) -> str:

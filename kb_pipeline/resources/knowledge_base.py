@@ -11,7 +11,8 @@ from contextlib import contextmanager, nullcontext
 
 import dagster as dg
 
-from kb_pipeline.errors import KbError
+from kb_pipeline.errors import EmbeddingServerUnavailable, KbError
+from kb_pipeline.interrupts import raise_noted
 from kb_pipeline.progress import LogLines, is_heard, listening
 from kb_pipeline.resources.embedding_server import EmbeddingServerResource
 from kb_pipeline.resources.postgres import PostgresResource
@@ -39,32 +40,37 @@ class KnowledgeBaseResource(dg.ConfigurableResource[None]):
             yield site
 
     def settings(self) -> Settings:
-        changes = {"embedding_url": self.embedding_server.url, "embedding_model": self.embedding_server.model}
-        return load_settings().model_copy(update=changes)
+        return self.embedding_server.applied_to(load_settings())
 
 
 def knowledge_base(settings: Settings) -> KnowledgeBaseResource:
     return KnowledgeBaseResource(
         postgres=PostgresResource(embedded=settings.database_url is None),
-        embedding_server=EmbeddingServerResource(url=settings.embedding_url, model=settings.embedding_model),
+        embedding_server=EmbeddingServerResource.of(settings),
     )
 
 
 @contextmanager
-def step(resource: KnowledgeBaseResource, log: dg.DagsterLogManager) -> Iterator[Site]:
+def step(
+    resource: KnowledgeBaseResource, log: dg.DagsterLogManager, *, retry_unavailable: bool = False
+) -> Iterator[Site]:
     """One step's use of the knowledge base: progress lines in its log, and failures as one sentence.
+
+    `retry_unavailable`: a step that has a retry policy may try again when the embedding server is not there.
 
     Dagster stores an exception with its message and those of its causes, and the messages of libraries may
     quote document text (PostgreSQL shows the row that it refused). So the dg.Failure shows no cause, only
     what kind it was and where; a caller in the same process finds the error itself as its `__context__`.
     """
+    raise_noted()
     try:
         # A command that runs the job in its own process shows progress its own way.
         heard = nullcontext() if is_heard() else listening(LogLines(log.info))
         with heard, database_errors(), resource.site() as site:
             yield site
     except KbError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from None
+        retry = retry_unavailable and isinstance(error, EmbeddingServerUnavailable)
+        raise dg.Failure(description=str(error), allow_retries=retry) from None
     except dg.DagsterError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, its message may hold document text

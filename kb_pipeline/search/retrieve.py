@@ -8,7 +8,9 @@ Terms
   event     the logged search; feedback points at it.
 
 Queries are masked with the policy of the documents before anything else sees them: a mobile number in a
-query becomes its pseudonym, and so finds the passage that holds the number.
+query becomes its pseudonym, and so finds the passage that holds the number. Where collections have different
+policies, the words of the query are looked up as each of them would have them; what is logged and embedded is the
+query as the strictest has it.
 """
 
 from __future__ import annotations
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from kb_pipeline.embedding.client import EmbeddingClient
+
+    # The query as each policy of the named collections (none: all) masks it, first as all of them together do.
+    MaskQuery = Callable[[str, Sequence[str]], Sequence[str]]
 
 Mode = Literal["hybrid", "vector", "lexical"]
 
@@ -144,7 +149,7 @@ def search(
     request: SearchRequest,
     *,
     embedder: Callable[[], EmbeddingClient],
-    mask: Callable[[str], str],
+    mask: MaskQuery,
 ) -> SearchResult:
     """The best passages for `request`. `connection` must be idle; afterwards it is again.
 
@@ -154,23 +159,25 @@ def search(
     """
     clock = _Clock()
     _check(request)
-    text = mask(unicodedata.normalize("NFC", request.query.strip()))
-    condition = _condition(request, mask)
+    spellings = mask(unicodedata.normalize("NFC", request.query.strip()), request.collections)
+    text = spellings[0]
+    condition = _condition(request, lambda value: mask(value, request.collections)[0])
     with database_errors():
         generation = _generation(connection, request.generation)
         if generation is None:
             return SearchResult(text, request.mode, None, None, (), clock.stopped(), _EMPTY)
         with clock.step("analyse"):
-            terms = tuple(query_terms(text)) if request.mode != "vector" else ()
+            found = dict.fromkeys(term for spelling in spellings for term in query_terms(spelling))
+            terms = tuple(found) if request.mode != "vector" else ()
             mode, note = _choose_mode(request.mode, text, bool(terms), generation)
         vector = None
         if mode != "lexical":
             with clock.step("embed"):
-                vector = _query_vector(embedder(), text, generation)
+                vector = _query_vector(embedder(), text, generation, request.collections)
         plan = _Plan(generation, condition, request.k, terms, vector)
         with store.snapshot(connection, depth=plan.depth):
             ranked = _rank(connection, plan, clock)
-            hits = _hits(connection, plan, ranked, mask, clock)
+            hits = _hits(connection, plan, ranked, clock)
             note = note if hits else _why_nothing(connection, plan, request) or note
         event = _record(connection, generation, text, mode, hits, clock)
     return SearchResult(text, mode, generation.name, event, hits, clock.stopped(), note)
@@ -245,14 +252,14 @@ def _choose_mode(wanted: Mode, text: str, has_terms: bool, generation: Generatio
     return "lexical", None
 
 
-def _query_vector(client: EmbeddingClient, text: str, generation: Generation) -> np.ndarray:
+def _query_vector(client: EmbeddingClient, text: str, generation: Generation, collections: Sequence[str]) -> np.ndarray:
     """(dimension,), norm 1, in the space of the generation's vectors."""
     if client.identity.fingerprint != generation.model_fingerprint:
         raise GenerationMismatch(
             f"Generation {generation.name} was embedded by {generation.model}, but the embedding server runs "
             f"{client.identity.name}; serve {generation.model}, or build a generation for the other model."
         )
-    native = client.embed_query(text, generation.query_instruction)
+    native = client.embed_query(text, generation.instruction_for(collections))
     vector: np.ndarray = to_dimension(native[np.newaxis, :], generation.dimension)[0]
     return vector
 
@@ -296,9 +303,7 @@ def _lexical(connection: Connection, plan: _Plan) -> list[store.Ranked]:
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))[: plan.depth]
 
 
-def _hits(
-    connection: Connection, plan: _Plan, ranked: Sequence[store.Ranked], mask: Callable[[str], str], clock: _Clock
-) -> tuple[Hit, ...]:
+def _hits(connection: Connection, plan: _Plan, ranked: Sequence[store.Ranked], clock: _Clock) -> tuple[Hit, ...]:
     with clock.step("fetch"):
         rows = store.rows(connection, plan.generation, [row for row, _ in ranked])
     return tuple(
@@ -306,7 +311,7 @@ def _hits(
             rank=rank,
             score=round(score, 6),
             content=rows[row].content,
-            source_file=mask(rows[row].source_file),
+            source_file=rows[row].source_file,
             page_number=rows[row].page_number,
             page_end=rows[row].page_end,
             section_title=rows[row].section_title,

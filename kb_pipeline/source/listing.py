@@ -15,13 +15,14 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -261,8 +262,19 @@ def _list_remote(uri: str) -> Listing:
     return Listing(uri, frozenset(_storable(signatures, unlisted)), unlisted, ignored)
 
 
-def settle(uri: str, entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
+def list_names(uri: str, folder: str) -> list[str]:
+    """The names in one folder of a remote source. Raises OSError."""
+    filesystem, root = _filesystem(uri)
+    filesystem.invalidate_cache()
+    return [key.rstrip("/").rpartition("/")[2] for key in filesystem.ls(f"{root}/{folder}".rstrip("/"), detail=False)]
+
+
+def settle(
+    uri: str, entries: Iterable[Entry], real_paths: Mapping[str, str] = MappingProxyType({})
+) -> tuple[list[Entry], list[Entry]]:
     """Split entries into those that are at rest and those still being written.
+
+    `real_paths`: the file's own path, for entries whose names are stored masked.
 
     Only files modified in the last two seconds are looked at a second time, all after one wait, so a
     folder at rest costs nothing.
@@ -278,7 +290,7 @@ def settle(uri: str, entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]
         time.sleep(SETTLE_SECONDS)
     for entry in recent:
         try:
-            info = Path(uri, entry.path).stat()
+            info = Path(uri, real_paths.get(entry.path, entry.path)).stat()
         except OSError:
             writing.append(entry)
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from kb_pipeline.chunking.chunk import chunk_document
+from kb_pipeline.chunking.chunk import chunk_document, document_title
 from kb_pipeline.chunking.lexemes import tokens
 from kb_pipeline.errors import EmptyDocument
 from kb_pipeline.parsing.elements import CleanedDocument
@@ -52,7 +52,10 @@ def _run_batch(site: Site, connection: Connection, batch: Sequence[PendingChunks
         # A file that changed meanwhile is chunked by the run that parses its new bytes.
         stale = {job.id for job in batch if current.get(job.id) != job.content_hash}
         made = {document: chunked for document, chunked in made.items() if document not in stale}
+        wanted = [policy.parse_fingerprint for policy in site.parse_policies()]
+        old_texts = ledger.superseded_texts(connection, list(made), wanted)
         ledger.replace_chunks(connection, made)
+        ledger.forget_vectors(connection, old_texts)
         # A document may have got its elements from another one of the same bytes: its own parsing is no failure then.
         ledger.clear_failures(connection, (PARSING, STAGE), list(made))
         for job in empty:
@@ -67,6 +70,9 @@ def _run_batch(site: Site, connection: Connection, batch: Sequence[PendingChunks
 
 def _chunk(site: Site, job: PendingChunks, document: CleanedDocument) -> ChunkedDocument:
     chunks = chunk_document(
-        document.elements, document_key=str(job.id), settings=site.settings.chunking_for(job.collection)
+        document.elements,
+        document_key=str(job.id),
+        settings=site.settings.chunking_for(job.collection),
+        title=document_title(document),
     )
     return ChunkedDocument(job.version, chunks, [tokens(chunk.embedded_text) for chunk in chunks])

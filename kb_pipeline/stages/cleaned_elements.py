@@ -1,10 +1,14 @@
-"""Stage 2: files become cleaned, masked elements, in sandboxed processes."""
+"""Stage 2: files become cleaned, masked elements, in sandboxed processes.
+
+After a policy became stricter, stored elements are masked further instead: no file is read. After it became
+looser, or the key changed, the files are read again. Elements of a policy that nobody asks for any more go.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,14 +16,15 @@ from kb_pipeline.errors import DocumentError, UnreadableFile
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.parsing.parsed import ParseLimits
 from kb_pipeline.parsing.sandbox import ParseJob, ParserPool
+from kb_pipeline.privacy.policy import can_follow
 from kb_pipeline.progress import track
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
 from kb_pipeline.source.listing import local_copy, remove_leftovers
-from kb_pipeline.stages.report import StageReport
+from kb_pipeline.stages.report import StageReport, batched
 from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
-from kb_pipeline.store.ledger import PendingParse
+from kb_pipeline.store.ledger import ParsePolicy, PendingParse
 
 STAGE = "cleaned_elements"
 MOST_PROCESSES = 8
@@ -30,18 +35,53 @@ Outcome = tuple[PendingParse, CleanedDocument | DocumentError]
 
 
 def run(site: Site, shards: Sequence[str]) -> StageReport:
-    """Parse every document of `shards` without elements; commits batch by batch."""
+    """Parse every document of `shards` without elements, or mask what is stored further; commits batch by batch."""
     started = time.monotonic()
-    report = StageReport.of("documents", "elements", "dropped", "pages", "masked", "failed")
+    report = StageReport.of("documents", "elements", "dropped", "pages", "masked", "masked_further", "failed")
     with site.connect() as connection:
+        asked_for = site.parse_policies()
+        ledger.register_policies(connection, asked_for)
+        wanted = [policy.parse_fingerprint for policy in asked_for]
         jobs = ledger.pending_elements(connection, site.scope(shards))
+        stored = _to_mask_further(connection, asked_for, jobs) if jobs else {}
+        for some in batched([job for job in jobs if job.id in stored], site.settings.batch_documents):
+            masked = list(_mask_further(site, connection, some, stored))
+            _store(connection, masked, wanted, report)
+            report.counts["masked_further"] += len(masked)
+            finished = {job.id for job, _ in masked}
+            jobs = [job for job in jobs if job.id not in finished]
         if jobs:
             with track("parsing documents", len(jobs)) as progress:
                 for batch in _committable(_parse(site, jobs), site.settings.batch_documents):
-                    _store(connection, batch, report)
+                    _store(connection, batch, wanted, report)
                     progress.advance(len(batch))
     report.seconds = time.monotonic() - started
     return report
+
+
+def _to_mask_further(
+    connection: Connection, asked_for: Sequence[ParsePolicy], jobs: Sequence[PendingParse]
+) -> dict[int, str]:
+    """Document id -> the parse fingerprint of elements that a stricter policy can start from."""
+    known = ledger.policies(connection)
+    follows = [
+        (new.parse_fingerprint, old.parse_fingerprint)
+        for new in asked_for
+        for old in known
+        if old.parse_fingerprint != new.parse_fingerprint
+        and old.version == new.version
+        and can_follow(old.policy, new.policy)
+    ]
+    return ledger.elements_to_mask_further(connection, jobs, follows) if follows else {}
+
+
+def _mask_further(
+    site: Site, connection: Connection, batch: Sequence[PendingParse], stored: Mapping[int, str]
+) -> Iterator[Outcome]:
+    for job in batch:
+        document = ledger.stored_elements(connection, job.content_hash, stored[job.id])
+        if document is not None:
+            yield job, site.maskers.of(job.collection).mask_document(document)
 
 
 def parse_limits(settings: Settings) -> ParseLimits:
@@ -59,7 +99,8 @@ def _parse(site: Site, pending: Sequence[PendingParse]) -> Iterator[Outcome]:
         for document in pending:
             copies[document.id] = stack = ExitStack()
             try:
-                path = stack.enter_context(local_copy(document.uri, document.path, site.scratch))
+                real_path = site.names.real_path(document.uri, document.path)
+                path = stack.enter_context(local_copy(document.uri, real_path, site.scratch))
             except UnreadableFile as error:
                 unfetched.append((document, error))
                 continue
@@ -68,7 +109,7 @@ def _parse(site: Site, pending: Sequence[PendingParse]) -> Iterator[Outcome]:
                 path=path,
                 name=Path(document.path).name,
                 content_hash=document.content_hash,
-                mask=site.masker.mask_document,
+                mask=site.maskers.of(document.collection).mask_document,
             )
 
     remove_leftovers(site.scratch)
@@ -95,7 +136,7 @@ def _committable(outcomes: Iterator[Outcome], size: int) -> Iterator[list[Outcom
         yield batch
 
 
-def _store(connection: Connection, batch: Sequence[Outcome], report: StageReport) -> None:
+def _store(connection: Connection, batch: Sequence[Outcome], wanted: Sequence[str], report: StageReport) -> None:
     with connection.transaction():
         current = ledger.lock_documents(connection, [job.id for job, _ in batch])
         # A file that changed or went away meanwhile is the business of the run that saw it.
@@ -106,6 +147,7 @@ def _store(connection: Connection, batch: Sequence[Outcome], report: StageReport
         # instead of deadlocking.
         parsed.sort(key=lambda outcome: (outcome[0].content_hash, outcome[0].parse_fingerprint))
         ledger.insert_elements(connection, parsed)
+        ledger.forget_superseded_elements(connection, [job.content_hash for job, _ in parsed], wanted)
         ledger.clear_failures(connection, (STAGE,), [job.id for job, _ in parsed])
         for job, error in failed:
             ledger.record_failure(connection, job.id, STAGE, job.input_version, error)

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import fields, replace
+from urllib.parse import urlsplit
 
 import numpy as np
 
-from kb_pipeline.embedding.client import EmbeddedText, ModelIdentity, RejectedText, Result
+from kb_pipeline.embedding.client import EmbeddedText, ModelIdentity, RejectedText, Result, Usage
 from kb_pipeline.errors import GenerationMismatch, TextRejected
+from kb_pipeline.hosts import is_loopback
 from kb_pipeline.progress import Track, track
+from kb_pipeline.services import gpu
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
 from kb_pipeline.stages.report import StageReport
+from kb_pipeline.stages.throughput import Throughput
 from kb_pipeline.store import generations, ledger
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.generations import Generation, GenerationKey
@@ -24,16 +30,24 @@ from kb_pipeline.store.generations import Generation, GenerationKey
 STAGE = "embeddings"
 COMMIT_TEXTS = 512
 WIDEST_DEFAULT = 1024
+MOST_SPANS = 20  # of the run's throughput, each a row to look at
 
 
 def generation_key(identity: ModelIdentity, settings: Settings) -> GenerationKey:
-    """The generation that `settings` and the server ask for."""
+    """The generation that `settings` and the server ask for. Raises SettingsError for a dimension that is too small."""
+    if settings.dimension is not None:
+        identity.profile.check_dimension(settings.dimension)
     return GenerationKey(
         model_fingerprint=identity.fingerprint,
         model=identity.name,
         native_dimension=identity.native_dimension,
         dimension=settings.dimension or min(identity.native_dimension, WIDEST_DEFAULT),
         query_instruction=settings.query_instruction,
+        collection_instructions={
+            name: collection.query_instruction
+            for name, collection in settings.collections.items()
+            if collection.query_instruction is not None
+        },
     )
 
 
@@ -62,26 +76,64 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
     Raises EmbeddingServerUnavailable, GenerationMismatch; what was committed stays.
     """
     started = time.monotonic()
-    report = StageReport.of("tokens", "texts_embedded", "texts_reused", "texts_rejected", "failed")
+    report = StageReport.of(
+        *("tokens_estimated", "texts_embedded", "texts_reused", "texts_rejected", "texts_averaged", "failed"),
+        *("tokens_embedded", "requests", "retries"),
+    )
     scope = site.scope(shards)
     with site.connect() as reader, site.connect() as writer:
         generation = target_generation(site, reader, rebuild=rebuild)
         model = generation.model_fingerprint
         totals = ledger.pending_text_totals(reader, scope, generation.id, model)
         report.details |= {"model": generation.model, "generation": generation.name}
-        report.counts.update(tokens=totals.tokens, texts_reused=totals.reused)
+        report.counts.update(tokens_estimated=totals.tokens, texts_reused=totals.reused)
         if totals.texts:
             require_model(site.embedding.identity, generation)
-            with track("embedding texts", totals.texts) as progress:
+            with _measuring(site, report) as throughput, track("embedding texts", totals.texts) as progress:
                 results = site.embedding.embed(ledger.pending_texts(reader, scope, model))
-                _commit(writer, model, _advancing(results, progress), report)
+                _commit(writer, model, _advancing(results, progress, site.embedding.usage, throughput), report)
     report.seconds = time.monotonic() - started
     return report
 
 
-def _advancing(results: Iterable[Result], progress: Track) -> Iterator[Result]:
+@contextmanager
+def _measuring(site: Site, report: StageReport) -> Iterator[Throughput]:
+    """Put into the report, however the block ends, what the client and the cards did meanwhile."""
+    usage, throughput, begun = site.embedding.usage, Throughput(), time.monotonic()
+    before = replace(usage)
+    with gpu.sampled() if _on_this_machine(site.settings) else nullcontext(gpu.Samples()) as cards:
+        try:
+            yield throughput
+        finally:
+            seconds = time.monotonic() - begun
+            spent = Usage(**{one.name: getattr(usage, one.name) - getattr(before, one.name) for one in fields(Usage)})
+            report.counts.update(
+                tokens_embedded=spent.tokens,
+                requests=spent.requests,
+                retries=spent.retries,
+                texts_averaged=spent.averaged,
+            )
+            report.details |= {
+                "tokens_per_second": spent.tokens / seconds if seconds > 0 else 0.0,
+                "padding_share": spent.padding_share,
+                "throughput": throughput.rows(seconds, spent.tokens, MOST_SPANS),
+            }
+    report.details |= {"gpu_utilization": cards.utilization, "gpu_memory_mb": cards.memory_used}
+
+
+def _on_this_machine(settings: Settings) -> bool:
+    """Whether the cards of this machine are those that embed."""
+    urls = (settings.embedding_url or "").split(",")
+    return settings.embedding_url is None or all(is_loopback(urlsplit(url.strip()).hostname or "") for url in urls)
+
+
+def _advancing(results: Iterable[Result], progress: Track, usage: Usage, throughput: Throughput) -> Iterator[Result]:
+    begun, first = time.monotonic(), usage.tokens
+    told = first
     for result in results:
-        progress.advance()
+        progress.advance(tokens=usage.tokens - told)
+        told = usage.tokens
+        throughput.note(time.monotonic() - begun, told - first)
         yield result
 
 

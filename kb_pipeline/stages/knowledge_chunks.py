@@ -36,13 +36,14 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
         pending = ledger.pending_loads(connection, scope, generation.id, generation.model_fingerprint)
         with track("loading documents", len(pending)) as progress:
             for batch in batched(pending, DOCUMENTS_PER_SWAP):
-                documents = [document for document, _ in batch]
-                report.counts["chunks_written"] += generations.swap_documents(connection, generation, documents)
-                ledger.clear_failures(connection, (EMBEDDINGS,), documents)
+                with connection.transaction():
+                    swap = generations.swap_documents(connection, generation, [document for document, _ in batch])
+                    ledger.clear_failures(connection, (EMBEDDINGS,), swap.loaded)
+                report.counts["chunks_written"] += swap.inserted
                 progress.advance(len(batch))
         report.counts["documents"] = sum(not leaving for _, leaving in pending)
         report.counts["documents_removed"] = sum(leaving for _, leaving in pending)
-        _purge(connection, scope)
+        purge(connection, scope)
         incomplete = generations.incomplete_documents(connection, generation)
         if not incomplete and generations.row_count(connection, generation):
             with track("building the vector index", 1):
@@ -58,8 +59,8 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
     return report
 
 
-def _purge(connection: Connection, scope: Scope) -> None:
-    """Deleted documents leave every generation, retired ones included: a rollback must not bring them back."""
+def purge(connection: Connection, scope: Scope) -> None:
+    """Take deleted documents out of every generation, retired ones included: a rollback must not bring them back."""
     leaving = ledger.leaving_documents(connection, scope)
     for generation in generations.generations(connection):
         for batch in batched(leaving, DOCUMENTS_PER_SWAP):

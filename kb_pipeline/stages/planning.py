@@ -6,11 +6,13 @@ a contiguous range of shards that becomes one run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kb_pipeline.errors import SourceUnavailable
+from kb_pipeline.errors import SettingsError, SourceUnavailable
 from kb_pipeline.settings import Settings, fingerprint
+from kb_pipeline.source.listing import collection_of
+from kb_pipeline.source.names import Names
 from kb_pipeline.stages import raw_documents
 from kb_pipeline.stages.raw_documents import Scan
 from kb_pipeline.store import generations, ledger
@@ -32,6 +34,7 @@ def make_plan(
     connection: Connection,
     settings: Settings,
     scope: Scope,
+    names: Names,
     *,
     prefix: Mapping[str, str] | None = None,
     allow_mass_delete: bool = False,
@@ -46,11 +49,12 @@ def make_plan(
     unavailable: list[str] = []
     for source in _sources(connection, prefix):
         try:
-            scan = raw_documents.scan_source(connection, source, settings, allow_mass_delete=allow_mass_delete)
+            scan = raw_documents.scan_source(connection, source, settings, names, allow_mass_delete=allow_mass_delete)
         except SourceUnavailable as error:
             unavailable.append(str(error))
             continue
         scans.append(raw_documents.within(scan, (prefix or {}).get(source.uri, ""), None, settings.shard_digits))
+    _check_collections(connection, settings, scans)
     active = generations.active_generation(connection)
     pending = ledger.dirty_shards(
         connection,
@@ -78,6 +82,22 @@ def make_plan(
         fingerprint=fingerprint(changes, left),
         unavailable=tuple(unavailable),
     )
+
+
+def _check_collections(connection: Connection, settings: Settings, scans: Sequence[Scan]) -> None:
+    """Raises SettingsError when kb.toml gives a policy to a collection that no source has: a misspelt one would
+    go by the wrong policy without a word."""
+    named = {name for name, part in settings.collections.items() if part.privacy is not None}
+    if not named:
+        return
+    known = set(ledger.collections(connection))
+    known |= {collection_of(entry.path) for scan in scans for entry in scan.diff.new}
+    unknown = sorted(named - known)
+    if known and unknown:
+        raise SettingsError(
+            f"The settings give a privacy policy to the collection {unknown[0]}, which no source has; there are: "
+            f"{', '.join(sorted(known))}. Correct the name or take it out."
+        )
 
 
 def _sources(connection: Connection, prefix: Mapping[str, str] | None) -> list[Source]:

@@ -7,10 +7,10 @@ process at a time applies a source, and it lists under that lock, so what it app
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kb_pipeline.errors import SourceUnavailable, UnreadableFile
 from kb_pipeline.progress import track
@@ -18,10 +18,11 @@ from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
 from kb_pipeline.source.diff import DeletionGuard, KnownDocument, SourceDiff, diff
 from kb_pipeline.source.listing import Entry, entry_of, hash_file, is_local, list_source, settle, shard_hash
+from kb_pipeline.source.names import Names
 from kb_pipeline.stages.report import StageReport, batched
 from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
-from kb_pipeline.store.ledger import Source
+from kb_pipeline.store.ledger import UNREGISTERED, Source
 
 STAGE = "raw_documents"
 REMOTE_READERS = 16
@@ -33,11 +34,15 @@ COUNTS = (
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A source, its difference to the ledger, and why some of its folders could not be listed."""
+    """A source, its difference to the ledger, and why some of its folders could not be listed.
+
+    `real_paths`: stored path -> the file's own, where names hold personal data.
+    """
 
     source: Source
     diff: SourceDiff
     unlisted: dict[str, str]
+    real_paths: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def shards(self, digits: int) -> dict[str, int]:
         """shard -> how many documents of it have to be looked at."""
@@ -56,24 +61,30 @@ def scan_source(
     connection: Connection,
     source: Source,
     settings: Settings,
+    names: Names,
     *,
     allow_mass_delete: bool = False,
     hashes: dict[str, bytes] | None = None,
 ) -> Scan:
-    """Compare a source with the ledger, changing nothing.
+    """Compare a source with the ledger, changing nothing but the note that its names need no second look.
 
     `hashes` collects what had to be hashed to tell moves from new files. Raises SourceUnavailable.
     """
     listing = list_source(source.uri)
     known = ledger.signatures(connection, source.id)
-    differing = [entry_of(line) for line in listing.signatures - known]
-    missing_paths = [entry_of(line).path for line in known - listing.signatures]
-    at_rest, writing = settle(source.uri, differing)
+    # A name that stands in the ledger as it is was found to hold nothing, unless the policies changed.
+    looked_at = source.names_policy == names.policy
+    signatures, real_paths = _stored(listing.signatures, listing.signatures - known if looked_at else None, names)
+    differing = [entry_of(line) for line in signatures - known]
+    missing_paths = [entry_of(line).path for line in known - signatures]
+    at_rest, writing = settle(source.uri, differing, real_paths)
+    unlisted_names = names.stored(listing.unlisted)
+    unlisted = {unlisted_names.get(path, path): reason for path, reason in listing.unlisted.items()}
     found = hashes if hashes is not None else {}
 
     def content_hash(entry: Entry) -> bytes | None:
         try:
-            return found.setdefault(entry.path, hash_file(source.uri, entry.path))
+            return found.setdefault(entry.path, hash_file(source.uri, real_paths.get(entry.path, entry.path)))
         except UnreadableFile:
             return None
 
@@ -83,11 +94,28 @@ def scan_source(
         writing=writing,
         missing=ledger.known_documents(connection, source.id, missing_paths) if missing_paths else {},
         known_count=len(known),
-        unlisted=list(listing.unlisted),
+        unlisted=list(unlisted),
         content_hash=content_hash,
         guard=DeletionGuard(settings.mass_delete_count, settings.mass_delete_share, allow_mass_delete),
     )
-    return Scan(source, result, listing.unlisted)
+    if not looked_at and not differing and source.id != UNREGISTERED:
+        ledger.set_names_policy(connection, source.id, names.policy)
+    return Scan(source, result, unlisted, real_paths)
+
+
+def _stored(
+    signatures: frozenset[str], suspects: frozenset[str] | None, names: Names
+) -> tuple[frozenset[str], dict[str, str]]:
+    """The signatures with the paths under which files are stored, and the real paths of those that differ.
+
+    `suspects`: the signatures whose names are looked at; None for all.
+    """
+    lines = {line: entry_of(line).path for line in (signatures if suspects is None else suspects)}
+    stored = names.stored(dict.fromkeys(lines.values()))
+    if not stored:
+        return signatures, {}
+    masked = {line: stored[path] + line.removeprefix(path) for line, path in lines.items() if path in stored}
+    return (signatures - masked.keys()) | frozenset(masked.values()), {new: old for old, new in stored.items()}
 
 
 def within(scan: Scan, prefix: str, shards: Sequence[str] | None, digits: int) -> Scan:
@@ -132,10 +160,12 @@ def run(
             if prefix is not None and source.uri not in prefix:
                 continue
             with ledger.source_lock(writer, source.id):
+                if source.id not in {known.id for known in ledger.sources(reader)}:
+                    continue  # removed while we waited
                 hashes: dict[str, bytes] = {}
                 try:
                     scan = scan_source(
-                        reader, source, site.settings, allow_mass_delete=allow_mass_delete, hashes=hashes
+                        reader, source, site.settings, site.names, allow_mass_delete=allow_mass_delete, hashes=hashes
                     )
                 except SourceUnavailable as error:
                     unavailable.append(error)
@@ -178,7 +208,7 @@ def _apply(
     source, found = scan.source, scan.diff
     entries: list[tuple[Entry, KnownDocument | None]] = [(entry, None) for entry in found.new]
     entries += [(change.entry, change.document) for change in found.changed]
-    with track("reading files", len(entries)) as progress, _hashing(source, hashes) as hash_all:
+    with track("reading files", len(entries)) as progress, _hashing(source, hashes, scan.real_paths) as hash_all:
         for batch in batched(entries, batch_documents):
             digests = hash_all([entry for entry, _ in batch])
             with connection.transaction():
@@ -224,13 +254,13 @@ def _write(
 
 @contextmanager
 def _hashing(
-    source: Source, known: dict[str, bytes]
+    source: Source, known: dict[str, bytes], real_paths: Mapping[str, str]
 ) -> Iterator[Callable[[Sequence[Entry]], list[bytes | UnreadableFile]]]:
     """A function that hashes a batch of files: one after another on a local disk, many at once over a network."""
 
     def digest(entry: Entry) -> bytes | UnreadableFile:
         try:
-            return known.get(entry.path) or hash_file(source.uri, entry.path)
+            return known.get(entry.path) or hash_file(source.uri, real_paths.get(entry.path, entry.path))
         except UnreadableFile as error:
             return error
 

@@ -95,8 +95,8 @@ def check_embeddings(connection: Connection, scope: Scope, generation: Generatio
     return VectorCheck(*row) if row else VectorCheck(0, 0, 0, 0)
 
 
-def sample_text(connection: Connection, limit: int) -> list[tuple[str, str]]:
-    """(path, content) of chunks in an order that has nothing to do with their documents."""
+def sample_text(connection: Connection, limit: int) -> list[tuple[str, str, str]]:
+    """(path, collection, content) of chunks in an order that has nothing to do with their documents."""
     return connection.execute(query("audit", "sample_text"), {"limit": limit}).fetchall()
 
 

@@ -1,19 +1,20 @@
 """Generations: the serving tables, and which one is live.
 
-A *generation* is one serving table with its model, dimension and query instruction. Exactly one is
+A *generation* is one serving table with its model, dimension and query instructions. Exactly one is
 *active*: the view `knowledge_chunks` shows it. A generation is *building* until every document that
 has chunks is in it, then *ready*; the one before the active one is *retired* and stays for rollback.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from psycopg import sql
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.store import ledger
@@ -36,6 +37,7 @@ class Generation:
     native_dimension: int
     dimension: int
     query_instruction: str
+    collection_instructions: dict[str, str]
     collections: list[str] | None
     state: str
     created_at: datetime
@@ -44,6 +46,12 @@ class Generation:
     @property
     def table(self) -> sql.Identifier:
         return serving_table(self.id)
+
+    def instruction_for(self, collections: Sequence[str]) -> str:
+        """The instruction of a query over `collections` (empty: all). One query has one vector, so a collection's own
+        counts where all that are searched share it."""
+        own = {self.collection_instructions.get(name, self.query_instruction) for name in collections}
+        return own.pop() if len(own) == 1 else self.query_instruction
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +63,14 @@ class GenerationKey:
     native_dimension: int
     dimension: int
     query_instruction: str
+    collection_instructions: Mapping[str, str] = field(default_factory=dict)
 
     def matches(self, generation: Generation) -> bool:
-        return (self.model_fingerprint, self.dimension, self.query_instruction) == (
+        return (self.model_fingerprint, self.dimension, self.query_instruction, dict(self.collection_instructions)) == (
             generation.model_fingerprint,
             generation.dimension,
             generation.query_instruction,
+            generation.collection_instructions,
         )
 
 
@@ -101,6 +111,7 @@ def ensure_generation(connection: Connection, key: GenerationKey) -> Generation:
                 "model": key.model_fingerprint,
                 "dimension": key.dimension,
                 "query_instruction": key.query_instruction,
+                "collection_instructions": Jsonb(dict(key.collection_instructions)),
             },
         ).fetchone()
         assert row is not None  # noqa: S101 - RETURNING always gives a row
@@ -127,20 +138,31 @@ def _activate(connection: Connection, generation: int) -> None:
     connection.execute(query("serving_table", "create_view", table=serving_table(generation)))
 
 
-def swap_documents(connection: Connection, generation: Generation, documents: Sequence[int]) -> int:
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """`loaded`: ids of the documents whose rows are now those of their chunks; `inserted`: rows."""
+
+    loaded: list[int]
+    inserted: int
+
+
+def swap_documents(connection: Connection, generation: Generation, documents: Sequence[int]) -> Swap:
     """Bring the rows of `documents` in the serving table up to date, in one transaction, and commit.
 
     A reader sees all of a document's old chunks or all of its new ones. Rows whose chunk is unchanged
-    stay where they are, so the vector index grows only by what is new. Returns rows inserted.
+    stay where they are, so the vector index grows only by what is new. Of a document whose chunks lack
+    vectors only the path is brought up to date.
     """
     parameters = {"generation": generation.id, "model": generation.model_fingerprint}
     table = generation.table
     with connection.transaction():
         ledger.lock_documents(connection, documents)
-        rows = connection.execute(
-            query("generations", "loadable_documents"), parameters | {"ids": list(documents)}
-        ).fetchall()
-        swap = parameters | {"ids": [row[0] for row in rows]}
+        given = parameters | {"ids": list(documents)}
+        connection.execute(query("generations", "move_rows", table=table), given)
+        connection.execute(query("generations", "record_moved"), given)
+        rows = connection.execute(query("generations", "loadable_documents"), given).fetchall()
+        loaded = [row[0] for row in rows]
+        swap = parameters | {"ids": loaded}
         connection.execute(query("generations", "delete_stale_rows", table=table), swap)
         connection.execute(query("generations", "update_kept_rows", table=table), swap)
         inserted = connection.execute(
@@ -148,7 +170,7 @@ def swap_documents(connection: Connection, generation: Generation, documents: Se
         ).rowcount
         connection.execute(query("generations", "forget_loaded"), swap)
         connection.execute(query("generations", "record_loaded"), swap)
-    return inserted
+    return Swap(loaded, inserted)
 
 
 def incomplete_documents(connection: Connection, generation: Generation) -> int:

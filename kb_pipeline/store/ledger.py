@@ -64,6 +64,16 @@ class Source:
     id: int
     uri: str
     scanned_at: datetime | None
+    names_policy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsePolicy:
+    """What a parse fingerprint stands for: `version` is everything but the policy, which is plain JSON."""
+
+    parse_fingerprint: str
+    version: str
+    policy: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +184,33 @@ def source_lock(connection: Connection, source: int) -> Iterator[None]:
             connection.execute(query("documents", "unlock_source"), {"source": source})
 
 
+def documents_by_source(connection: Connection) -> dict[int, int]:
+    """Source id -> how many documents it has, where it has any."""
+    return dict(connection.execute(query("documents", "documents_by_source")).fetchall())
+
+
+def delete_source_documents(connection: Connection, source: int) -> int:
+    """Mark all documents of a source as gone, as `delete_documents` does; how many that are."""
+    return connection.execute(query("documents", "delete_source_documents"), {"source": source}).rowcount
+
+
+def delete_source(connection: Connection, source: int) -> bool:
+    """Forget a source that has no documents any more; False while it has."""
+    return connection.execute(query("documents", "delete_source"), {"source": source}).rowcount > 0
+
+
 def mark_scanned(connection: Connection, source: int) -> None:
     connection.execute(query("documents", "mark_scanned"), {"source": source})
+
+
+def set_names_policy(connection: Connection, source: int, policy: str) -> None:
+    """Remember that all paths of a source are stored as `policy` asks."""
+    connection.execute(query("documents", "set_names_policy"), {"source": source, "policy": policy})
+
+
+def collections(connection: Connection) -> list[str]:
+    """The collections of all live documents."""
+    return [row[0] for row in connection.execute(query("documents", "collections"))]
 
 
 def insert_documents(
@@ -257,6 +292,37 @@ def elements_by_format(connection: Connection, scope: Scope) -> list[dict[str, A
     return _rows(connection, "stages", "elements_by_format", _shard_parameters(scope))
 
 
+def shard_elements(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
+    """Per shard and format: documents, pages, seconds of parsing, and the least coverage."""
+    return _rows(connection, "stages", "shard_elements", _shard_parameters(scope))
+
+
+def privacy_counts(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
+    """path, collection, and how many values of each entity were masked, of every live document with elements."""
+    return _rows(connection, "stages", "privacy_counts", _shard_parameters(scope))
+
+
+def shard_privacy(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
+    """Per shard and entity: how many values were masked."""
+    return _rows(connection, "stages", "shard_privacy", _shard_parameters(scope))
+
+
+def shard_failures(connection: Connection, scope: Scope, stage: str) -> list[dict[str, Any]]:
+    """Per shard and kind of error: documents that failed in `stage`."""
+    return _rows(connection, "stages", "shard_failures", _shard_parameters(scope) | {"stage": stage})
+
+
+def warned_documents(connection: Connection, scope: Scope, limit: int) -> list[dict[str, Any]]:
+    """path and warning, those of the documents that changed last first."""
+    return _rows(connection, "stages", "warned_documents", _shard_parameters(scope) | {"limit": limit})
+
+
+def latest_elements(connection: Connection, scope: Scope, documents: int) -> list[tuple[str, CleanedDocument]]:
+    """path and content of the documents that were parsed last."""
+    found = _rows(connection, "stages", "latest_elements", _shard_parameters(scope) | {"limit": documents})
+    return [(row["path"], unpack(row["payload"])) for row in found]
+
+
 def chunk_preview(connection: Connection, scope: Scope, limit: int = 10) -> list[dict[str, Any]]:
     return _rows(connection, "stages", "chunk_preview", _shard_parameters(scope) | {"limit": limit})
 
@@ -332,12 +398,81 @@ def insert_elements(connection: Connection, parsed: Sequence[tuple[PendingParse,
             "dropped_count": len(document.dropped),
             "privacy_counts": Jsonb(dict(document.privacy_counts)),
             "warnings": list(document.warnings),
+            "seconds": document.seconds,
+            "coverage": document.coverage,
             "payload": pack(document),
         }
         for job, document in parsed
     ]
     with connection.cursor() as cursor:
         cursor.executemany(query("stages", "insert_elements"), rows)  # all in one round trip
+
+
+def register_policies(connection: Connection, policies: Sequence[ParsePolicy]) -> None:
+    """Remember what parse fingerprints stand for."""
+    for policy in policies:
+        connection.execute(
+            query("stages", "register_policy"),
+            {
+                "parse_fingerprint": policy.parse_fingerprint,
+                "parse_version": policy.version,
+                "policy": Jsonb(dict(policy.policy)),
+            },
+        )
+
+
+def policies(connection: Connection) -> list[ParsePolicy]:
+    """What every parse fingerprint that was ever asked for stands for, the newest first."""
+    with connection.cursor(row_factory=class_row(ParsePolicy)) as cursor:
+        return cursor.execute(query("stages", "policies")).fetchall()
+
+
+def elements_to_mask_further(
+    connection: Connection, jobs: Sequence[PendingParse], follows: Sequence[tuple[str, str]]
+) -> dict[int, str]:
+    """Document id -> the parse fingerprint of stored elements that only need to be masked further.
+
+    `follows`: (fingerprint asked for, fingerprint whose elements will do).
+    """
+    rows = connection.execute(
+        query("stages", "elements_to_mask_further"),
+        {
+            "ids": [job.id for job in jobs],
+            "content_hashes": [job.content_hash for job in jobs],
+            "wanted": [job.parse_fingerprint for job in jobs],
+            "followers": [follower for follower, _ in follows],
+            "followed": [followed for _, followed in follows],
+        },
+    )
+    return dict(rows.fetchall())
+
+
+def stored_elements(connection: Connection, content_hash: bytes, parse_fingerprint: str) -> CleanedDocument | None:
+    row = connection.execute(
+        query("stages", "elements"),
+        {"content_hash": content_hash, "parse_fingerprint": parse_fingerprint},
+        binary=True,
+    ).fetchone()
+    return unpack(row[0]) if row else None
+
+
+def forget_superseded_elements(connection: Connection, content_hashes: Sequence[bytes], wanted: Sequence[str]) -> None:
+    """Remove elements of other policies than those of `wanted` fingerprints, for contents that have theirs now."""
+    connection.execute(
+        query("stages", "forget_superseded_elements"),
+        {"content_hashes": list(content_hashes), "wanted": list(wanted)},
+    )
+
+
+def superseded_texts(connection: Connection, documents: Sequence[int], wanted: Sequence[str]) -> list[bytes]:
+    """The texts of `documents` that were masked under other policies than those of `wanted` fingerprints."""
+    rows = connection.execute(query("stages", "superseded_texts"), {"ids": list(documents), "wanted": list(wanted)})
+    return [row[0] for row in rows]
+
+
+def forget_vectors(connection: Connection, text_hashes: Sequence[bytes]) -> None:
+    """Remove the vectors of those texts that no chunk holds any more."""
+    connection.execute(query("stages", "forget_vectors"), {"text_hashes": list(text_hashes)})
 
 
 def load_elements(connection: Connection, jobs: Sequence[PendingChunks]) -> dict[tuple[bytes, str], CleanedDocument]:

@@ -28,20 +28,28 @@ def embedding_rows(hashes: Sequence[bytes], model: str, vectors: NDArray[np.floa
     """
     import numpy as np
 
-    dimension = vectors.shape[1]
+    count, dimension = vectors.shape
     fingerprint = model.encode()
     before = struct.pack("!hi", _COLUMNS, len(hashes[0]))
     between = struct.pack("!i", len(fingerprint)) + fingerprint
     between += struct.pack("!ihh", _HALFVEC_HEADER + 2 * dimension, dimension, 0)
-    order = sorted(range(len(hashes)), key=hashes.__getitem__)
+    row_of_bytes = np.dtype(
+        [
+            ("before", "V", len(before)),
+            ("hash", "V", len(hashes[0])),
+            ("between", "V", len(between)),
+            ("elements", ">f2", (dimension,)),
+        ]
+    )
+    rows = np.empty(min(count, PIECE_ROWS), row_of_bytes)
+    rows["before"] = np.void(before)
+    rows["between"] = np.void(between)
+    order = sorted(range(count), key=hashes.__getitem__)
     yield _HEADER
-    for start in range(0, len(order), PIECE_ROWS):
+    for start in range(0, count, PIECE_ROWS):
         chosen = order[start : start + PIECE_ROWS]
-        parts = (
-            np.frombuffer(before, np.uint8),
-            np.frombuffer(b"".join([hashes[row] for row in chosen]), np.uint8).reshape(len(chosen), -1),
-            np.frombuffer(between, np.uint8),
-            vectors[chosen].astype(">f2").view(np.uint8).reshape(len(chosen), -1),
-        )
-        yield np.hstack([np.broadcast_to(part, (len(chosen), part.shape[-1])) for part in parts]).tobytes()
+        piece = rows[: len(chosen)]
+        piece["hash"] = np.frombuffer(b"".join([hashes[row] for row in chosen]), row_of_bytes["hash"])
+        piece["elements"] = vectors[chosen]
+        yield piece.tobytes()
     yield _TRAILER

@@ -1,4 +1,4 @@
-"""The search server's application: `GET` and `POST /search`, `/collections`, `/health` and the page at `/`.
+"""The search server's application: `GET` and `POST /search`, `/collections`, `/health`, `/metrics`, and a page at `/`.
 
 Answers are JSON with the keys of `kb search --json`; an error is `{"error": sentence}` with status 400 when
 the request is wrong, 503 when the database or the embedding server is not there. There is no authentication,
@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 import re
+import time
 from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
 from threading import Lock
@@ -29,10 +30,18 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from kb_pipeline.errors import DatabaseUnavailable, KbError, SettingsError, UnavailableError
+from kb_pipeline.errors import (
+    DatabaseUnavailable,
+    EmbeddingServerUnavailable,
+    GenerationMismatch,
+    KbError,
+    SettingsError,
+    UnavailableError,
+)
 from kb_pipeline.search.retrieve import DEFAULT_K, Mode, SearchRequest, search, searched_collections
 from kb_pipeline.store.database import Connection, register_types
 from kb_pipeline.store.search import ping
+from kb_pipeline.web.metrics import CONTENT_TYPE, SearchMetrics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -41,6 +50,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from kb_pipeline.embedding.client import EmbeddingClient
+    from kb_pipeline.search.retrieve import MaskQuery
 
 MOST_CONNECTIONS = 8
 CONNECTION_TIMEOUT = 10.0  # seconds a search waits for a connection
@@ -58,7 +68,7 @@ def create_app(
     *,
     database_url: Callable[[], str],
     connect_embedder: Callable[[], EmbeddingClient],
-    mask: Callable[[str], str],
+    mask: MaskQuery,
 ) -> Starlette:
     """The application. `database_url` is asked at every new connection and `connect_embedder` when a query
     vector is first needed, and again after a failure, so that both may start what is not running.
@@ -89,6 +99,9 @@ def create_app(
         await run_in_threadpool(backend.check)
         return JSONResponse({"status": "ok"})
 
+    async def metrics(_: Request) -> Response:
+        return Response(backend.metrics.text(), media_type=CONTENT_TYPE)
+
     async def page(_: Request) -> Response:
         return HTMLResponse(_PAGE, headers={"content-security-policy": _CONTENT_SECURITY_POLICY})
 
@@ -99,6 +112,7 @@ def create_app(
             Route("/search", search_by_body, methods=["POST"]),
             Route("/collections", collections),
             Route("/health", health),
+            Route("/metrics", metrics),
         ],
         middleware=[Middleware(_Guard)],
         exception_handlers={
@@ -117,7 +131,7 @@ class _Backend:
         self,
         database_url: Callable[[], str],
         connect_embedder: Callable[[], EmbeddingClient],
-        mask: Callable[[str], str],
+        mask: MaskQuery,
     ) -> None:
         self.pool: ConnectionPool[Connection] = ConnectionPool(
             database_url,
@@ -140,18 +154,30 @@ class _Backend:
         self._mask = mask
         self._lock = Lock()
         self._client: EmbeddingClient | None = None
+        self.metrics = SearchMetrics()
 
     def search(self, request: SearchRequest) -> dict[str, Any]:
         asked: list[EmbeddingClient] = []
+        connecting = 0.0
 
         def embedder() -> EmbeddingClient:
+            nonlocal connecting
+            begun = time.perf_counter()
             asked.append(self._embedder())
+            connecting = time.perf_counter() - begun
             return asked[-1]
 
         with self._connection() as connection:
             try:
-                return search(connection, request, embedder=embedder, mask=self._mask).as_json()
-            except KbError:
+                found = search(connection, request, embedder=embedder, mask=self._mask)
+                embedding = found.timings_ms.get("embed")
+                # A server that had to be started first says nothing about how fast it is.
+                seconds = None if embedding is None else max(embedding / 1000 - connecting, 0.0)
+                self.metrics.searched(found.mode, found.timings_ms["total"] / 1000, seconds)
+                return found.as_json()
+            except KbError as error:
+                if isinstance(error, EmbeddingServerUnavailable | GenerationMismatch):
+                    self.metrics.embedding_failed()
                 # Another server or another model may stand at the next address that we are given.
                 if asked:
                     self._forget(asked[-1])

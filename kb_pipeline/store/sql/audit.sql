@@ -53,12 +53,13 @@ WHERE d.deleted_at IS NULL AND d.chunks_version IS NOT NULL AND g.document_id IS
 ORDER BY d.path
 
 -- name: stale_documents
--- Live documents of which the serving table holds an older version, and that no failure explains.
+-- Live documents of which the serving table holds an older version that no failure explains, or an older path.
 SELECT d.path
 FROM documents d
 JOIN generation_documents g ON g.document_id = d.id AND g.generation_id = %(generation)s
-WHERE d.deleted_at IS NULL AND (g.chunks_version <> d.chunks_version OR g.path <> d.path)
-  AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id)
+WHERE d.deleted_at IS NULL
+  AND (g.path <> d.path
+       OR g.chunks_version <> d.chunks_version AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id))
 ORDER BY d.path
 
 -- name: unfinished_documents
@@ -99,7 +100,7 @@ WHERE NOT EXISTS (SELECT FROM chunks c WHERE c.text_hash = e.text_hash)
 ORDER BY 1
 
 -- name: sample_text
-SELECT d.path, c.content FROM chunks c JOIN documents d ON d.id = c.document_id
+SELECT d.path, d.collection, c.content FROM chunks c JOIN documents d ON d.id = c.document_id
 ORDER BY md5(c.chunk_key) LIMIT %(limit)s
 
 -- name: delete_orphan_rows

@@ -2,10 +2,26 @@
 INSERT INTO sources (uri) VALUES (%(uri)s) ON CONFLICT (uri) DO NOTHING
 
 -- name: sources
-SELECT id, uri, scanned_at FROM sources ORDER BY id
+SELECT id, uri, scanned_at, names_policy FROM sources ORDER BY id
+
+-- name: documents_by_source
+SELECT source_id, count(*) FROM documents WHERE deleted_at IS NULL GROUP BY source_id
+
+-- name: delete_source_documents
+UPDATE documents SET deleted_at = now() WHERE source_id = %(source)s AND deleted_at IS NULL
+
+-- name: delete_source
+DELETE FROM sources
+WHERE id = %(source)s AND NOT EXISTS (SELECT FROM documents WHERE source_id = %(source)s)
 
 -- name: mark_scanned
 UPDATE sources SET scanned_at = now() WHERE id = %(source)s
+
+-- name: set_names_policy
+UPDATE sources SET names_policy = %(policy)s WHERE id = %(source)s
+
+-- name: collections
+SELECT DISTINCT collection FROM documents WHERE deleted_at IS NULL ORDER BY collection
 
 -- name: lock_source
 SELECT pg_advisory_lock(hashtextextended('kb source ' || %(source)s::text, 0))

@@ -1,6 +1,6 @@
 -- name: generation_columns
 SELECT g.id, g.name, g.model_fingerprint, m.name AS model, m.native_dimension, g.dimension, g.query_instruction,
-       g.collections, g.state, g.created_at, g.activated_at
+       g.collection_instructions, g.collections, g.state, g.created_at, g.activated_at
 FROM generations g JOIN models m ON m.fingerprint = g.model_fingerprint
 ORDER BY g.id
 
@@ -8,8 +8,8 @@ ORDER BY g.id
 SELECT pg_advisory_xact_lock(hashtextextended('kb generations', 0))
 
 -- name: insert
-INSERT INTO generations (name, model_fingerprint, dimension, query_instruction, state)
-VALUES (%(name)s, %(model)s, %(dimension)s, %(query_instruction)s, 'building')
+INSERT INTO generations (name, model_fingerprint, dimension, query_instruction, collection_instructions, state)
+VALUES (%(name)s, %(model)s, %(dimension)s, %(query_instruction)s, %(collection_instructions)s, 'building')
 RETURNING id
 
 -- name: retire_active
@@ -17,6 +17,19 @@ UPDATE generations SET state = 'retired' WHERE state = 'active'
 
 -- name: activate
 UPDATE generations SET state = 'active', activated_at = now() WHERE id = %(generation)s
+
+-- name: move_rows
+-- The rows of a moved document follow it even while a failure keeps its newer text out.
+UPDATE {table} t
+SET source_file = normalize(d.path, NFC), collection = d.collection
+FROM documents d JOIN generation_documents g ON g.document_id = d.id AND g.generation_id = %(generation)s
+WHERE d.id = ANY(%(ids)s) AND d.deleted_at IS NULL AND g.path <> d.path AND t.document_id = d.id
+
+-- name: record_moved
+UPDATE generation_documents g SET path = d.path
+FROM documents d
+WHERE g.generation_id = %(generation)s AND g.document_id = ANY(%(ids)s) AND d.id = g.document_id
+  AND d.deleted_at IS NULL AND g.path <> d.path
 
 -- name: delete_stale_rows
 -- A row stays when its chunk still is what it was; everything else of these documents goes.

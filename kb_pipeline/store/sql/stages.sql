@@ -1,9 +1,48 @@
 -- name: insert_elements
 INSERT INTO elements (content_hash, parse_fingerprint, format, page_count, element_count, dropped_count,
-                      privacy_counts, warnings, payload)
+                      privacy_counts, warnings, seconds, coverage, payload)
 VALUES (%(content_hash)s, %(parse_fingerprint)s, %(format)s, %(page_count)s, %(element_count)s, %(dropped_count)s,
-        %(privacy_counts)s, %(warnings)s, %(payload)s)
+        %(privacy_counts)s, %(warnings)s, %(seconds)s, %(coverage)s, %(payload)s)
 ON CONFLICT DO NOTHING
+
+-- name: register_policy
+INSERT INTO privacy_policies (parse_fingerprint, parse_version, policy)
+VALUES (%(parse_fingerprint)s, %(parse_version)s, %(policy)s)
+ON CONFLICT DO NOTHING
+
+-- name: policies
+SELECT parse_fingerprint, parse_version AS version, policy FROM privacy_policies ORDER BY created_at DESC
+
+-- name: elements_to_mask_further
+-- For each pending document, the newest of its elements that were masked under one of the fingerprints which its
+-- own can follow. A parse fingerprint ends with a dot and the extension.
+SELECT DISTINCT ON (w.id) w.id, e.parse_fingerprint
+FROM unnest(%(ids)s::bigint[], %(content_hashes)s::bytea[], %(wanted)s::text[]) AS w(id, content_hash, wanted)
+JOIN unnest(%(followers)s::text[], %(followed)s::text[]) AS f(follower, followed)
+  ON f.follower = split_part(w.wanted, '.', 1)
+JOIN elements e ON e.content_hash = w.content_hash
+               AND e.parse_fingerprint = f.followed || substr(w.wanted, strpos(w.wanted, '.'))
+ORDER BY w.id, e.created_at DESC
+
+-- name: forget_superseded_elements
+-- Elements masked under a policy that no collection asks for any more, of contents that were masked again.
+DELETE FROM elements e
+WHERE e.content_hash = ANY(%(content_hashes)s)
+  AND split_part(e.parse_fingerprint, '.', 1) <> ALL(%(wanted)s)
+  AND split_part(e.parse_fingerprint, '.', 1) IN (SELECT parse_fingerprint FROM privacy_policies)
+
+-- name: superseded_texts
+-- Texts of documents whose chunks were made under a policy that no collection asks for any more.
+SELECT DISTINCT c.text_hash
+FROM documents d JOIN chunks c ON c.document_id = d.id
+WHERE d.id = ANY(%(ids)s)
+  AND split_part(split_part(d.chunks_version, ':', 2), '.', 1) <> ALL(%(wanted)s)
+  AND split_part(split_part(d.chunks_version, ':', 2), '.', 1) IN (SELECT parse_fingerprint FROM privacy_policies)
+
+-- name: forget_vectors
+-- Vectors of texts that no chunk holds any more.
+DELETE FROM embeddings e
+WHERE e.text_hash = ANY(%(text_hashes)s) AND NOT EXISTS (SELECT FROM chunks c WHERE c.text_hash = e.text_hash)
 
 -- name: elements
 SELECT payload FROM elements WHERE content_hash = %(content_hash)s AND parse_fingerprint = %(parse_fingerprint)s
@@ -83,16 +122,50 @@ WITH due AS (UPDATE failures SET next_retry = now() RETURNING document_id)
 SELECT count(DISTINCT document_id) FROM due
 
 -- name: elements_by_format
-SELECT e.format, count(DISTINCT d.id) AS documents, sum(e.page_count) AS pages,
-       sum(e.element_count) AS elements, sum(e.dropped_count) AS dropped
-FROM documents d
-CROSS JOIN LATERAL (
-    SELECT e.format, e.page_count, e.element_count, e.dropped_count FROM elements e
-    WHERE e.content_hash = d.content_hash AND split_part(e.parse_fingerprint, '.', 2) = d.extension
-    ORDER BY e.created_at DESC LIMIT 1
-) e
-WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
-GROUP BY e.format ORDER BY 2 DESC, 1
+-- A document without pages counts as one page.
+SELECT format, count(*) AS documents, sum(coalesce(page_count, 1)) AS pages, sum(element_count) AS elements,
+       sum(dropped_count) AS dropped, sum(seconds) AS seconds,
+       sum(seconds) / sum(greatest(coalesce(page_count, 1), 1)) AS seconds_per_page, min(coverage) AS least_coverage
+FROM document_elements
+WHERE left(shard_hash, %(digits)s) = ANY(%(shards)s)
+GROUP BY format ORDER BY 2 DESC, 1
+
+-- name: shard_elements
+SELECT left(shard_hash, %(digits)s) AS shard, format, count(*) AS documents, sum(coalesce(page_count, 1)) AS pages,
+       sum(seconds) AS seconds, min(coverage) AS least_coverage
+FROM document_elements
+WHERE left(shard_hash, %(digits)s) = ANY(%(shards)s)
+GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2
+
+-- name: privacy_counts
+SELECT path, collection, privacy_counts AS counts
+FROM document_elements
+WHERE left(shard_hash, %(digits)s) = ANY(%(shards)s)
+ORDER BY path
+
+-- name: shard_privacy
+SELECT left(shard_hash, %(digits)s) AS shard, c.key AS entity, sum(c.value::bigint) AS count
+FROM document_elements, jsonb_each_text(privacy_counts) c
+WHERE left(shard_hash, %(digits)s) = ANY(%(shards)s)
+GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2
+
+-- name: shard_failures
+SELECT left(d.shard_hash, %(digits)s) AS shard, f.error, count(*) AS documents
+FROM failures f JOIN documents d ON d.id = f.document_id
+WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s) AND f.stage = %(stage)s
+GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2
+
+-- name: warned_documents
+SELECT path, unnest(warnings) AS warning
+FROM document_elements
+WHERE left(shard_hash, %(digits)s) = ANY(%(shards)s) AND cardinality(warnings) > 0
+ORDER BY changed_at DESC, path LIMIT %(limit)s
+
+-- name: latest_elements
+SELECT path, payload
+FROM document_elements
+WHERE left(shard_hash, %(digits)s) = ANY(%(shards)s)
+ORDER BY created_at DESC, path LIMIT %(limit)s
 
 -- name: chunk_preview
 SELECT d.path AS file, c.page_number AS page, array_to_string(c.section_path, ' > ') AS section, c.language,

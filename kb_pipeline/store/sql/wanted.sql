@@ -91,8 +91,8 @@ WHERE d.deleted_at IS NULL AND c.text_hash = ANY(%(text_hashes)s)
 ORDER BY d.id
 
 -- name: pending_loads
--- Documents whose rows in the serving table are missing, stale or under an old path, and whose
--- chunks all have vectors. Deleted documents that a serving table still holds come along.
+-- Documents whose rows in the serving table are missing or stale while their chunks all have vectors, or
+-- whose rows stand under an old path. Deleted documents that a serving table still holds come along.
 SELECT d.id, d.deleted_at IS NOT NULL AS leaving
 FROM documents d
 LEFT JOIN generation_documents g ON g.document_id = d.id AND g.generation_id = %(generation)s
@@ -100,7 +100,8 @@ WHERE left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
   AND CASE
         WHEN d.deleted_at IS NOT NULL THEN g.document_id IS NOT NULL
         WHEN d.chunks_version IS NULL THEN false
-        WHEN g.chunks_version = d.chunks_version AND g.path = d.path THEN false
+        WHEN g.path <> d.path THEN true
+        WHEN g.chunks_version = d.chunks_version THEN false
         ELSE NOT EXISTS (
             SELECT FROM chunks c
             WHERE c.document_id = d.id
@@ -131,8 +132,8 @@ WHERE CASE
               AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = d.id
                               AND (x.next_retry IS NULL OR x.next_retry > now())
                               AND (x.stage, x.input_version) IN (('cleaned_elements', v.parsed), ('chunks', v.chunked))))
-          OR (d.chunks_version IS NOT NULL
-              AND (g.chunks_version IS DISTINCT FROM d.chunks_version OR g.path IS DISTINCT FROM d.path)
+          OR g.path <> d.path
+          OR (d.chunks_version IS NOT NULL AND g.chunks_version IS DISTINCT FROM d.chunks_version
               AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = d.id
                               AND (x.next_retry IS NULL OR x.next_retry > now())
                               AND x.stage = 'embeddings' AND x.input_version = v.embedded))
