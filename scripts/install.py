@@ -1,7 +1,7 @@
 """Make .venv and install one set of packages into it: `python3 scripts/install.py run`.
 
 The sets are those of scripts/lock.py: base, run (adds the CPU embedding server) and dev (adds what the
-tests need). When the setting KB_EMBEDDING_URL names an embedding server, `run` installs base: torch is not needed.
+tests need). Where the settings name another embedding server than that one, `run` installs base: torch is not needed.
 
 torch comes first, because its build depends on the machine:
 
@@ -32,7 +32,7 @@ import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_TIMEOUT = 5.0  # seconds until PyTorch's index counts as out of reach
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> None:
         raise Stop("Usage: python3 scripts/install.py {base|run|dev}")
     name = arguments[0]
     check_python()
-    if name == "run" and has_embedding_url():
+    if name == "run" and has_own_embedding_server():
         name = "base"
     with one_at_a_time():
         there = installed()
@@ -96,19 +96,28 @@ def check_python() -> None:
         )
 
 
-def has_embedding_url() -> bool:
-    """Whether KB_EMBEDDING_URL is set where kb_pipeline/settings.py would find it."""
-    if os.environ.get("KB_EMBEDDING_URL"):
+def has_own_embedding_server() -> bool:
+    """Whether kb_pipeline/settings.py would find a KB_EMBEDDING_URL, or a model for SGLang, which has its own torch."""
+    names = ("KB_EMBEDDING_URL", "KB_SGLANG__MODEL")
+    if any(os.environ.get(name) for name in names):
         return True
-    with suppress(FileNotFoundError):
-        if re.search(r"^\s*(export\s+)?KB_EMBEDDING_URL\s*=\s*\S", (ROOT / ".env").read_text(), re.MULTILINE):
+    with suppress(OSError):
+        filled = rf"""^\s*(export\s+)?({"|".join(names)})[ \t]*=[ \t]*["']?[^\s"'#]"""
+        if re.search(filled, (ROOT / ".env").read_text("utf-8", "replace"), re.MULTILINE):
             return True
-    with suppress(FileNotFoundError):
-        if re.search(
-            r"^\s*embedding_url\s*=", Path(os.environ.get("KB_CONFIG", ROOT / "kb.toml")).read_text(), re.MULTILINE
-        ):
-            return True
+    with suppress(OSError):
+        table = read_toml(Path(os.environ.get("KB_CONFIG") or ROOT / "kb.toml"))
+        return bool(table.get("embedding_url") or table.get("sglang", {}).get("model"))
     return False
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    import tomllib  # only from Python 3.11 on
+
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise Stop(f"{path} cannot be read: {error}. Correct the file and try again.") from None
 
 
 def one_at_a_time() -> TextIO:

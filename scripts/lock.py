@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TORCH = "requirements/torch.txt"
 # The widest set first: the narrower ones then take their versions from it.
-SETS = {"dev": ("cpu", "s3", "pandoc", "dev"), "run": ("cpu",), "base": ()}
+SETS = {"dev": ("cpu", "s3", "dev"), "run": ("cpu",), "base": ()}
 LEFT_OUT = re.compile(r"(torch|triton|nvidia-.*|cuda-.*)==")
 HEADER = """\
 # {name}: made by `make lock` from pyproject.toml; do not edit.
@@ -41,7 +41,8 @@ def find_uv(folder: Path) -> str:
     return str(folder / "bin" / "uv")
 
 
-def resolve(uv: str, extras: tuple[str, ...], constraints: list[Path | str], upgrade: bool) -> str:
+def resolve(uv: str, extras: tuple[str, ...], constraint: Path | str) -> str:
+    """The lock of these extras with the newest versions that `constraint`, a requirements file, allows."""
     command = [uv, "pip", "compile", "--quiet", "--no-config", "--universal", "--python-version", "3.11"]
     command += [
         "--generate-hashes",
@@ -52,9 +53,8 @@ def resolve(uv: str, extras: tuple[str, ...], constraints: list[Path | str], upg
         "--no-emit-find-links",
     ]
     command += [argument for extra in extras for argument in ("--extra", extra)]
-    command += [argument for path in constraints for argument in ("--constraint", str(path))]
-    command += ["--upgrade"] if upgrade else []
-    return subprocess.run([*command, "pyproject.toml"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    command += ["--constraint", str(constraint), "pyproject.toml"]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
 def without_torch(lock: str) -> str:
@@ -73,15 +73,15 @@ def main() -> None:
     os.environ.pop("VIRTUAL_ENV", None)
     with tempfile.TemporaryDirectory() as folder:
         uv = find_uv(Path(folder) / "uv")
-        constraints: list[Path | str] = [TORCH]
+        constraint: Path | str = TORCH
         for name, extras in SETS.items():
-            lock = resolve(uv, extras, constraints, upgrade=True)
+            lock = resolve(uv, extras, constraint)
             (ROOT / "requirements" / f"{name}.txt").write_text(
                 HEADER.format(name=name, torch=torch) + without_torch(lock)
             )
             print(f"requirements/{name}.txt: {without_torch(lock).count('==')} packages")
-            constraints = [Path(folder) / "wider.txt"]
-            constraints[0].write_text(versions(lock))  # type: ignore[union-attr]
+            constraint = Path(folder) / "wider.txt"
+            constraint.write_text(versions(lock))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What `make run` does after installing: ingest the sample documents, search them, say what to do next.
 
-Leaves nothing running that was not running before.
+Leaves nothing running, unless something of this home was running before: others may be using it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NEXT = """
 What to do next
   .venv/bin/kb search "your question"      search; -h shows modes, filters and --json
   .venv/bin/kb ingest /path/to/your/docs   make a folder of yours a source (its sub-folders are collections)
-  make up                                  Dagster at http://127.0.0.1:3000, search page at http://127.0.0.1:8756;
+  make up                                  Dagster at http://127.0.0.1:{dagster}, search page at http://127.0.0.1:{search};
                                            then drop a file in sample_docs/policies and watch it appear
   README.md                                how it works, settings, your own PostgreSQL and GPU server
 """
@@ -51,7 +51,9 @@ def main() -> int:
     finally:
         if not were_running:
             stop_all(settings.home_path)
-    print(f"\nDone in {time.monotonic() - started:.0f} s; nothing was left running.\n{NEXT}")
+    left = "what was running before still is" if were_running else "nothing was left running"
+    print(f"\nDone in {time.monotonic() - started:.0f} s; {left}.")
+    print(NEXT.format(dagster=settings.dagster_port, search=settings.search_port))
     return 0
 
 

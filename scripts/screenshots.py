@@ -25,6 +25,7 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 # name -> (address, height in pixels, texts to click on)
 PAGES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "cleaned_elements": ("/assets/cleaned_elements?view=overview", 1150, ()),
+    "embeddings": ("/assets/embeddings?view=overview", 1250, ()),
     "chunks": ("/assets/chunks?view=overview", 1250, ()),
     "knowledge_chunks": ("/assets/knowledge_chunks?view=overview", 1200, ()),
     "checks": ("/assets/knowledge_chunks?view=checks", 800, ()),
