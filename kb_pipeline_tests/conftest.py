@@ -22,6 +22,7 @@ import os
 import shutil
 import tempfile
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 TEMPLATE = "test_template"
 IDLE_SECONDS = 30.0  # only matters when the run is killed
+MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
+ROOMY = 4 << 30
 SHARED_FOLDER = pytest.StashKey[Path]()
 
 
@@ -46,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith(("KB_", "PG", "DAGSTER_"))]:
         del os.environ[name]
     root = str(Path(__file__).resolve().parents[1])
+    # Fixtures of wider scope run in the checkout, whose kb.toml is for its user.
+    os.environ["KB_CONFIG"] = str(Path(__file__).with_name("data") / "no_settings.toml")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     config.stash[SHARED_FOLDER] = Path(worker["shared_folder"] if worker else tempfile.mkdtemp(prefix="kb-tests-"))
@@ -67,6 +72,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def _own_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KB_CONFIG")
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +108,14 @@ def home(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "home"
     yield folder
     stop_all(folder)
+
+
+@contextmanager
+def folder_in_memory() -> Iterator[Path]:
+    """A folder for a test that writes small things to disk all the time; on disk where memory is short."""
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOMY
+    with tempfile.TemporaryDirectory(prefix="kb-tests-", dir=MEMORY if roomy else None) as folder:
+        yield Path(folder)
 
 
 def _with_database(url: str, database: str) -> str:

@@ -6,27 +6,22 @@ not the disk, and a Dagster run writes hundreds of small transactions.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kb_pipeline_tests.acceptance.command import Site
+from kb_pipeline_tests.conftest import folder_in_memory
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
-
-MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
-ROOMY = 4 << 30
 
 MakeSite = Callable[..., Site]
 
 
 @pytest.fixture
 def fast_folder() -> Iterator[Path]:
-    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOMY
-    with tempfile.TemporaryDirectory(prefix="kb-tests-", dir=MEMORY if roomy else None) as folder:
-        yield Path(folder)
+    with folder_in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture

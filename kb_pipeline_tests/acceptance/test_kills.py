@@ -21,7 +21,8 @@ from kb_pipeline.chunking.chunk import chunk_document
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.parsing.sandbox import ParseJob, ParserPool
 from kb_pipeline.privacy.key import load_or_create_key
-from kb_pipeline.privacy.masking import Masker, MaskingPolicy
+from kb_pipeline.privacy.masking import Masker
+from kb_pipeline.privacy.policy import MaskingPolicy
 from kb_pipeline.services.daemon import EMBEDDING, POSTGRES
 from kb_pipeline.services.process import Identity, is_alive, send
 from kb_pipeline.settings import ChunkingSettings
@@ -33,15 +34,17 @@ from kb_pipeline_tests.instant_embedding_server import InstantServer
 
 KILLS = {"run": 9, "parser": 6, "embedding server": 4, "postmaster": 4, "backend": 4, "postgres owner": 3}
 CPU_SERVER_KILLS = ("server", "owner", "server")
-# Commands that were not killed themselves end with one of these.
+# 0: well; 1: documents failed; 3: something needed went away. Any ingest may meet documents that change under it.
 EXIT_CODES = {
     "run": {-signal.SIGKILL},
     "parser": {0, 1},
-    "embedding server": {0, 3},
-    "postmaster": {0, 3},
-    "backend": {0, 3},
-    "postgres owner": {0, 3},
+    "embedding server": {0, 1, 3},
+    "postmaster": {0, 1, 3},
+    "backend": {0, 1, 3},
+    "postgres owner": {0, 1, 3},
 }
+# Why a document may fail here: its parser was killed, now or before, or it was changed, moved or deleted meanwhile.
+CAUSES = {"ParserCrashed", "ChangedWhileRead", "UnreadableFile"}
 SERVING_ROWS = """
     SELECT source_file, ordinal, content, embedding::text, page_number, section_path, language, token_count,
            collection, lexemes::text
@@ -89,13 +92,20 @@ class Killer:
         if not hit:
             self.seconds = time.monotonic() - started
         assert "Traceback" not in outcome.stderr, outcome.stderr
-        assert outcome.code in (EXIT_CODES[target] if hit else {0}), outcome
+        assert outcome.code in (EXIT_CODES[target] if hit else {0, 1}), outcome
         assert len(outcome.complaints) == (outcome.code == 3), outcome.stderr
+        if outcome.code == 1:
+            failures = self.site.run("failures", "--json", expect=None).json()["failures"]
+            assert {failure["error"] for failure in failures} <= CAUSES, failures
 
     def finish(self) -> None:
-        """Run again until everything is done; a document whose parser was killed is asked for."""
+        """Run again until everything is done; a document whose parser was killed is asked for.
+
+        An ingest passes over those whose next try is not due yet, so it ends well before they are done.
+        """
         for _ in range(5):
-            if self.site.run("ingest", self.corpus.root, expect=None).code == 0:
+            ended = self.site.run("ingest", self.corpus.root, expect=None)
+            if ended.code == 0 and not self.site.rows("SELECT document_id FROM failures"):
                 return
             self.site.run("failures", "retry", expect=None)
         raise AssertionError(self.site.run("failures", expect=None).stdout)
@@ -191,7 +201,12 @@ def test_nothing_is_lost_doubled_or_half_visible_after_thirty_kills(
 
     reference = make_site("reference", **settings)
     reference.run("ingest", corpus.root)
-    assert rows == reference.rows(SERVING_ROWS)
+    expected = reference.rows(SERVING_ROWS)
+    for row, wanted in zip(rows, expected, strict=False):
+        differing = [(ours, theirs) for ours, theirs in zip(row, wanted, strict=True) if ours != theirs]
+        if differing:  # pytest cuts long rows short
+            print(row[0], row[1], wanted[0], wanted[1], *differing, sep="\n  ")
+    assert rows == expected
 
     parsed = _parse_versions(corpus, site.home, fast_folder)
     assert _chunk_keys(site) == _expected_keys(site, corpus, parsed)

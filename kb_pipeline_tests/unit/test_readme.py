@@ -14,7 +14,7 @@ from typer.main import get_command
 from kb_pipeline.cli import app
 from kb_pipeline.privacy.key import KEY_VARIABLE
 from kb_pipeline.search.filters import COLUMNS
-from kb_pipeline.settings import Settings
+from kb_pipeline.settings import Settings, SglangSettings
 from kb_pipeline.store.queries import query
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +67,17 @@ def test_the_limits_and_sizes_in_the_table_are_the_defaults(name: str) -> None:
 
 
 @BOTH
+def test_the_table_of_sglang_lists_its_settings_and_their_defaults(name: str) -> None:
+    section = re.split(r"^## ", read(name).partition("`[sglang]`")[2], flags=re.MULTILINE)
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (?:`([^`]*)` )?\|", "\n".join(section), re.MULTILINE))
+    expected = {
+        field: "" if info.default in (None, ()) else str(info.default).lower().removesuffix(".0")
+        for field, info in SglangSettings.model_fields.items()
+    }
+    assert {field: rows.get(field) for field in expected} == expected
+
+
+@BOTH
 def test_every_setting_in_the_example_file_exists(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (example,) = (content for language, content in blocks(read(name)) if language == "toml")
     monkeypatch.chdir(tmp_path)
@@ -84,9 +95,12 @@ def commands_of(command: Any, path: str = "kb") -> Iterator[str]:
 @BOTH
 def test_every_command_is_described_and_every_described_command_exists(name: str) -> None:
     text = read(name)
-    there = set(commands_of(get_command(app))) - {"kb failures retry", "kb generations build"}
+    below = {command for command in commands_of(get_command(app)) if command.count(" ") > 1}
+    there = set(commands_of(get_command(app))) - below
     assert set(re.findall(r"(?:^|[`/])(kb [a-z]+)", text, re.MULTILINE)) == there
     assert "`kb failures retry`" in text
+    for command in (command for command in below if command.startswith("kb server ")):
+        assert f"`{command.rpartition(' ')[2]}`" in text
 
 
 @BOTH

@@ -18,6 +18,33 @@ def test_variables_win_over_dotenv_and_that_over_toml(monkeypatch: pytest.Monkey
     assert (settings.dimension, settings.batch_documents, settings.search_port) == (300, 8, 1)
 
 
+def test_two_underscores_reach_into_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("kb.toml").write_text('[sglang]\nmodel = "/models/a"\nport = 1\ntp = 2\nextra_args = ["--dtype", "half"]\n')
+    Path(".env").write_text("KB_SGLANG__PORT=2\nKB_SGLANG__DP=3\n")
+    monkeypatch.setenv("KB_SGLANG__PORT", "4")
+    monkeypatch.setenv("KB_LIMITS__PAGES", "7")
+    settings = load_settings()
+    sglang = settings.sglang
+    assert (sglang.model, sglang.port, sglang.tp, sglang.dp) == ("/models/a", 4, 2, 3)
+    assert sglang.extra_args == ("--dtype", "half")
+    assert (settings.limits.pages, settings.limits.seconds) == (7, 300.0)
+    monkeypatch.setenv("KB_SGLANG__EXTRA_ARGS", '["--enable-metrics"]')
+    assert load_settings().sglang.extra_args == ("--enable-metrics",)
+
+
+def test_an_empty_setting_is_one_that_was_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("kb.toml").write_text('embedding_url = "http://host/v1"\nembedding_model = ""\n[sglang]\nrevision = ""\n')
+    Path(".env").write_text("KB_DATABASE_URL=\nKB_SGLANG__MODEL=\n")
+    monkeypatch.setenv("KB_EMBEDDING_URL", "")
+    monkeypatch.setenv("KB_DIMENSION", "")
+    settings = load_settings()
+    assert (settings.embedding_url, settings.embedding_model, settings.database_url) == (None, None, None)
+    assert (settings.dimension, settings.sglang.model, settings.sglang.revision) == (None, None, None)
+    monkeypatch.setenv("KB_SEARCH_PORT", "")
+    with pytest.raises(SettingsError, match="KB_SEARCH_PORT"):
+        load_settings()
+
+
 def test_sources_and_collections_come_from_toml() -> None:
     Path("kb.toml").write_text(
         '[[sources]]\nuri = "docs"\n[[sources]]\nuri = "s3://bucket/x"\n'
@@ -45,6 +72,8 @@ def test_chunk_sizes_follow_the_limit_unless_they_are_set() -> None:
         ("KB_DIMENSION", "5"),
         ("KB_SHARD_DIGITS", "3"),
         ("KB_IDLE_SECONDS", "-1"),
+        ("KB_SGLANG__PORT", "0"),
+        ("KB_SGLANG__PROT", "30000"),
         ("KB_LIMITS", '{"seconds": -1}'),
         ("KB_LIMITS", "no json"),
         ("KB_CHUNKING", '{"max_characters": 400, "combine_under_n_chars": 500}'),

@@ -176,6 +176,7 @@ def test_search_inspect_and_doctor_answer_in_one_json_document(shell: Shell) -> 
     assert doctor.code == 1
     assert all(set(check) == {"name", "ok", "detail", "remedy"} for check in checks.values())
     assert checks["database"]["ok"]
+    assert checks["Chinese font"]["ok"]
     assert not checks["embedding server"]["ok"]
     assert checks["embedding server"]["remedy"]
 
@@ -219,10 +220,40 @@ def test_what_is_not_there_is_named_and_exits_with_3(shell: Shell) -> None:
     assert shell.kb("status", "--json").json["documents"] == 1
 
 
+def test_a_source_can_be_taken_out_and_its_files_stay(shell: Shell) -> None:
+    assert shell.kb("sources", "--json").json == {"sources": []}
+    for folder in ("kept", "removed"):
+        put(shell.folder / folder, "a.md", f"# A\n\nWhat is {folder}.\n")
+        put(shell.folder / folder, "empty.md", "")
+        assert shell.kb("ingest", folder).code == 1
+    uri = str(shell.folder / "removed")
+    listed = shell.kb("sources", "--json").json["sources"]
+    assert [(source["uri"], source["documents"], source["configured"]) for source in listed] == [
+        (str(shell.folder / "kept"), 2, False),
+        (uri, 2, False),
+    ]
+    failed_with(shell.kb("sources", "remove", "nowhere"), 2, "kb sources lists")
+    (shell.folder / "kb.toml").write_text(f'[[sources]]\nuri = "{uri}"\n')
+    failed_with(shell.kb("sources", "remove", "removed"), 2, "kb.toml")
+    (shell.folder / "kb.toml").unlink()
+
+    gone = shell.kb("sources", "remove", "removed", "--json")
+    assert (gone.code, gone.json) == (0, {"uri": uri, "documents": 2})
+    assert (shell.folder / "removed" / "a.md").exists()
+    status = shell.kb("status", "--json").json
+    assert (status["documents"], status["vectors"], status["failed"]) == (2, 1, 1)
+    assert [source["uri"] for source in status["sources"]] == [str(shell.folder / "kept")]
+    assert shell.kb("audit", "--json").json["findings"] == []
+    assert shell.kb("ingest", "--json").json["scanned"] == 2
+
+    back = shell.kb("ingest", "removed", "--json")
+    assert (back.json["new"], back.json["texts_embedded"]) == (2, 0)  # its vectors were kept
+
+
 def test_down_on_a_home_without_servers_says_so(shell: Shell) -> None:
     answer = shell.kb("down", "--json")
     assert (answer.code, answer.json) == (0, {"stopped": []})
     helped = shell.kb("--help")
     assert helped.code == 0
-    for command in ("ingest", "plan", "inspect", "search", "status", "failures", "audit", "doctor", "up", "down"):
+    for command in ("ingest", "plan", "inspect", "search", "status", "sources", "failures", "audit"):
         assert command in helped.out

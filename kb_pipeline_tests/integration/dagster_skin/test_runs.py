@@ -7,14 +7,16 @@ import sys
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import pytest
 
+from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
+from kb_pipeline.operations.jobs import COMMAND_TAG
+from kb_pipeline.resources.knowledge_base import step
 from kb_pipeline.store import ledger
 from kb_pipeline_tests.instant_embedding_server import instant_server
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from kb_pipeline_tests.integration.dagster_skin.conftest import Workplace
 
@@ -48,6 +50,23 @@ def test_a_run_gives_every_shard_its_own_numbers_and_the_same_keys_the_second_ti
     ]
     assert sum(int(str(count)) for count in shards) == 6
     assert max(int(str(count)) for count in shards) < 6
+
+
+def test_the_page_of_the_cleaned_elements_says_what_was_parsed_and_how_well(site: Workplace) -> None:
+    site.write("a.md", "# Rule\n\nOf one page.")
+    site.write("b.csv", "name,price\ntea,3\n")
+    site.write("c.txt", "")
+    event, *others = site.run().asset_materializations_for_node("cleaned_elements")
+    tables = {name: value.records for name, value in event.metadata.items() if isinstance(value, dg.TableMetadataValue)}
+    assert {record.data["format"] for record in tables["formats"]} == {"md", "csv"}
+    assert {record.data["format"] for record in tables["time_per_page"]} == {"md", "csv"}
+    assert {"file": "a.md", "page": None, "category": "Title", "level": 1, "text": "Rule"} in [
+        record.data for record in tables["newest_elements"]
+    ]
+    shards = [shard.metadata for shard in (event, *others)]
+    assert {"1 md", "1 csv", "none"} <= {str(shard["shard_formats"].value) for shard in shards}
+    assert {str(shard["shard_failures"].value) for shard in shards} == {"none", "1 EmptyDocument"}
+    assert sum(int(str(shard["shard_pages"].value)) for shard in shards) == 2
 
 
 def test_tables_mask_personal_data_in_file_names(site: Workplace) -> None:
@@ -115,10 +134,47 @@ def test_re_embedding_with_another_model_makes_it_the_one_that_is_searched(
     assert site.sql("SELECT DISTINCT vector_dims(embedding) FROM knowledge_chunks") == [(48,)]
 
 
+def test_the_page_of_the_embeddings_says_how_fast_they_came(site: Workplace) -> None:
+    site.write("a.md", "# A\n\n" + "Some text of one chunk. " * 20)
+    site.write("b.md", "# B\n\nText.")
+    found = site.run().asset_materializations_for_node("embeddings")[0].metadata
+    assert found["texts_embedded"].value == 2
+    assert int(str(found["tokens_embedded"].value)) > 400  # a character is a token of this server
+    assert (found["requests"].value, found["retries"].value) == (1, 0)
+    assert 0.2 < float(str(found["padding_share"].value)) < 0.5
+    assert float(str(found["tokens_per_second"].value)) > 0
+    throughput = found["throughput"]
+    assert isinstance(throughput, dg.TableMetadataValue)
+    assert throughput.records[0].data["second"] == 0
+    again = site.run().asset_materializations_for_node("embeddings")[0].metadata
+    assert again.keys() == found.keys()
+    assert (again["tokens_embedded"].value, again["tokens_per_second"].value) == (0, 0.0)
+
+
+def test_only_a_missing_embedding_server_is_waited_for_and_not_while_a_person_waits(
+    site: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = dg.build_asset_context().log
+
+    def may_be_tried_again(error: Exception, *, retry: bool) -> bool | None:
+        with pytest.raises(dg.Failure) as raised, step(site.resource, log, retry_unavailable=retry):
+            raise error
+        return raised.value.allow_retries
+
+    gone, wrong = EmbeddingServerUnavailable("It is gone."), SettingsError("It is wrong.")
+    assert may_be_tried_again(gone, retry=True)
+    assert not may_be_tried_again(gone, retry=False)
+    assert not may_be_tried_again(wrong, retry=True)
+    site.write("a.md", "# A\n\nText.")
+    monkeypatch.setenv("KB_EMBEDDING_URL", "http://127.0.0.1:9/v1")
+    failed = site.run(raise_on_error=False, tags={COMMAND_TAG: "refresh"})
+    assert not [event for event in failed.all_events if event.is_step_up_for_retry]
+
+
 def test_a_failure_is_one_sentence(site: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     site.write("a.md", "# A\n\nText.")
     monkeypatch.setenv("KB_EMBEDDING_URL", "http://127.0.0.1:9/v1")
-    result = site.run(raise_on_error=False)
+    result = site.run(raise_on_error=False, tags={COMMAND_TAG: "refresh"})
     (failure,) = [event for event in result.all_events if event.is_step_failure and event.step_key == "embeddings"]
     data = failure.step_failure_data
     assert data.user_failure_data is not None
@@ -131,7 +187,7 @@ def test_a_failure_is_one_sentence(site: Workplace, monkeypatch: pytest.MonkeyPa
 def test_no_document_text_reaches_dagsters_storage_when_a_stage_breaks(
     site: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.write("a.md", f"# {MARKER}\n\nText of {MARKER}.")
+    site.write("a.md", f"# A\n\n{'More than a preview shows. ' * 5}{MARKER}.")
 
     def refuse(*arguments: object, **options: object) -> None:
         raise ValueError(f"invalid byte in line 1, column content: {arguments} {options} {MARKER}")

@@ -18,7 +18,8 @@ from psycopg import sql
 from kb_pipeline.chunking.lexemes import query_terms, tokens
 from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, SettingsError
-from kb_pipeline.privacy.masking import Masker, MaskingPolicy
+from kb_pipeline.privacy.masking import Masker
+from kb_pipeline.privacy.policy import MaskingPolicy
 from kb_pipeline.search.filters import COLUMNS, compile_filter, parse_filter
 from kb_pipeline.search.retrieve import MOST_K, SearchRequest, SearchResult, search, searched_collections
 from kb_pipeline.store import database
@@ -29,7 +30,7 @@ from kb_pipeline_tests.instant_embedding_server import instant_server
 from kb_pipeline_tests.integration.search.serving import Passage, fill, make_generation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from kb_pipeline.embedding.client import ModelIdentity
     from kb_pipeline.store.database import Connection
@@ -51,8 +52,8 @@ HANDBOOK = [
 ]
 
 
-def mask(text: str) -> str:
-    return MASKER.mask(text).text
+def mask(text: str, collections: Sequence[str]) -> list[str]:
+    return [MASKER.mask(text).text]
 
 
 def no_embedder() -> EmbeddingClient:
@@ -76,7 +77,7 @@ def connection(database_url: str) -> Iterator[Connection]:
 @pytest.fixture
 def handbook(connection: Connection, client: EmbeddingClient) -> Generation:
     generation = make_generation(connection, client.identity)
-    fill(connection, generation, [Passage(**{**vars(p), "content": mask(p.content)}) for p in HANDBOOK])
+    fill(connection, generation, [Passage(**{**vars(p), "content": MASKER.mask(p.content).text}) for p in HANDBOOK])
     refresh_statistics(connection, generation)
     return generation
 
@@ -261,7 +262,8 @@ def test_collections_and_where_work_together(connection: Connection, client: Emb
 
 def test_a_filter_on_a_masked_value_finds_it(connection: Connection, client: EmbeddingClient) -> None:
     generation = make_generation(connection, client.identity)
-    fill(connection, generation, [Passage("甲", metadata={"phone": mask("手机 13812345678")}), Passage("乙")])
+    phone = MASKER.mask("手机 13812345678").text
+    fill(connection, generation, [Passage("甲", metadata={"phone": phone}), Passage("乙")])
     hits = find(connection, "甲", client, where="metadata.phone = '手机 13812345678'", mode="vector").hits
     assert [hit.content for hit in hits] == ["甲"]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kb_pipeline.errors import SourceUnavailable
+from kb_pipeline.operations.audit import audit
 from kb_pipeline.source.listing import shard_hash
 from kb_pipeline.stages import chunks, cleaned_elements, embeddings, knowledge_chunks, raw_documents
 from kb_pipeline.stages.planning import make_plan
@@ -216,6 +217,21 @@ def test_a_text_that_the_server_refuses_fails_only_its_document(kb: TestSite) ->
     assert "Mended." in kb.contents()["bad.md"]
 
 
+def test_rows_of_an_older_version_follow_their_document_when_it_moves(kb: TestSite) -> None:
+    kb.write("a.md", "# A\n\nGood.\n")
+    kb.refresh()
+    kb.write("a.md", f"# A\n\nRefused {REJECT_MARKER}.\n")
+    kb.refresh()
+    kb.move("a.md", "moved/a.md")
+    kb.refresh()
+    kb.write("a.md", "# A\n\nAnother.\n")
+    kb.refresh()
+    assert kb.contents() == {"a.md": "Another.\n", "moved/a.md": "Good.\n"}
+    assert {row["source_file"]: row["collection"] for row in kb.rows()} == {"a.md": "default", "moved/a.md": "moved"}
+    assert (kb.dirty(), set(kb.failures())) == (0, {"moved/a.md"})
+    assert audit(kb.site).findings == ()
+
+
 def test_retry_makes_every_failure_due_once(kb: TestSite) -> None:
     kb.write("empty.md", b"")
     kb.refresh()
@@ -307,7 +323,7 @@ def test_a_move_is_complete_whichever_of_its_shards_runs(kb: TestSite) -> None:
     kb.write(old_name, LEAVE)
     kb.refresh()
     kb.move(old_name, new_name)
-    plan = make_plan(kb.connection, kb.site.settings, kb.site.scope())
+    plan = make_plan(kb.connection, kb.site.settings, kb.site.scope(), kb.site.names)
     assert dict(plan.dirty) == {new: 1}
     kb.refresh([old])  # as a person may choose in Dagster's UI
     assert set(kb.contents()) == {old_name}
@@ -343,7 +359,7 @@ def test_a_source_that_vanished_deletes_nothing_and_does_not_stop_the_others(
     kb.documents.rename(kb.documents.with_name("unmounted"))
     (other / "b.md").write_text("# B\n\nIs still taken in.\n")
     os.utime(other / "b.md", ns=(1, 1))
-    plan = make_plan(kb.connection, kb.site.settings, kb.site.scope())
+    plan = make_plan(kb.connection, kb.site.settings, kb.site.scope(), kb.site.names)
     assert [str(kb.documents) in sentence for sentence in plan.unavailable] == [True]
     counts = kb.refresh()
     assert (counts["new"], counts["deleted"], counts["sources_unavailable"]) == (1, 0, 1)

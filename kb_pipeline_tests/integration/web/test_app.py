@@ -58,7 +58,7 @@ def served(database_url: Callable[[], str], connect_embedder: Callable[[], Embed
     app = create_app(
         database_url=database_url,
         connect_embedder=connect_embedder,
-        mask=lambda text: text.replace("13812345678", "<M>"),
+        mask=lambda text, collections: [text.replace("13812345678", "<M>")],
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
@@ -86,6 +86,17 @@ def test_a_search_by_url_and_by_body_give_the_same_hits(client: httpx.Client) ->
     assert by_url["hits"][0]["source_file"] == "员工手册.pdf"
     assert by_url["mode"] == "lexical"
     assert by_body["event_id"] == by_url["event_id"] + 1
+
+
+def test_prometheus_reads_how_long_query_vectors_took(client: httpx.Client, embeddings: InstantServer) -> None:
+    client.get("/search", params={"q": "pump", "mode": "vector"})
+    client.get("/search", params={"q": "pump", "mode": "lexical"})
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "kb_query_embedding_seconds_count 1\n" in answer.text
+    assert "kb_search_seconds_count 2\n" in answer.text
+    assert 'kb_searches_total{mode="vector"} 1\n' in answer.text
+    assert "pump" not in answer.text
 
 
 def test_filters_narrow_a_search(client: httpx.Client) -> None:
@@ -197,7 +208,7 @@ import sys
 from kb_pipeline.errors import KbError
 from kb_pipeline.web.app import create_app
 from kb_pipeline.web.serve import serve
-app = create_app(database_url=lambda: sys.argv[1], connect_embedder=lambda: None, mask=str)
+app = create_app(database_url=lambda: sys.argv[1], connect_embedder=lambda: None, mask=lambda text, collections: [text])
 try:
     code = serve(app, port=int(sys.argv[2]), announce=lambda url: print(url, flush=True))
 except KbError as error:

@@ -65,6 +65,7 @@ def test_checks_that_guard_the_next_asset_block_and_the_others_do_not() -> None:
         ("embeddings", "vectors_are_sound"): True,
         ("knowledge_chunks", "counts_agree"): True,
         ("cleaned_elements", "failure_rate"): False,
+        ("chunks", "nothing_is_unmasked"): False,
         ("knowledge_chunks", "no_orphans"): False,
     }
 
