@@ -3,7 +3,8 @@
 A name is a surname with one or two more characters, or names of other languages joined by dots (阿卜杜拉·买买提).
 It stands behind a label (联系人：) or a role (被告), before a title (先生, 经理), before what belongs to a person
 (a sex, a mobile number, an e-mail address) or at the beginning of a line of talk. It ends before words that follow
-names.
+names. A common surname with characters that given names are written with (张建国) needs nothing beside it but a place
+where a word begins.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from kb_pipeline.privacy.detection import Span, emails_behind
 from kb_pipeline.privacy.detectors.surnames import (
     COMMON_SURNAMES,
     DOUBLE_SURNAMES,
+    ENDING_IN_SURNAME,
+    GIVEN_CHARACTERS,
+    LONE_GIVEN_CHARACTERS,
+    RARER_SURNAMES,
     SURNAMES,
     WORD_SURNAMES,
     WORDS,
@@ -155,17 +160,44 @@ _NO_NAME = re.compile(
 )
 _SURNAMES_ALL_THE_SAME = frozenset("任高方金施安常查路时成万单华明平关古和")
 _BEFORE_DOING_WINDOW = 6
+# Where a word begins for sure: behind what is no Chinese character, or behind one that stands alone.
+_WORD_BEGINS = rf"(?:(?<![{_HAN}·•])|(?<=[由与和及或请致给向是找跟让对叫问为经被把将的了在]))"
+_NAME_ENDS = (
+    rf"(?=[^{_HAN}·•]|\Z|{_FOLLOWS}|一起|共同|都|也|还|又|就|才|则|曾|正|没|不|要|去|会|能|可|应|须|作|做|告诉|两位|二人"
+    r"|系|之|家|处|名下|签|出|入|请假|代|所|主|同|任|接|当|获|指|反|使|领|加|回)"
+)
+_PLACES = "路道街巷区县省市镇乡村州国洲族语河湖江海山岛湾港站桥寺庙塔园店厂校院馆队社派战堡"
+_LONG_NAME = (
+    rf"(?:(?!东方|百里|第五)(?:{DOUBLE_SURNAMES})[{GIVEN_CHARACTERS}]{{1,2}}"
+    rf"|[{COMMON_SURNAMES}][{GIVEN_CHARACTERS}]{{2}}(?:(?<![和同向来为有可能力强])|(?![{_HAN}])))"
+    rf"(?![·•{_PLACES}])"
+)
+_SHORT_NAME = rf"[{COMMON_SURNAMES}][{LONE_GIVEN_CHARACTERS}]{_NAME_ENDS}"
+_ALONE = rf"(?<![{_HAN}·•])[{COMMON_SURNAMES}][{GIVEN_CHARACTERS}](?![{_HAN}·•])"
+_RARER_NAME = rf"[{RARER_SURNAMES}][{GIVEN_CHARACTERS}]{{2}}(?<![山江河])(?![·•{_PLACES}]){_NAME_ENDS}"
+_BY_ITSELF = re.compile(
+    rf"(?P<sure>{_WORD_BEGINS}(?:{_LONG_NAME}|{_SHORT_NAME}|{_RARER_NAME})|{_ALONE})"
+    rf"|(?<![·•])(?:{_LONG_NAME}{_NAME_ENDS}|{_SHORT_NAME})"
+)
+# In a list of names: what stands beside one that is known.
+_LISTED = rf"[{RARER_SURNAMES}][{GIVEN_CHARACTERS}]{{1,2}}"
+_NEXT_IN_LIST = re.compile(rf" ?[、，,;；和与及] ?(?P<name>{_LISTED}){_NAME_ENDS}")
+_LISTED_WINDOW = 6
+_PREVIOUS_IN_LIST = re.compile(
+    rf"(?:{_WORD_BEGINS}(?=[{_HAN}]{{2}}[^{_HAN}])|(?=[{_HAN}]{{3}}[^{_HAN}]))(?P<name>{_LISTED}) ?[、，,;；] ?\Z"
+)
 _SURE, _LIKELY = 0.6, 0.55
 _BEFORE_EMAIL = re.compile(rf"(?P<name>(?<![{_HAN}]){_SURNAME}{_GIVEN}{{1,2}})[\"”']? ?\Z")
 _BEFORE_EMAIL_WINDOW = 8
 
 
 def find_chinese_names(text: str) -> Iterator[Span]:
-    """Names behind a label or a role, before a title, and before what belongs to a person."""
+    """Names behind a label or a role, before a title, before what belongs to a person, and by themselves."""
     yield from _labelled_names(text)
     yield from _names_of_roles(text)
     yield from _names_of_doers(text)
     yield from _owners(text)
+    yield from _names_alone(text)
     for title in _TITLE.finditer(text):
         span = _before_title(text, title)
         if span:
@@ -219,6 +251,22 @@ def _owners(text: str) -> Iterator[Span]:
             name = pattern.search(text, max(0, anchor.start() - window), anchor.start())
             if name and not _is_word(name["name"]):
                 yield Span(*name.span("name"), _LIKELY)
+
+
+def _names_alone(text: str) -> Iterator[Span]:
+    """张建国 where a word begins, or where it ends like a name and what stands before it makes no word with it."""
+    for name in _BY_ITSELF.finditer(text):
+        start = name.start()
+        in_word = name["sure"] is None and text[start - 1 : start + 1] in ENDING_IN_SURNAME
+        if in_word or _is_word(name[0]):
+            continue
+        yield Span(*name.span(), _LIKELY)
+        for beside in (
+            _PREVIOUS_IN_LIST.search(text, max(0, start - _LISTED_WINDOW), start),
+            _NEXT_IN_LIST.match(text, name.end()),
+        ):
+            if beside and not _is_word(beside["name"]):
+                yield Span(*beside.span("name"), _LIKELY)
 
 
 def _before_title(text: str, title: re.Match[str]) -> Span | None:

@@ -70,6 +70,35 @@ def test_a_name_is_found_by_what_stands_beside_it(marked: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "marked",
+    [
+        "昨天⟦张建国⟧和⟦李婷⟧一起去了工商局，回来后⟦张建国⟧把材料放在了前台",
+        "请⟦唐玉梅⟧、⟦王岩⟧两位同志到会；抄送⟦童玉兰⟧，⟦薛志强⟧",
+        "感谢⟦程秀华⟧对本项目的支持，客户⟦赵玉珍⟧来电投诉",
+        "经查，⟦杨桂荣⟧（曹县人）与⟦王静⟧系夫妻关系",
+        "一等奖⟦姚旭⟧；二等奖⟦白丽娟⟧、⟦冯浩⟧；三等奖：⟦欧阳晨⟧",
+        "⟦祝建华⟧ 销售一部",
+    ],
+)
+def test_a_common_surname_and_what_given_names_are_written_with_are_a_name(marked: str) -> None:
+    _, values, found = _found(marked)
+    assert found == values
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "江苏和安徽两省的陆军和海军；东吴大学、武汉东湖、黄海海域、黄浦江边、江津、许昌、苏丹、南非",
+        "许多新产品周期长，工程师范本，感谢信，任何时候，十分钟内，国王子女",
+        "金融街、钟楼区、段落、董事会、唐山、田园、贺信、毛利率、罗列、周年、叶片",
+        "温泉路、明月路、高阳山、巴黎东区、万美元、宁夏石嘴山、丽江古城、历史文献",
+    ],
+)
+def test_words_and_places_with_a_surname_in_them_stay(text: str) -> None:
+    assert MASKER.mask(text).text == text
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "项目经理负责进度，产品经理和客户经理每周同步，部门经理审批后由总经理签发",
