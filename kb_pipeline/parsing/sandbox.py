@@ -37,6 +37,9 @@ from kb_pipeline.parsing.parsed import ParseLimits
 
 QUEUED_JOBS = 32  # per worker, so that small files never wait for the caller
 QUEUED_BYTES = 256 * 1024  # per worker, so that no file waits behind a large one
+# What one worker reads while another would still be importing; more than that is worth another one.
+SMALL_JOBS = 16
+SMALL_BYTES = 32 * 1024
 _FOLDER_PREFIX = "kb-parser-"
 _LOCK_NAME = "lock"
 _MOST_FAILED_STARTS = 3  # workers in a row that end before they are up; one may have been killed
@@ -152,19 +155,19 @@ class ParserPool:
         worker.end()
 
     def _dispatch(self, job: ParseJob) -> bool:
-        """Give the job to an idle worker, a new one, or the queue of the least busy; False if all are full."""
-        for worker in [worker for worker in self._workers if not worker.pending and worker.is_dead()]:
-            self._end(worker)
+        """Give the job to the least busy worker or to a new one; False if all are full."""
+        for dead in [worker for worker in self._workers if not worker.pending and worker.is_dead()]:
+            self._end(dead)
         size = _file_size(job.path)
-        idle = next((worker for worker in self._workers if not worker.pending), None)
-        if idle is None and len(self._workers) < self._processes:
-            idle = _Worker(self._limits, self._threads)
-            self._workers.append(idle)
-        if idle is None:
-            idle = min(self._workers, key=lambda worker: len(worker.pending))
-            if len(idle.pending) >= QUEUED_JOBS or idle.pending_bytes + size > QUEUED_BYTES:
+        may_start = len(self._workers) < self._processes
+        most = (SMALL_JOBS, SMALL_BYTES) if may_start else (QUEUED_JOBS, QUEUED_BYTES)
+        worker: _Worker | None = min(self._workers, key=lambda each: len(each.pending), default=None)
+        if worker is None or not worker.has_room(size, *most):
+            if not may_start:
                 return False
-        idle.send(job, size)
+            worker = _Worker(self._limits, self._threads)
+            self._workers.append(worker)
+        worker.send(job, size)
         return True
 
 
@@ -214,9 +217,10 @@ class _Worker:
     def pid(self) -> int:
         return self._process.pid
 
-    @property
-    def pending_bytes(self) -> int:
-        return sum(item.size for item in self.pending)
+    def has_room(self, size: int, most_jobs: int, most_bytes: int) -> bool:
+        """Whether a file of `size` bytes finds it idle, or leaves it with no more than this."""
+        waiting = sum(item.size for item in self.pending)
+        return not self.pending or (len(self.pending) < most_jobs and waiting + size <= most_bytes)
 
     def send(self, job: ParseJob, size: int) -> None:
         """Hand a job over. A worker that died meanwhile is found out by `receive`."""

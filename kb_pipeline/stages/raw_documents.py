@@ -74,7 +74,8 @@ def scan_source(
     known = ledger.signatures(connection, source.id)
     # A name that stands in the ledger as it is was found to hold nothing, unless the policies changed.
     looked_at = source.names_policy == names.policy
-    signatures, real_paths = _stored(listing.signatures, listing.signatures - known if looked_at else None, names)
+    suspects = _suspects(listing.signatures, known) if looked_at else None
+    signatures, real_paths = _stored(listing.signatures, suspects, names)
     differing = [entry_of(line) for line in signatures - known]
     missing_paths = [entry_of(line).path for line in known - signatures]
     at_rest, writing = settle(source.uri, differing, real_paths)
@@ -101,6 +102,12 @@ def scan_source(
     if not looked_at and not differing and source.id != UNREGISTERED:
         ledger.set_names_policy(connection, source.id, names.policy)
     return Scan(source, result, unlisted, real_paths)
+
+
+def _suspects(signatures: frozenset[str], known: frozenset[str]) -> frozenset[str]:
+    """The signatures whose path does not stand in the ledger: not those of files that only changed."""
+    known_paths = {entry_of(line).path for line in known - signatures}
+    return frozenset(line for line in signatures - known if entry_of(line).path not in known_paths)
 
 
 def _stored(
