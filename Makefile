@@ -23,7 +23,7 @@ down: ## Stop what runs for this KB_HOME
 	@if [ -x $(BIN)/kb ]; then $(BIN)/kb down; else echo "Nothing is installed, so nothing runs."; fi
 
 test: lint ## The whole suite: style, types and tests
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: install-dev ## Style and types only
 	@$(BIN)/ruff check .

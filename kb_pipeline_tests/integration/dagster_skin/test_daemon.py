@@ -35,7 +35,7 @@ from kb_pipeline.store import database, ledger
 from kb_pipeline_tests.conftest import TEMPLATE, folder_in_memory
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
 
-pytestmark = [pytest.mark.xdist_group("dagster_daemon"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 DEADLINE_SECONDS = 240.0  # of each wait; a machine under load needs minutes for what takes seconds
 DOCUMENTS_PER_RUN = 12
