@@ -24,6 +24,14 @@ _LONGEST = 220  # columns of a heading that is larger or bolder than the body
 _MOST_LINES = 4
 _MOST_BOLD_LINES = 3
 _RARE_FONT = 0.15  # of the characters; a font that more of the text has is no font of headings
+_RUNNING_LINES = 3  # a paragraph of so many lines is running text, and so is a sentence that is not short
+_SENTENCE_END = re.compile(r"[.。:：;；]$")  # questions are headings often
+_RUNNING_SHARE = 0.5  # of the characters of a look or font; one that more running text has is none of headings
+# Code is set in these, and a line of it looks like a heading where a heading names a command.
+_CODE_FONT = re.compile(
+    r"mono(?!type)|courier|consol|menlo|typewriter|sourcecode|(?<![a-z])(?:cm|ec|sf|lm|tx|pc|rtx)tt|letter ?gothic",
+    re.IGNORECASE,
+)
 _COVER_TEXT = 90  # columns; a page with a longer paragraph is no cover
 _DEEPEST = 6
 _NOT_A_HEADING = re.compile(
@@ -80,9 +88,10 @@ def heading_levels(paragraphs: Sequence[Paragraph], bookmarks: Sequence[Bookmark
         marked = {**_tagged(paragraphs), **marked}
     cover = _cover(paragraphs)
     fonts = _heading_fonts(paragraphs, body)
+    running = _running_looks(paragraphs)
     keys: dict[int, Key] = {}
     for index, paragraph in enumerate(paragraphs):
-        if index in marked or (_stands_out(paragraph, body, fonts) and index not in cover):
+        if index in marked or (_stands_out(paragraph, body, fonts, running) and index not in cover):
             scheme = numbering_scheme(paragraph.text)
             keys[index] = scheme or (paragraph.size, paragraph.bold)
     levels = _with_marks(_key_levels(keys, paragraphs), _mark_levels(keys, marked))
@@ -129,16 +138,38 @@ def _heading_fonts(paragraphs: Sequence[Paragraph], body: Style) -> set[str]:
     for paragraph in paragraphs:
         lengths[paragraph.font] += len(paragraph.text)
     most = _RARE_FONT * sum(lengths.values())
-    larger = [
-        paragraph for paragraph in paragraphs if paragraph.size >= _LARGER * body.size and _may_be_heading(paragraph)
-    ]
-    return {paragraph.font for paragraph in larger if paragraph.font and lengths[paragraph.font] <= most}
+    larger = {
+        paragraph.font
+        for paragraph in paragraphs
+        if paragraph.size >= _LARGER * body.size and _may_be_heading(paragraph) and paragraph.font
+    }
+    return {font for font in larger if lengths[font] <= most and not _CODE_FONT.search(font)}
 
 
-def _stands_out(paragraph: Paragraph, body: Style, fonts: Set[str]) -> bool:
+def _running_looks(paragraphs: Sequence[Paragraph]) -> set[Look]:
+    """The looks that running text has: a document may have more than one body, such as text between much code."""
+    lengths: Counter[Look] = Counter()
+    running: Counter[Look] = Counter()
+    for paragraph in paragraphs:
+        look = (paragraph.size, paragraph.bold)
+        lengths[look] += len(paragraph.text)
+        is_sentence = display_width(paragraph.text) > _SHORT and _SENTENCE_END.search(paragraph.text) is not None
+        if (is_sentence or paragraph.line_count >= _RUNNING_LINES) and not is_numbered_heading(paragraph.text):
+            running[look] += len(paragraph.text)
+    return {look for look, length in running.items() if length > _RUNNING_SHARE * lengths[look]}
+
+
+def _stands_out(paragraph: Paragraph, body: Style, fonts: Set[str], running: Set[Look]) -> bool:
     if not _may_be_heading(paragraph):
         return False
     text = paragraph.text
+    in_heading_font = paragraph.font in fonts and paragraph.alone and paragraph.line_count <= _MOST_BOLD_LINES
+    is_numbered = is_numbered_heading(text) and paragraph.alone
+    if _CODE_FONT.search(paragraph.font) and not paragraph.bold:
+        return is_numbered
+    look = (paragraph.size, paragraph.bold)
+    if look in running and look != (body.size, body.bold):
+        return is_numbered
     if paragraph.size >= _LARGER * body.size:
         return True
     if paragraph.size < 0.95 * body.size:
@@ -147,9 +178,7 @@ def _stands_out(paragraph: Paragraph, body: Style, fonts: Set[str]) -> bool:
         return paragraph.alone and paragraph.line_count == 1
     if paragraph.bold and not body.bold:
         return paragraph.line_count <= _MOST_BOLD_LINES
-    if paragraph.font in fonts:
-        return paragraph.alone and paragraph.line_count <= _MOST_BOLD_LINES
-    return is_numbered_heading(text) and paragraph.alone
+    return in_heading_font or is_numbered
 
 
 def _key_levels(keys: Mapping[int, Key], paragraphs: Sequence[Paragraph]) -> dict[Key, int]:
