@@ -1,4 +1,9 @@
-"""Lines drawn in a picture of a page: the rules of its tables."""
+"""Lines drawn in a picture of a page: the rules of its tables, and those below a header or above footnotes.
+
+A *stroke* is a part of a letter that looks like a line. Grain is averaged along the lines that are looked for, which
+also fills the blank between strokes that stand in a row, and between a stroke and a rule: what was found is looked at
+again without it.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +16,17 @@ _SHORTEST_DOWN = 14.0
 _THICKEST = 3.5  # points
 _GAP = 2.0  # points that noise may take out of a line
 _WANDER = 1.0  # points that a line may leave its row by, as in a photo
-_FEWEST = 4  # fewer cannot rule a table
 _MOST = 2000  # more draw a picture
 _BLOCK = 31  # pixels around a pixel that tell whether it is dark
 _DARKER = 10  # grey levels below its surroundings
 _ALONG = 11  # pixels of a line that are averaged; it gets longer by as many
 _INSIDE = 0.8  # of a rule inside letters: a stroke of theirs
+_BREAK = 1.1  # points of blank between two strokes; where a line leaves its row of pixels it is pale for less
+_BESIDE = 15  # pixels on either side of a line in which paper is seen
+_PAPER = 75  # percentile of the grey levels there
+_DRAWN = 75  # percentile of its darkness that a line is drawn with; half of a row of strokes may be blank
+_PALE = 0.5  # of that darkness: nothing is drawn
+_LEAST_DRAWN = 0.3  # of a line is left without its breaks and strokes, as of one of dots
 
 
 def find_rules(grey: np.ndarray, letters: np.ndarray, *, points_per_pixel: float) -> tuple[Rule, ...]:
@@ -34,13 +44,15 @@ def find_rules(grey: np.ndarray, letters: np.ndarray, *, points_per_pixel: float
         length = pixels(_SHORTEST_ACROSS if across else _SHORTEST_DOWN)
         for x, y, width, height in _lines(dark, across=across, length=length, gap=pixels(_GAP), wander=pixels(_WANDER)):
             thickness = height if across else width
-            if thickness > pixels(_THICKEST + _WANDER) or _is_stroke(x, y, width, height, letters, across=across):
+            if thickness > pixels(_THICKEST + _WANDER):
                 continue
-            left, top = x * points_per_pixel, y * points_per_pixel
-            right, bottom = (x + width) * points_per_pixel, (y + height) * points_per_pixel
-            middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
-            found.append(Rule(left, middle_y, right, middle_y) if across else Rule(middle_x, top, middle_x, bottom))
-    return tuple(found) if _FEWEST <= len(found) <= _MOST else ()
+            first, last = _ends(grey, (x, y, width, height), letters, across=across, gap=pixels(_BREAK))
+            if last - first < length:
+                continue
+            start, end = first * points_per_pixel, last * points_per_pixel
+            middle = (y + height / 2 if across else x + width / 2) * points_per_pixel
+            found.append(Rule(start, middle, end, middle) if across else Rule(middle, start, middle, end))
+    return tuple(found) if len(found) <= _MOST else ()
 
 
 def _dark(grey: np.ndarray, *, across: bool) -> np.ndarray:
@@ -71,17 +83,55 @@ def _lines(dark: np.ndarray, *, across: bool, length: int, gap: int, wander: int
     ]
 
 
-def _is_stroke(x: int, y: int, width: int, height: int, letters: np.ndarray, *, across: bool) -> bool:
-    """Whether most of a line's length lies inside a box of text, away from its edges."""
+def _ends(
+    grey: np.ndarray, line: tuple[int, int, int, int], letters: np.ndarray, *, across: bool, gap: int
+) -> tuple[int, int]:
+    """Where a line begins and ends without the strokes at its ends; twice the same where it consists of strokes."""
+    if not across:
+        x, y, width, height = line
+        return _ends(grey.T, (y, x, height, width), letters[:, [1, 0, 3, 2]], across=True, gap=gap)
+    start, top, length, thickness = line
+    middle = top + thickness / 2
+    if _is_stroke(start, start + length, middle, letters):
+        return start, start
+    parts = [(start + first, start + last) for first, last in _parts(_darkness(grey, line), gap)]
+    drawn = [part for part in parts if not _is_stroke(*part, middle, letters)]
+    if len(drawn) == len(parts):
+        return start, start + length
+    if not drawn:
+        return start, start
+    first, last = drawn[0][0], drawn[-1][1]
+    enough = sum(end - begin for begin, end in drawn) >= _LEAST_DRAWN * (last - first)
+    return (first, last) if enough else (start, start)
+
+
+def _darkness(grey: np.ndarray, line: tuple[int, int, int, int]) -> np.ndarray:
+    """How much darker than the paper beside it a line that runs across is at each pixel of its length."""
+    import cv2
+
+    left, top, width, height = line
+    first = max(0, top - _BESIDE)
+    around = np.ascontiguousarray(grey[first : top + height + _BESIDE, left : left + width])
+    smooth = cv2.blur(around, (3, 1))  # grain, but no blank between strokes
+    paper = np.percentile(smooth, _PAPER, axis=0)
+    return np.asarray(paper - smooth[top - first : top - first + height].min(axis=0))
+
+
+def _parts(darkness: np.ndarray, gap: int) -> list[tuple[int, int]]:
+    """(first pixel, pixel after the last) of what lies between the breaks of a line: where it is pale for longer."""
+    dark = np.flatnonzero(darkness > _PALE * np.percentile(darkness, _DRAWN))
+    if not len(dark):
+        return []
+    breaks = np.flatnonzero(np.diff(dark) > gap + 1)
+    firsts, lasts = dark[[0, *(breaks + 1)]], dark[[*breaks, -1]]
+    return [(int(first), int(last) + 1) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def _is_stroke(start: float, end: float, middle: float, letters: np.ndarray) -> bool:
+    """Whether most of the length of a line that runs across lies inside a box of text, away from its edges."""
     if not len(letters):
         return False
     left, top, right, bottom = letters.T
-    if across:
-        middle = y + height / 2
-        inside = (top < middle) & (middle < bottom)
-        covered = np.minimum(right, x + width) - np.maximum(left, x)
-        return bool((inside & (covered > _INSIDE * width)).any())
-    middle = x + width / 2
-    inside = (left < middle) & (middle < right)
-    covered = np.minimum(bottom, y + height) - np.maximum(top, y)
-    return bool((inside & (covered > _INSIDE * height)).any())
+    inside = (top < middle) & (middle < bottom)
+    covered = np.minimum(right, end) - np.maximum(left, start)
+    return bool((inside & (covered > _INSIDE * (end - start))).any())
