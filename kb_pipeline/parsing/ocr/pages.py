@@ -30,7 +30,7 @@ from kb_pipeline.parsing.ocr.geometry import (
 from kb_pipeline.parsing.ocr.ink import Ink, is_ideograph, measure
 from kb_pipeline.parsing.ocr.rules import find_rules
 from kb_pipeline.parsing.ocr.sizes import common_sizes
-from kb_pipeline.parsing.pdf.page import Page, Rule, Span
+from kb_pipeline.parsing.pdf.page import WIDE_GAP, Page, Rule, Span
 
 _DETECTED_SIDE = 1440  # pixels of the longer side that the detector sees
 _LARGEST_SCALE = 2.0  # by which small images are made larger for the detector
@@ -48,6 +48,9 @@ _LEAST_CONFIDENCE = 0.6  # a line with less is noise
 _LEAST_OF_SHORT = 0.75  # the same for a letter or two
 _SHORT = 2  # characters
 _GAP = 1.2  # ems between two characters that begin a new span
+_CELL_GAP = 0.45  # ems between two characters: cells of a table may meet there
+_LATIN_CELL_GAP = 0.75  # the same where a blank was read; one between words is half as wide
+_WIDE_LETTERS = frozenset("mwMW%@")
 _FEWEST_FOR_STROKE = 40  # characters of one size and script that tell how bold they usually are
 _ASCENT, _DESCENT = 0.86, 0.2  # ems above and below the baseline, as in pages with a text layer
 _BOLDER = 1.28  # times the usual stroke of the same size and script
@@ -320,7 +323,7 @@ def _apart(found: Recognized, ink: Ink, quad: np.ndarray, *, is_tilted: bool) ->
 
 
 def _words(found: Recognized, ink: Ink, quad: np.ndarray) -> Iterator[_Word]:
-    """A line cut where there are wide gaps. `quad`: on the straightened page."""
+    """A line cut where there are wide gaps, with the lesser ones marked. `quad`: on the straightened page."""
     left, top = float(quad[[0, 3], 0].mean()), float(quad[[0, 1], 1].mean())
     right = float(quad[[1, 2], 0].mean())
     centres = [left + centre * (right - left) for centre in found.centres]
@@ -335,9 +338,10 @@ def _words(found: Recognized, ink: Ink, quad: np.ndarray) -> Iterator[_Word]:
     ]
     for start, end in itertools.pairwise([*starts, len(centres)]):
         last = start + len(found.text[start:end].rstrip())
+        text, places = _with_gaps(found.text[start:last], centres[start:last], em)
         yield _Word(
-            found.text[start:last],
-            tuple(centres[start:last]),
+            text,
+            places,
             left + ink.left if start == 0 else centres[start] - _half(found.text[start]) * em,
             left + ink.right if end == len(centres) else centres[last - 1] + _half(found.text[last - 1]) * em,
             top + ink.baseline,
@@ -348,9 +352,41 @@ def _words(found: Recognized, ink: Ink, quad: np.ndarray) -> Iterator[_Word]:
         )
 
 
+def _with_gaps(text: str, centres: Sequence[float], em: float) -> tuple[str, tuple[float, ...]]:
+    """The text and its centres with a gap instead of blanks that are wide, and where the recognizer, which hardly
+    knows blanks beside ideographs, gave none."""
+    characters: list[str] = []
+    places: list[float] = []
+    blank = False
+    for character, centre in zip(text, centres, strict=True):
+        if character.isspace():
+            blank = True
+            continue
+        if characters:
+            before, place = characters[-1], places[-1]
+            latin = not is_ideograph(before) and not is_ideograph(character)
+            gap = centre - place - (_half(before) + _half(character)) * em
+            apart = gap > (_LATIN_CELL_GAP if latin else _CELL_GAP) * em
+            if blank or (apart and _may_lack_blank(before, character)):
+                characters.append(WIDE_GAP if apart else " ")
+                places.append(place)
+        characters.append(character)
+        places.append(centre)
+        blank = False
+    return "".join(characters), tuple(places)
+
+
+def _may_lack_blank(before: str, character: str) -> bool:
+    """Whether one is an ideograph and the other an ASCII letter or figure, which fills its place unlike punctuation."""
+    return any(
+        is_ideograph(one) and other.isascii() and (other.isalnum() or other == "%")
+        for one, other in ((before, character), (character, before))
+    )
+
+
 def _half(character: str) -> float:
     """Half the width of a character, ems."""
-    return 0.5 if is_ideograph(character) else 0.25
+    return 0.5 if is_ideograph(character) else 0.42 if character in _WIDE_LETTERS else 0.25
 
 
 def _points_per_pixel(picture: PageImage, words: Sequence[_Word]) -> float:
