@@ -23,6 +23,7 @@ from kb_pipeline.privacy.detectors.surnames import (
     SURNAMES,
     WORD_SURNAMES,
     WORDS,
+    WORDS_ALONE,
 )
 
 _HAN = "\u3400-\u9fff"
@@ -258,14 +259,14 @@ def _names_alone(text: str) -> Iterator[Span]:
     for name in _BY_ITSELF.finditer(text):
         start = name.start()
         in_word = name["sure"] is None and text[start - 1 : start + 1] in ENDING_IN_SURNAME
-        if in_word or _is_word(name[0]):
+        if in_word or _is_word_alone(name[0]):
             continue
         yield Span(*name.span(), _LIKELY)
         for beside in (
             _PREVIOUS_IN_LIST.search(text, max(0, start - _LISTED_WINDOW), start),
             _NEXT_IN_LIST.match(text, name.end()),
         ):
-            if beside and not _is_word(beside["name"]):
+            if beside and not _is_word_alone(beside["name"]):
                 yield Span(*beside.span("name"), _LIKELY)
 
 
@@ -296,6 +297,10 @@ def _before_title(text: str, title: re.Match[str]) -> Span | None:
 def _is_weak(name: str) -> bool:
     """Whether a name is one character behind a surname that is a word more often: 位高, 全新."""
     return len(name) == 2 and name[0] in WORD_SURNAMES and name[0] not in _SURNAMES_ALL_THE_SAME
+
+
+def _is_word_alone(name: str) -> bool:
+    return name[:2] in WORDS_ALONE or _is_word(name)
 
 
 def _is_word(name: str) -> bool:

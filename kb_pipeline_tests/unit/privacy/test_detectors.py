@@ -78,6 +78,7 @@ def test_a_name_is_found_by_what_stands_beside_it(marked: str) -> None:
         "经查，⟦杨桂荣⟧（曹县人）与⟦王静⟧系夫妻关系",
         "一等奖⟦姚旭⟧；二等奖⟦白丽娟⟧、⟦冯浩⟧；三等奖：⟦欧阳晨⟧",
         "⟦祝建华⟧ 销售一部",
+        "姓名：⟦陆军⟧，联系人：⟦江宁⟧，收件人：⟦项国强⟧",
     ],
 )
 def test_a_common_surname_and_what_given_names_are_written_with_are_a_name(marked: str) -> None:
