@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import ctypes
-import itertools
 import math
 import re
 import sys
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from kb_pipeline.parsing.cleaning import RADICALS
+from kb_pipeline.parsing.pdf.objects import RULE_THICKNESS, address_of, drawn_edges, printed_twice
 from kb_pipeline.parsing.pdf.tags import PageTags
 
 _BOLD_WEIGHT = 600
@@ -40,18 +40,13 @@ _SQUARE = 8.0  # points
 _NEAR_SPANS = 3  # before a span that may hold the beginning of its text already
 _LATIN_1_SHARE = 0.4  # of the letters above ASCII; no language writes so, but fonts without a mapping look so
 _FEWEST_VERTICAL = 0.6  # of the characters stand below each other where a page is written vertically
-_DEEPEST_FORM = 4  # forms inside forms
 _TILT = 3.0  # degrees; text tilted by more against the axes is a watermark
 _SPACE = 0x20
 _LINE_ENDS = frozenset({0x0A, 0x0D})
 _LINE_END_HYPHEN = 0x02  # pdfium's sign for a hyphen at which a word was divided
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cn", "Cs"})  # Unicode categories
 _UNMAPPED = frozenset({0, 0xFFFD, 0xFFFE, 0xFFFF})
-_RULE_THICKNESS = 2.5  # points
 _SHORTEST_RULE = 6.0  # points
-_FEWEST_PATHS = 4  # fewer cannot rule a table
-_MOST_PATHS = 20_000  # a page with more is a drawing
-_MOST_SEGMENTS = 400  # of one path; a path with more is a curve
 _CHINESE_OR_WIDE = "[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"
 GENERATED = "\u200a"  # stands for a space that is not in the file: pdfium saw a gap
 WIDE_GAP = "\u2002"  # the same for a gap that parts words of Chinese, too
@@ -132,13 +127,14 @@ def read_page(document: pdfium.PdfDocument, index: int, *, tagged: bool = False)
         left, bottom, right, top = page.get_bbox()
         view = _View(left, bottom, right, top, page.get_rotation())
         tags = PageTags.read(page) if tagged else None
+        twice = printed_twice(page.raw)
         textpage = page.get_textpage()
         try:
-            spans, unmapped = _read_spans(textpage, view, tags)
+            spans, unmapped = _read_spans(textpage, view, tags, twice)
             turned = _usual_angle(spans)
             if turned:  # a wide table that was printed sideways: read the page as one would hold it
                 view = replace(view, rotation=(view.rotation + turned) % 360)
-                spans, unmapped = _read_spans(textpage, view, tags)
+                spans, unmapped = _read_spans(textpage, view, tags, twice)
             characters = _visible(textpage.get_text_range()) if spans else 0
         finally:
             textpage.close()
@@ -309,13 +305,16 @@ class _View:
         return min(ax, bx), min(ay, by), max(ax, bx), max(ay, by)
 
 
-def _read_spans(textpage: pdfium.PdfTextPage, view: _View, tags: PageTags | None) -> tuple[tuple[Span, ...], float]:
-    """The spans in the order of the content stream, and the share of characters without a Unicode value."""
+def _read_spans(
+    textpage: pdfium.PdfTextPage, view: _View, tags: PageTags | None, twice: Set[int]
+) -> tuple[tuple[Span, ...], float]:
+    """The spans in the order of the content stream, and the share of characters without a Unicode value. `twice`:
+    addresses of the texts that are printed twice."""
     raw = textpage.raw
     rect = pdfium_c.FS_RECTF()
     rect_pointer = ctypes.byref(rect)
     unicode_of, box_of = pdfium_c.FPDFText_GetUnicode, pdfium_c.FPDFText_GetLooseCharBox
-    builder = _SpanBuilder(raw, view, tags)
+    builder = _SpanBuilder(raw, view, tags, twice)
     unmapped = visible = 0
     for index in range(pdfium_c.FPDFText_CountChars(raw)):
         code = unicode_of(raw, index)
@@ -339,10 +338,11 @@ def _read_spans(textpage: pdfium.PdfTextPage, view: _View, tags: PageTags | None
 class _SpanBuilder:
     """Puts characters together to spans: a new one begins at a new baseline, after a wide gap, or on the way back."""
 
-    def __init__(self, raw: pdfium_c.FPDF_TEXTPAGE, view: _View, tags: PageTags | None) -> None:
+    def __init__(self, raw: pdfium_c.FPDF_TEXTPAGE, view: _View, tags: PageTags | None, twice: Set[int]) -> None:
         self.spans: list[Span] = []
         self._view = view
         self._tags = tags
+        self._twice = twice
         self._raw = raw
         self._start()
 
@@ -415,7 +415,7 @@ class _SpanBuilder:
             right,
             bottom,
             size=size,
-            bold=all(_is_bold(raw, index, font) for index, font in zip(samples, fonts, strict=True)),
+            bold=all(self._is_bold(index, font) for index, font in zip(samples, fonts, strict=True)),
             tilted=tilted,
             angle=angle,
             centres=self._centres,
@@ -424,6 +424,15 @@ class _SpanBuilder:
             role=_role(raw, first, self._tags),
             font=fonts[0] if len(set(fonts)) == 1 else "",
         )
+
+    def _is_bold(self, index: int, font: str) -> bool:
+        if pdfium_c.FPDFText_GetFontWeight(self._raw, index) >= _BOLD_WEIGHT or _BOLD_NAME.search(font):
+            return True
+        text = pdfium_c.FPDFText_GetTextObject(self._raw, index)
+        if not text:
+            return False
+        mode = pdfium_c.FPDFTextObj_GetTextRenderMode(text)
+        return mode == pdfium_c.FPDF_TEXTRENDERMODE_FILL_STROKE or address_of(text) in self._twice
 
 
 def _is_latin(*characters: str) -> bool:
@@ -470,17 +479,6 @@ def _font_size(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> float:
     return round(size * 2) / 2
 
 
-def _is_bold(raw: pdfium_c.FPDF_TEXTPAGE, index: int, font: str) -> bool:
-    if pdfium_c.FPDFText_GetFontWeight(raw, index) >= _BOLD_WEIGHT:
-        return True
-    if _BOLD_NAME.search(font):
-        return True
-    text_object = pdfium_c.FPDFText_GetTextObject(raw, index)
-    return bool(text_object) and (
-        pdfium_c.FPDFTextObj_GetTextRenderMode(text_object) == pdfium_c.FPDF_TEXTRENDERMODE_FILL_STROKE
-    )
-
-
 def _font_name(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> str:
     """Without the six letters that mark a font of which only some glyphs are in the file."""
     buffer = ctypes.create_string_buffer(_FONT_NAME_BYTES)
@@ -491,102 +489,11 @@ def _font_name(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> str:
 
 
 def _read_rules(page: pdfium.PdfPage, view: _View) -> Iterator[Rule]:
-    paths = list(itertools.islice(_paths(_top_objects(page.raw), _IDENTITY, 0), _MOST_PATHS + 1))
-    if not _FEWEST_PATHS <= len(paths) <= _MOST_PATHS:
-        return
-    for path, outer in paths:
-        for x0, y0, x1, y1, is_edge in _path_edges(path):
-            left, top, right, bottom = view.box(*outer.point(x0, y0), *outer.point(x1, y1))
-            if bottom - top <= _RULE_THICKNESS and right - left >= _SHORTEST_RULE:
-                middle = (top + bottom) / 2
-                yield Rule(left, middle, right, middle, is_edge)
-            elif right - left <= _RULE_THICKNESS and bottom - top >= _SHORTEST_RULE:
-                middle = (left + right) / 2
-                yield Rule(middle, top, middle, bottom, is_edge)
-
-
-@dataclass(frozen=True, slots=True)
-class _Matrix:
-    a: float
-    b: float
-    c: float
-    d: float
-    e: float
-    f: float
-
-    def point(self, x: float, y: float) -> tuple[float, float]:
-        return self.a * x + self.c * y + self.e, self.b * x + self.d * y + self.f
-
-    def inside(self, outer: _Matrix) -> _Matrix:
-        """The matrix of what this one and then `outer` do."""
-        a, b = outer.point(self.a, self.b)
-        c, d = outer.point(self.c, self.d)
-        return _Matrix(a - outer.e, b - outer.f, c - outer.e, d - outer.f, *outer.point(self.e, self.f))
-
-
-_IDENTITY = _Matrix(1, 0, 0, 1, 0, 0)
-
-
-def _matrix(item: pdfium_c.FPDF_PAGEOBJECT) -> _Matrix:
-    matrix = pdfium_c.FS_MATRIX()
-    pdfium_c.FPDFPageObj_GetMatrix(item, ctypes.byref(matrix))
-    return _Matrix(matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f)
-
-
-def _paths(
-    items: Iterator[pdfium_c.FPDF_PAGEOBJECT], outer: _Matrix, depth: int
-) -> Iterator[tuple[pdfium_c.FPDF_PAGEOBJECT, _Matrix]]:
-    """The paths of a page and of the forms drawn on it, with the matrix of the form each stands in."""
-    for item in items:
-        kind = pdfium_c.FPDFPageObj_GetType(item)
-        if kind == pdfium_c.FPDF_PAGEOBJ_PATH:
-            yield item, outer
-        elif kind == pdfium_c.FPDF_PAGEOBJ_FORM and depth < _DEEPEST_FORM:
-            yield from _paths(_form_objects(item), _matrix(item).inside(outer), depth + 1)
-
-
-def _form_objects(form: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[pdfium_c.FPDF_PAGEOBJECT]:
-    for index in range(pdfium_c.FPDFFormObj_CountObjects(form)):
-        yield pdfium_c.FPDFFormObj_GetObject(form, index)
-
-
-def _top_objects(raw_page: pdfium_c.FPDF_PAGE) -> Iterator[pdfium_c.FPDF_PAGEOBJECT]:
-    for index in range(pdfium_c.FPDFPage_CountObjects(raw_page)):
-        yield pdfium_c.FPDFPage_GetObject(raw_page, index)
-
-
-def _path_edges(path: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[tuple[float, float, float, float, bool]]:
-    """The straight pieces of a path in page space, and whether they only end a coloured area.
-
-    A thin filled rectangle counts as one drawn piece.
-    """
-    count = pdfium_c.FPDFPath_CountSegments(path)
-    if not 2 <= count <= _MOST_SEGMENTS:
-        return
-    fill, stroke = ctypes.c_int(), ctypes.c_int()
-    pdfium_c.FPDFPath_GetDrawMode(path, ctypes.byref(fill), ctypes.byref(stroke))
-    if not fill.value and not stroke.value:
-        return  # a clipping path shows nothing
-    x0, y0, x1, y1 = (ctypes.c_float() for _ in range(4))
-    if pdfium_c.FPDFPageObj_GetBounds(path, *map(ctypes.byref, (x0, y0, x1, y1))):
-        box = x0.value, y0.value, x1.value, y1.value
-        if min(box[2] - box[0], box[3] - box[1]) <= _RULE_THICKNESS:
-            yield (*box, False)
-            return
-    if not stroke.value and count > 6:
-        return  # a filled shape that is no rectangle
-    matrix = _matrix(path)
-    px, py = ctypes.c_float(), ctypes.c_float()
-    start = current = None
-    for index in range(count):
-        segment = pdfium_c.FPDFPath_GetPathSegment(path, index)
-        pdfium_c.FPDFPathSegment_GetPoint(segment, ctypes.byref(px), ctypes.byref(py))
-        point = matrix.point(px.value, py.value)
-        kind = pdfium_c.FPDFPathSegment_GetType(segment)
-        if kind == pdfium_c.FPDF_SEGMENT_LINETO and current is not None:
-            yield (*current, *point, not stroke.value)
-        elif kind == pdfium_c.FPDF_SEGMENT_MOVETO:
-            start = point
-        current = point
-        if pdfium_c.FPDFPathSegment_GetClose(segment) and start is not None:
-            yield (*current, *start, not stroke.value)
+    for x0, y0, x1, y1, is_edge in drawn_edges(page.raw):
+        left, top, right, bottom = view.box(x0, y0, x1, y1)
+        if bottom - top <= RULE_THICKNESS and right - left >= _SHORTEST_RULE:
+            middle = (top + bottom) / 2
+            yield Rule(left, middle, right, middle, is_edge)
+        elif right - left <= RULE_THICKNESS and bottom - top >= _SHORTEST_RULE:
+            middle = (left + right) / 2
+            yield Rule(middle, top, middle, bottom, is_edge)

@@ -243,6 +243,28 @@ def test_text_printed_twice_to_look_bold_is_read_once(tmp_path: Path, parse: Par
     assert document.coverage == 1.0
 
 
+def test_text_printed_twice_in_pieces_is_bold(tmp_path: Path) -> None:
+    """As a program writes a bold heading whose letters are in several fonts: all pieces, and then all again."""
+    canvas = Canvas(str(tmp_path / "a.pdf"))
+    for shift in (0, 0.3):
+        for number in range(8):
+            canvas.drawString(80 + 20 * number + shift, 700, f"{number}a")
+    canvas.drawString(80, 680, "One sentence that is printed once.")
+    canvas.drawString(80, 660, "l")
+    canvas.drawString(82.7, 660, "l")
+    canvas.save()
+    document = pdfium.PdfDocument(tmp_path / "a.pdf")
+    try:
+        spans = read_page(document, 0).spans
+    finally:
+        document.close()
+    assert {span.text: span.bold for span in spans} == {
+        "0a 1a 2a 3a 4a 5a 6a 7a": True,
+        "One sentence that is printed once.": False,
+        "ll": False,
+    }
+
+
 def test_a_stamp_that_lets_the_text_through_is_dropped(tmp_path: Path, parse: Parse) -> None:
     canvas = Canvas(str(tmp_path / "a.pdf"))
     for number in range(3):

@@ -1,0 +1,160 @@
+"""What is drawn on a page of a PDF, read with pdfium: the straight pieces of its paths, and texts printed twice.
+
+Coordinates are points in page space: from the bottom left, before the page is turned.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pypdfium2.raw as pdfium_c
+
+_DEEPEST_FORM = 4  # forms inside forms
+_FEWEST_PATHS = 4  # fewer cannot rule a table
+_MOST_OBJECTS = 20_000  # a page with more paths or texts is a drawing
+_MOST_SEGMENTS = 400  # of one path; a path with more is a curve
+RULE_THICKNESS = 2.5  # points
+_BOLD_SHIFT = 0.1  # times its height: a text printed again that near looks bold
+
+Edge = tuple[float, float, float, float, bool]
+
+
+def drawn_edges(page: pdfium_c.FPDF_PAGE) -> Iterator[Edge]:
+    """x0, y0, x1, y1 of each straight piece, and whether it only ends a coloured area; none on a page that has too
+    few to rule a table or so many that it is a drawing."""
+    found = ((item, outer) for kind, item, outer in _walk(_top_objects(page)) if kind == pdfium_c.FPDF_PAGEOBJ_PATH)
+    paths = list(itertools.islice(found, _MOST_OBJECTS + 1))
+    if not _FEWEST_PATHS <= len(paths) <= _MOST_OBJECTS:
+        return
+    for path, outer in paths:
+        for x0, y0, x1, y1, is_edge in _path_edges(path):
+            yield (*outer.point(x0, y0), *outer.point(x1, y1), is_edge)
+
+
+def printed_twice(page: pdfium_c.FPDF_PAGE) -> frozenset[int]:
+    """The addresses of the texts that are printed again a little beside themselves, as programs do without a bold
+    face. pdfium leaves the second print out of the text that it gives."""
+    found: set[int] = set()
+    seen: dict[tuple[float, ...], tuple[int, _Box]] = {}
+    texts = (item for kind, item, _ in _walk(_top_objects(page)) if kind == pdfium_c.FPDF_PAGEOBJ_TEXT)
+    for text in itertools.islice(texts, _MOST_OBJECTS):
+        box = _bounds(text)
+        if box is None or box[3] <= box[1]:
+            continue
+        near = _BOLD_SHIFT * (box[3] - box[1])
+        width, height, column = round(box[2] - box[0], 1), round(box[3] - box[1], 1), box[0] // near
+        others = (seen.get((width, height, column + step, round(box[1]))) for step in (0, -1, 1))
+        first = next((address for address, other in filter(None, others) if _is_beside(other, box, near)), None)
+        if first is None:
+            seen[width, height, column, round(box[1])] = address_of(text), box
+        else:
+            found.add(first)
+    return frozenset(found)
+
+
+def address_of(item: pdfium_c.FPDF_PAGEOBJECT) -> int:
+    """What tells two objects of a page apart; 0 for none."""
+    return ctypes.cast(item, ctypes.c_void_p).value or 0
+
+
+_Box = tuple[float, float, float, float]
+
+
+def _bounds(item: pdfium_c.FPDF_PAGEOBJECT) -> _Box | None:
+    x0, y0, x1, y1 = (ctypes.c_float() for _ in range(4))
+    if not pdfium_c.FPDFPageObj_GetBounds(item, *map(ctypes.byref, (x0, y0, x1, y1))):
+        return None
+    return x0.value, y0.value, x1.value, y1.value
+
+
+def _is_beside(first: _Box, second: _Box, near: float) -> bool:
+    """Whether the second box, of the size of the first, stands a little beside it."""
+    return 0 < max(abs(first[0] - second[0]), abs(first[1] - second[1])) < near
+
+
+@dataclass(frozen=True, slots=True)
+class _Matrix:
+    a: float
+    b: float
+    c: float
+    d: float
+    e: float
+    f: float
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        return self.a * x + self.c * y + self.e, self.b * x + self.d * y + self.f
+
+    def inside(self, outer: _Matrix) -> _Matrix:
+        """The matrix of what this one and then `outer` do."""
+        a, b = outer.point(self.a, self.b)
+        c, d = outer.point(self.c, self.d)
+        return _Matrix(a - outer.e, b - outer.f, c - outer.e, d - outer.f, *outer.point(self.e, self.f))
+
+
+_IDENTITY = _Matrix(1, 0, 0, 1, 0, 0)
+
+
+def _matrix(item: pdfium_c.FPDF_PAGEOBJECT) -> _Matrix:
+    matrix = pdfium_c.FS_MATRIX()
+    pdfium_c.FPDFPageObj_GetMatrix(item, ctypes.byref(matrix))
+    return _Matrix(matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f)
+
+
+def _walk(
+    items: Iterator[pdfium_c.FPDF_PAGEOBJECT], outer: _Matrix = _IDENTITY, depth: int = 0
+) -> Iterator[tuple[int, pdfium_c.FPDF_PAGEOBJECT, _Matrix]]:
+    """The kind of each object of a page and of the forms drawn on it, with the matrix of the form it stands in."""
+    for item in items:
+        kind = pdfium_c.FPDFPageObj_GetType(item)
+        if kind != pdfium_c.FPDF_PAGEOBJ_FORM:
+            yield kind, item, outer
+        elif depth < _DEEPEST_FORM:
+            yield from _walk(_form_objects(item), _matrix(item).inside(outer), depth + 1)
+
+
+def _form_objects(form: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[pdfium_c.FPDF_PAGEOBJECT]:
+    for index in range(pdfium_c.FPDFFormObj_CountObjects(form)):
+        yield pdfium_c.FPDFFormObj_GetObject(form, index)
+
+
+def _top_objects(raw_page: pdfium_c.FPDF_PAGE) -> Iterator[pdfium_c.FPDF_PAGEOBJECT]:
+    for index in range(pdfium_c.FPDFPage_CountObjects(raw_page)):
+        yield pdfium_c.FPDFPage_GetObject(raw_page, index)
+
+
+def _path_edges(path: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[Edge]:
+    """The straight pieces of a path in page space, and whether they only end a coloured area.
+
+    A thin filled rectangle counts as one drawn piece.
+    """
+    count = pdfium_c.FPDFPath_CountSegments(path)
+    if not 2 <= count <= _MOST_SEGMENTS:
+        return
+    fill, stroke = ctypes.c_int(), ctypes.c_int()
+    pdfium_c.FPDFPath_GetDrawMode(path, ctypes.byref(fill), ctypes.byref(stroke))
+    if not fill.value and not stroke.value:
+        return  # a clipping path shows nothing
+    box = _bounds(path)
+    if box is not None and min(box[2] - box[0], box[3] - box[1]) <= RULE_THICKNESS:
+        yield (*box, False)
+        return
+    if not stroke.value and count > 6:
+        return  # a filled shape that is no rectangle
+    matrix = _matrix(path)
+    px, py = ctypes.c_float(), ctypes.c_float()
+    start = current = None
+    for index in range(count):
+        segment = pdfium_c.FPDFPath_GetPathSegment(path, index)
+        pdfium_c.FPDFPathSegment_GetPoint(segment, ctypes.byref(px), ctypes.byref(py))
+        point = matrix.point(px.value, py.value)
+        kind = pdfium_c.FPDFPathSegment_GetType(segment)
+        if kind == pdfium_c.FPDF_SEGMENT_LINETO and current is not None:
+            yield (*current, *point, not stroke.value)
+        elif kind == pdfium_c.FPDF_SEGMENT_MOVETO:
+            start = point
+        current = point
+        if pdfium_c.FPDFPathSegment_GetClose(segment) and start is not None:
+            yield (*current, *start, not stroke.value)
