@@ -12,6 +12,13 @@ from collections.abc import Iterable
 _NUMERAL = r"[〇零一二三四五六七八九十百千两\d０-９]{1,7}"
 _UNITS = "%％‰亿万千百元个倍米公吨人日月年℃"  # after a number: it is a quantity
 _COUNTERS = _UNITS + "世周天时分秒岁届项家户种类名位件次期条款只台套份余多至到～~"  # the same after a space
+# Words that begin with a counter's character: a number before them is that of a heading.
+_COUNTER_WORDS = (
+    "世界|周期|周边|天然|时间|时限|时效|分工|分析|分类|分布|分配|分级|分支|分公司|届时|项目|家庭|户外|种类|类型|类别|名称|名单|位置|次要|期限|期间"
+    "|条件|条款|条例|款项|台账|套期|份额|余额|多元|多方|多级|到期|到货|至今|人员|人才|人力|人事|人工|月度|日常|日志|日程|年度|年报|元素|元数据"
+    "|公司|公式|公开|公共|公告|公示|个人(?:信息|数据|所得|账户)|个别|千兆|百科|万能|倍率"
+)
+_QUANTITY = rf"\s(?!{_COUNTER_WORDS})[{_COUNTERS}]"
 # In nesting order, outermost first.
 _SCHEMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern))
@@ -30,8 +37,8 @@ _SCHEMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("han-brackets", r"[（(]\s?[一二三四五六七八九十]{1,3}\s?[)）]"),
         ("roman", r"[IVX]{1,5}\.\s"),
         ("letter", r"[A-Z]\.\s"),
-        ("decimal-1", rf"[1-9]\d?(?:[、．]|\.(?!\d)|\s(?=[^\d{_COUNTERS}]))"),
-        ("decimal-2", rf"[1-9]\d?\.\d{{1,2}}(?![\d.{_UNITS}]|\s[{_COUNTERS}])\.?"),
+        ("decimal-1", rf"[1-9]\d?(?:[、．]|\.(?!\d)|(?!{_QUANTITY})\s(?=\D))"),
+        ("decimal-2", rf"[1-9]\d?\.\d{{1,2}}(?![\d.{_UNITS}]|{_QUANTITY})\.?"),
         ("decimal-3", r"\d{1,2}\.\d{1,2}\.\d{1,2}(?![\d.])\.?"),
         ("decimal-4", r"\d{1,2}(?:\.\d{1,2}){3}(?![\d.])\.?"),
         ("digit-brackets", r"[（(]\s?\d{1,2}\s?[)）]"),

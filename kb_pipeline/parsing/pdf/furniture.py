@@ -16,7 +16,7 @@ import re
 import statistics
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kb_pipeline.parsing.numbering import display_width
@@ -75,6 +75,7 @@ _CONTENTS_TITLE = re.compile(
     re.IGNORECASE,
 )
 _ENTRY = re.compile(r"\S.*(?:\s{2,}|\s)(?:\d{1,4}|[ivxlc]{1,6})$", re.IGNORECASE)
+_BARE_ENTRY = re.compile(r"\S.*\s{2,}\d{1,4}")
 _FEWEST_CONTENTS = 3  # lines with leaders on one page
 _PART_NAME = 12  # columns
 _FEWEST_ENTRIES = 5  # lines that only end in a page number, below the title of a table of contents
@@ -406,6 +407,7 @@ def _contents_of_page(lines: Sequence[Line], *, goes_on: bool) -> list[Line]:
         listed = len(entries) >= _FEWEST_ENTRIES and len(entries) >= 0.5 * (entries[-1] - entries[0] + 1)
         if not (listed and (titles or goes_on) and _grows([lines[index].text for index in entries])):
             return []
+    entries = _with_bare_entries(lines, entries)
     marked: set[int] = set(entries) | {index for index in titles if index <= entries[-1]}
     marked |= {  # names of parts of the list
         index
@@ -421,6 +423,22 @@ def _contents_of_page(lines: Sequence[Line], *, goes_on: bool) -> list[Line]:
             marked.add(before)
             before -= 1
     return [lines[index] for index in sorted(marked)]
+
+
+def _with_bare_entries(lines: Sequence[Line], entries: Sequence[int]) -> list[int]:
+    """The entries with those right before and after them that have a page number but no leader, as chapters do."""
+    first, last = entries[0], entries[-1]
+    while first and _is_bare_entry(lines[first - 1].text, lines[first].text):
+        first -= 1
+    while last + 1 < len(lines) and _is_bare_entry(lines[last].text, lines[last + 1].text, entry=1):
+        last += 1
+    return [*range(first, entries[0]), *entries, *range(entries[-1] + 1, last + 1)]
+
+
+def _is_bare_entry(*pair: str, entry: int = 0) -> bool:
+    """Whether that one of two lines that follow each other has its page number behind a gap, and numbers grow."""
+    numbers = _last_numbers(pair)
+    return _BARE_ENTRY.fullmatch(pair[entry].strip()) is not None and len(numbers) == 2 and numbers[0] <= numbers[1]
 
 
 def chart_scales(pages: Sequence[Sequence[Line]]) -> Mapping[int, str]:
@@ -458,9 +476,13 @@ def _has_leader(text: str) -> bool:
 
 def _grows(texts: Sequence[str]) -> bool:
     """Whether the numbers at the line ends are page numbers: they hardly ever fall."""
-    numbers = [int(match[0]) for text in texts if (match := re.search(r"\d+$", text.strip()))]
+    numbers = _last_numbers(texts)
     falls = sum(b < a for a, b in itertools.pairwise(numbers))
     return len(numbers) > 2 and falls <= 0.1 * len(numbers)
+
+
+def _last_numbers(texts: Iterable[str]) -> list[int]:
+    return [int(match[0]) for text in texts if (match := re.search(r"\d+$", text.strip()))]
 
 
 def _shape(text: str) -> str:

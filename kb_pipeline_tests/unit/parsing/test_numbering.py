@@ -16,6 +16,8 @@ from kb_pipeline.parsing.numbering import is_numbered_heading, numbering_scheme,
         "（二）主要任务",
         "2.3 Scope",
         "1.2.4 适用范围",
+        "2.2 人才发展",
+        "1.2 时间安排",
         "Chapter 4 Results",
     ],
 )
@@ -33,6 +35,8 @@ def test_a_numbered_line_is_a_heading(line: str) -> None:
         "2023年工作总结",
         "十分重要的事",
         "10.5亿人，基本医保水平稳步提高",
+        "2.2 人左右",
+        "3.5 万元",
         "（二）" + "很长的一段话" * 30,
     ],
 )
