@@ -25,7 +25,7 @@ _MOST_LINES = 4
 _MOST_BOLD_LINES = 3
 _RARE_FONT = 0.15  # of the characters; a font that more of the text has is no font of headings
 _RUNNING_LINES = 3  # a paragraph of so many lines is running text, and so is a sentence that is not short
-_SENTENCE_END = re.compile(r"[.。:：;；]$")  # questions are headings often
+_SENTENCE_END = re.compile(r"[.。:：;；]$|[。；]|[a-z)]\. [A-Z]")  # questions are headings often
 _RUNNING_SHARE = 0.5  # of the characters of a look or font; one that more running text has is none of headings
 # Code is set in these, and a line of it looks like a heading where a heading names a command.
 _CODE_FONT = re.compile(
@@ -153,8 +153,9 @@ def _running_looks(paragraphs: Sequence[Paragraph]) -> set[Look]:
     for paragraph in paragraphs:
         look = (paragraph.size, paragraph.bold)
         lengths[look] += len(paragraph.text)
-        is_sentence = display_width(paragraph.text) > _SHORT and _SENTENCE_END.search(paragraph.text) is not None
-        if (is_sentence or paragraph.line_count >= _RUNNING_LINES) and not is_numbered_heading(paragraph.text):
+        text = paragraph.text
+        is_sentence = display_width(text) > _SHORT and _SENTENCE_END.search(text) and not is_numbered_heading(text)
+        if is_sentence or (paragraph.line_count >= _RUNNING_LINES and numbering_scheme(text) is None):
             running[look] += len(paragraph.text)
     return {look for look, length in running.items() if length > _RUNNING_SHARE * lengths[look]}
 
@@ -195,10 +196,12 @@ def _key_levels(keys: Mapping[int, Key], paragraphs: Sequence[Paragraph]) -> dic
     for key in sorted((key for key in looks if isinstance(key, str)), key=lambda key: nesting[key]):
         size, bold = looks[key].most_common(1)[0][0]
         outer_size = min(size, outer_size)  # an inner numbering is never above an outer one
+        nested_in = {other: _is_nested(places[key], places[other]) for other in order}
+        outer = max((order[other] for other, nested in nested_in.items() if nested), default=None)
         beside = [
             rank
             for other, rank in order.items()
-            if rank[:2] == (-outer_size, not bold) and not _is_nested(places[key], places[other])
+            if rank[:2] == (-outer_size, not bold) and not nested_in[other] and (outer is None or rank > outer)
         ]
         order[key] = min(beside) if beside else (-outer_size, not bold, nesting[key])
     for key in looks:

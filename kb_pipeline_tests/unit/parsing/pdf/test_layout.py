@@ -118,6 +118,19 @@ def test_a_faint_stamp_over_the_text_is_a_watermark() -> None:
     assert furniture(pages) == {id(stamp): "watermark" for stamp in stamps}
 
 
+def test_entries_without_leaders_before_and_after_those_with_leaders_belong_to_the_contents() -> None:
+    texts = [
+        "Contents",
+        "1 Introduction  3",
+        "2 Options  5",
+        *(f"2.{n} Part ........ {n + 4}" for n in (1, 2, 3)),
+        "3 Index  9",
+        "In the text  4",
+    ]
+    page = [line(text, 100 + 12 * index) for index, text in enumerate(texts)]
+    assert [id(item) in contents_lines([page]) for item in page] == [True] * 7 + [False]
+
+
 def test_lines_of_a_table_of_contents_are_recognised() -> None:
     page = [
         line("Scope ........ 3", 100),
@@ -151,6 +164,18 @@ def test_size_then_numbering_decide_the_level() -> None:
 def test_bookmarks_decide_where_there_are_some() -> None:
     paragraphs = [paragraph("Report", 20), paragraph("Scope", 12), paragraph("text " * 60), paragraph("Method", 12)]
     assert heading_levels(paragraphs, [Bookmark("Scope", 1, 1)], BODY) == {0: 1, 1: 1, 3: 1}
+
+
+def test_sections_stay_below_articles_where_appendices_follow_that_look_alike() -> None:
+    texts = ["Article I Scope", "Section 1.1 Terms", "Article II Duties", "Section 2.1 Records", "Appendix A Forms"]
+    levels = heading_levels([paragraph(text, bold=True) for text in texts], [], BODY)
+    assert levels == {0: 1, 1: 2, 2: 1, 3: 2, 4: 1}
+
+
+def test_long_numbered_headings_make_their_look_no_running_text() -> None:
+    long = replace(paragraph("1. Approval limits and timeline for every payment request " * 2, 12), line_count=3)
+    levels = heading_levels([long, paragraph("2. Scope", 12), paragraph("A sentence of the text.")], [], BODY)
+    assert levels == {0: 1, 1: 1}
 
 
 def test_sentences_and_captions_are_no_headings() -> None:
