@@ -47,6 +47,7 @@ _LINE_END_HYPHEN = 0x02  # pdfium's sign for a hyphen at which a word was divide
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cn", "Cs"})  # Unicode categories
 _UNMAPPED = frozenset({0, 0xFFFD, 0xFFFE, 0xFFFF})
 _SHORTEST_RULE = 6.0  # points
+_TEXT_ANNOTATIONS = frozenset({pdfium_c.FPDF_ANNOT_WIDGET, pdfium_c.FPDF_ANNOT_FREETEXT, pdfium_c.FPDF_ANNOT_STAMP})
 _CHINESE_OR_WIDE = "[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"
 GENERATED = "\u200a"  # stands for a space that is not in the file: pdfium saw a gap
 WIDE_GAP = "\u2002"  # the same for a gap that parts words of Chinese, too
@@ -122,7 +123,7 @@ class Page:
 
 def read_page(document: pdfium.PdfDocument, index: int, *, tagged: bool = False) -> Page:
     """The page with the 0-based `index`. `tagged`: the document says which text has which role."""
-    page = document[index]
+    page = _with_annotations(document, index)
     try:
         left, bottom, right, top = page.get_bbox()
         view = _View(left, bottom, right, top, page.get_rotation())
@@ -146,6 +147,25 @@ def read_page(document: pdfium.PdfDocument, index: int, *, tagged: bool = False)
         return _set_upright(found)
     finally:
         page.close()
+
+
+def _with_annotations(document: pdfium.PdfDocument, index: int) -> pdfium.PdfPage:
+    """The page with what is filled into its forms, typed or stamped on it as a part of its text."""
+    page = document[index]
+    annotations = (
+        pdfium_c.FPDFPage_GetAnnot(page.raw, number) for number in range(pdfium_c.FPDFPage_GetAnnotCount(page.raw))
+    )
+    if not any(_holds_text(annotation) for annotation in annotations):
+        return page
+    pdfium_c.FPDFPage_Flatten(page.raw, pdfium_c.FLAT_NORMALDISPLAY)
+    page.close()
+    return document[index]
+
+
+def _holds_text(annotation: pdfium_c.FPDF_ANNOTATION) -> bool:
+    kind = pdfium_c.FPDFAnnot_GetSubtype(annotation)
+    pdfium_c.FPDFPage_CloseAnnot(annotation)
+    return kind in _TEXT_ANNOTATIONS
 
 
 def _visible(text: str) -> int:

@@ -265,6 +265,17 @@ def test_text_printed_twice_in_pieces_is_bold(tmp_path: Path) -> None:
     }
 
 
+def test_what_is_filled_into_a_form_is_read_where_it_stands(tmp_path: Path, parse: Parse) -> None:
+    canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=A4)
+    canvas.drawString(80, 720, "Product:")
+    canvas.acroForm.textfield(name="product", value="Hydraulic pump", x=140, y=712, width=200, height=20)
+    canvas.drawString(80, 600, "Further conditions are on the back of this sheet.")
+    canvas.save()
+    (first, second) = parse(tmp_path / "a.pdf").elements
+    assert first.text.split() == ["Product:", "Hydraulic", "pump"]
+    assert second.text.startswith("Further conditions")
+
+
 def test_a_stamp_that_lets_the_text_through_is_dropped(tmp_path: Path, parse: Parse) -> None:
     canvas = Canvas(str(tmp_path / "a.pdf"))
     for number in range(3):
