@@ -78,8 +78,8 @@ def _chinese_font() -> Check:
     return Check(
         "Chinese font",
         False,
-        "none on this machine; PDFs that name one without holding it lose characters",
-        "Install one (on Debian: fonts-wqy-zenhei); a PDF that was read without it is read again when it changes.",
+        "none on this machine; PDFs that would lose text since they name one without holding it fail",
+        "Install one (on Debian: fonts-wqy-zenhei), then run kb failures retry.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether this machine has a font for the Chinese text of PDFs that name one without holding it.
+"""Whether this machine has a font for the Chinese text of PDFs that name one without holding it, and which do.
 
 PDFium then takes the sizes of characters from a font of the machine. With none for Chinese the characters have no
 height, and it drops those that seem to lie on others.
@@ -6,7 +6,15 @@ height, and it drops those that seem to lie on others.
 
 from __future__ import annotations
 
+import functools
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
 import pypdfium2 as pdfium
+
+from kb_pipeline.parsing.pdf.objects import left_out_fonts
+from kb_pipeline.parsing.pdf.page import Page
 
 # One character, 中, in a font that is named only. Without a table of its objects, which PDFium makes again.
 _PAGE = b"""%PDF-1.4
@@ -23,11 +31,15 @@ endstream endobj
   /ItalicAngle 0 /StemV 93 /FontBBox [-134 -254 1001 905]>> endobj
 trailer <</Root 1 0 R>>
 """
+_CHINESE_SHARE = 0.02  # of the characters that are left of a font for Chinese
+_LATIN = re.compile(r"Arial|Times|Helvetica|Courier|Calibri|Cambria|Symbol|Zapf|Verdana|Georgia", re.IGNORECASE)
+_MOST_LOST = 0.02  # pieces of text, of which most are single characters, for each character that is left
 _LEAST_HEIGHT = 1.0  # points; a character of 12 points has ten times that
 
 
+@functools.cache
 def has_chinese_font() -> bool:
-    """Whether PDFium finds one."""
+    """Whether PDFium finds one; it looks once in the life of a process."""
     document = pdfium.PdfDocument(_PAGE)
     try:
         text = document[0].get_textpage()
@@ -37,3 +49,34 @@ def has_chinese_font() -> bool:
     finally:
         document.close()
     return bool(top - bottom >= _LEAST_HEIGHT)
+
+
+def loses_text(document: pdfium.PdfDocument, pages: Iterable[Page]) -> bool:
+    """Whether much text in fonts for Chinese, which the file names without holding them, was lost on a machine that
+    has none. `pages`: what is left of them shows which fonts these are."""
+    if has_chinese_font():
+        return False
+    left: Counter[str] = Counter()
+    chinese: Counter[str] = Counter()
+    for span in (span for page in pages for span in page.spans if span.font):
+        left[span.font] += len(span.raw)
+        chinese[span.font] += sum(map(_is_ideograph, span.raw))
+    latin = {font for font, length in left.items() if chinese[font] < _CHINESE_SHARE * length}
+    lost = Counter(name for names in _lost_texts(document) for name in names if name not in latin)
+    if not left:  # blanks without any text are no loss, and are set in these
+        lost = Counter({name: count for name, count in lost.items() if not _LATIN.match(name)})
+    return lost.total() > _MOST_LOST * sum(left[name] for name in left.keys() - latin)
+
+
+def _lost_texts(document: pdfium.PdfDocument) -> Iterator[list[str]]:
+    """Of each page: the fonts of the texts that it lost."""
+    for index in range(len(document)):
+        page = document[index]
+        text = page.get_textpage()
+        yield list(left_out_fonts(page.raw, text.raw))
+        text.close()
+        page.close()
+
+
+def _is_ideograph(character: str) -> bool:
+    return "\u3400" <= character <= "\u9fff"

@@ -17,6 +17,8 @@ _FEWEST_PATHS = 4  # fewer cannot rule a table
 _MOST_OBJECTS = 20_000  # a page with more paths or texts is a drawing
 _MOST_SEGMENTS = 400  # of one path; a path with more is a curve
 RULE_THICKNESS = 2.5  # points
+_FONT_NAME_BYTES = 128
+_TERMINATOR_BYTES = 2
 _BOLD_SHIFT = 0.1  # times its height: a text printed again that near looks bold
 
 Edge = tuple[float, float, float, float, bool]
@@ -53,6 +55,25 @@ def printed_twice(page: pdfium_c.FPDF_PAGE) -> frozenset[int]:
         else:
             found.add(first)
     return frozenset(found)
+
+
+def left_out_fonts(page: pdfium_c.FPDF_PAGE, text: pdfium_c.FPDF_TEXTPAGE) -> Iterator[str]:
+    """Of each text that the text of the page lacks, and that is none printed again: the name of its font, which the
+    file does not hold."""
+    buffer = ctypes.create_string_buffer(_FONT_NAME_BYTES)
+    places: set[tuple[int, int]] = set()
+    for kind, item, outer in _walk(_top_objects(page)):
+        if kind != pdfium_c.FPDF_PAGEOBJ_TEXT:
+            continue
+        own = _matrix(item)
+        x, y = (round(value) for value in outer.point(own.e, own.f))
+        if pdfium_c.FPDFTextObj_GetText(item, text, None, 0) > _TERMINATOR_BYTES:
+            places.update((x + step, y) for step in (-1, 0, 1))
+        elif (x, y) not in places:
+            font = pdfium_c.FPDFTextObj_GetFont(item)
+            length = pdfium_c.FPDFFont_GetBaseFontName(font, buffer, len(buffer))
+            if 0 < length <= len(buffer) and pdfium_c.FPDFFont_GetIsEmbedded(font) == 0:
+                yield buffer.value.decode("utf-8", "replace")
 
 
 def address_of(item: pdfium_c.FPDF_PAGEOBJECT) -> int:

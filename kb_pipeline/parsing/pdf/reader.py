@@ -9,12 +9,13 @@ from dataclasses import replace
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from kb_pipeline.errors import EmptyDocument, EncryptedDocument, LimitExceeded, MalformedDocument
+from kb_pipeline.errors import EmptyDocument, EncryptedDocument, LimitExceeded, MalformedDocument, UnsupportedFormat
 from kb_pipeline.parsing.elements import DroppedText, Element
 from kb_pipeline.parsing.numbering import numbering_scheme
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
 from kb_pipeline.parsing.pdf.columns import gutters, usual_gutters
 from kb_pipeline.parsing.pdf.confidence import ScannedSpans, confidence, scanned_spans
+from kb_pipeline.parsing.pdf.fonts import loses_text
 from kb_pipeline.parsing.pdf.furniture import TILTED, chart_scales, contents_lines, furniture
 from kb_pipeline.parsing.pdf.headings import Bookmark, Paragraph, heading_levels, is_caption
 from kb_pipeline.parsing.pdf.layout import Line, lines_in_reading_order, with_edges
@@ -79,6 +80,11 @@ def _read(document: pdfium.PdfDocument, page_count: int, limits: ParseLimits) ->
             scans.append(index)
         else:
             pages.append(page)
+    if loses_text(document, pages):
+        raise UnsupportedFormat(
+            "The PDF names fonts for Chinese without holding them, and this machine has none, so that its text would "
+            "be lost; install one (on Debian: fonts-wqy-zenhei), then run kb failures retry."
+        )
     scanned = read_scans(document, scans, limits=limits)
     pages = sorted([*pages, *scanned.pages], key=lambda page: page.number)
     if not pages:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pypdfium2 as pdfium
@@ -309,6 +311,48 @@ def test_a_text_layer_of_wrong_letters_counts_as_unmapped(tmp_path: Path) -> Non
     document = pdfium.PdfDocument(tmp_path / "a.pdf")
     assert read_page(document, 0).unmapped_share == 1.0
     document.close()
+
+
+_WITHOUT_FONTS = """
+import ctypes, sys
+import pypdfium2.raw as pdfium_c
+pdfium_c.FPDF_DestroyLibrary()
+folders = (ctypes.POINTER(ctypes.c_char) * 2)(ctypes.create_string_buffer(sys.argv[1].encode()), None)
+pdfium_c.FPDF_InitLibraryWithConfig(pdfium_c.FPDF_LIBRARY_CONFIG(version=2, m_pUserFontPaths=folders))
+from pathlib import Path
+from kb_pipeline.errors import DocumentError
+from kb_pipeline.parsing.parsed import ParseLimits
+from kb_pipeline.parsing.pdf.reader import read_pdf
+for path in map(Path, sys.argv[2:]):
+    try:
+        print(sum(len(element.text) for element in read_pdf(path.read_bytes(), limits=ParseLimits()).elements))
+    except DocumentError as error:
+        print(error)
+"""
+
+
+def test_text_that_is_lost_for_want_of_a_chinese_font_fails_its_document(tmp_path: Path) -> None:
+    """Set character by character, most of it is lost without a font; set line by line, nothing is."""
+    line = "公司应当按照规定管理费用并在每个季度结束之后编制报告提交给董事会审议"
+    for name, length in (("characters.pdf", 1), ("lines.pdf", len(line))):
+        canvas = Canvas(str(tmp_path / name), pagesize=A4)
+        canvas.setFont(SONG, 10)
+        for row in range(5):
+            for column in range(0, len(line), length):
+                canvas.drawString(LEFT + 10 * column, TOP - LINE * row, line[row:][column : column + length])
+        canvas.save()
+    (tmp_path / "no fonts").mkdir()
+    command = [sys.executable, "-c", _WITHOUT_FONTS, str(tmp_path / "no fonts")]
+    done = subprocess.run(
+        [*command, *(str(tmp_path / name) for name in ("characters.pdf", "lines.pdf"))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    failure, characters = done.stdout.splitlines()
+    assert "this machine has none" in failure
+    assert "fonts-wqy-zenhei" in failure
+    assert int(characters) >= 5 * (len(line) - 5)
 
 
 def test_an_element_over_two_pages_names_the_last(tmp_path: Path, parse: Parse) -> None:
