@@ -38,9 +38,9 @@ _SCHEMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("roman", r"[IVX]{1,5}\.\s"),
         ("letter", r"[A-Z]\.\s"),
         ("decimal-1", rf"[1-9]\d?(?:[、．]|\.(?!\d)|(?!{_QUANTITY})\s(?=\D))"),
-        ("decimal-2", rf"[1-9]\d?\.\d{{1,2}}(?![\d.{_UNITS}]|{_QUANTITY})\.?"),
-        ("decimal-3", r"\d{1,2}\.\d{1,2}\.\d{1,2}(?![\d.])\.?"),
-        ("decimal-4", r"\d{1,2}(?:\.\d{1,2}){3}(?![\d.])\.?"),
+        ("decimal-2", rf"(?:[A-Z]|[1-9]\d?)\.\d{{1,2}}(?!\.?\d|[{_UNITS}]|{_QUANTITY})\.?"),
+        ("decimal-3", r"(?:[A-Z]|\d{1,2})\.\d{1,2}\.\d{1,2}(?!\.?\d)\.?"),
+        ("decimal-4", r"(?:[A-Z]|\d{1,2})(?:\.\d{1,2}){3}(?!\.?\d)\.?"),
         ("digit-brackets", r"[（(]\s?\d{1,2}\s?[)）]"),
     )
 )

@@ -25,7 +25,7 @@ _MOST_LINES = 4
 _MOST_BOLD_LINES = 3
 _RARE_FONT = 0.15  # of the characters; a font that more of the text has is no font of headings
 _RUNNING_LINES = 3  # a paragraph of so many lines is running text, and so is a sentence that is not short
-_SENTENCE_END = re.compile(r"[.。:：;；]$|[。；]|[a-z)]\. [A-Z]")  # questions are headings often
+_SENTENCE_END = re.compile(r"[.。:：;；]$")  # questions are headings often
 _RUNNING_SHARE = 0.5  # of the characters of a look or font; one that more running text has is none of headings
 # Code is set in these, and a line of it looks like a heading where a heading names a command.
 _CODE_FONT = re.compile(
@@ -36,10 +36,13 @@ _COVER_TEXT = 90  # columns; a page with a longer paragraph is no cover
 _DEEPEST = 6
 _NOT_A_HEADING = re.compile(
     r"[。；;，,、：]$|(?<=[a-z])\.$|\.{4,}|…{2,}|·{4,}|^[\W\d_]*$|@\w+\.\w|[†‡∗]|^(?:注|资料来源|数据来源|Source|Note)\s*[:：]"
+    r"|^-{1,2}[A-Za-z]|^\[\d{1,3}\]"  # an option of a command, an entry of a list of sources
+    r"|^(?:Note|Tip|Hint|Warning|Caution|Important|注意|提示|小提示|警告|重要|说明|备注)s?[!！]?$"
 )
 _CAPTION = re.compile(
-    r"(?:附?图表?|附?表格?|Figure|Fig\.?|Table|Exhibit|Chart)\s*"
-    r"(?:[A-Z]?[\d]+(?:[-–.][\d]+)*|[一二三四五六七八九十]+)?(?:[\s:：.、．|-]|$)"
+    r"(?:(?:附?图表?|附?表格?|Figure|Fig\.?|Table|Exhibit|Chart)\s*"
+    r"(?:[A-Z]?[\d]+(?:[-–.][\d]+)*|[一二三四五六七八九十]+)?"
+    r"|(?:例|示例|Example|Listing)\s*\d+(?:[-–.]\d+)+)(?:[\s:：.、．|-]|$)"
 )
 _LONGEST_CAPTION = 160  # columns
 _TAG_LEVEL = re.compile(r"H([1-6])")

@@ -29,6 +29,8 @@ _BACK_GAP = 0.6  # ems that a character may stand left of the end of the one bef
 _BASELINE_SHIFT = 0.45  # of the height: more is another line
 _SAME_PLACE = 0.25  # of its width: a character that near to an equal one is the same one
 _LIGATURE_LETTERS = frozenset("filt")  # pdfium gives each letter of a ligature the box of the whole
+_DOUBLED_SHARE = 0.25  # of the characters of a span are printed again where all of a part of it are
+_NARROWEST_LIGATURE = 0.38  # times the height of its box
 # Single characters that stand for several letters, as fonts write them.
 _LIGATURES = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
 _ASCENT, _DESCENT = 0.86, 0.2  # ems above and below the baseline; the boxes that fonts declare differ too much
@@ -372,6 +374,8 @@ class _SpanBuilder:
         self._indexes: list[int] = []  # of the characters that are printed; blanks may have no font
         self._box = (0.0, 0.0, 0.0, 0.0)
         self._end = 0.0  # right edge of the last character
+        self._printed_again = 0  # characters
+        self._is_doubled = False  # whether the last letter that is in no ligature is printed twice
 
     def add_space(self, space: str) -> None:
         if self._characters and self._characters[-1] not in (" ", GENERATED, WIDE_GAP):
@@ -387,8 +391,9 @@ class _SpanBuilder:
             shifted = abs(top + bottom - span_top - span_bottom) / 2 > _BASELINE_SHIFT * max(em, span_bottom - span_top)
             gap = left - self._end
             in_place = not shifted and abs(right - self._end) < _SAME_PLACE * (right - left)
-            if in_place and character == self._characters[-1] and character not in _LIGATURE_LETTERS:
-                return  # the same character printed again to look bold
+            if in_place and character == self._characters[-1] and self._is_printed_again(character, box):
+                self._printed_again += 1
+                return
             if not in_place and (shifted or gap > _SPAN_GAP * em or gap < -_BACK_GAP * em):
                 self.finish()
             elif self._characters[-1] == GENERATED and gap > _PHRASE_GAP * em:
@@ -400,17 +405,37 @@ class _SpanBuilder:
             self._box = min(x0, left), min(y0, top), max(x1, right), max(y1, bottom)
         else:
             self._box = box
+        self._is_doubled = self._is_doubled and character in _LIGATURE_LETTERS
         for letter in character:
             self._characters.append(letter)
             self._centres.append((left + right) / 2)
         self._indexes.append(index)
         self._end = right
 
+    def _is_printed_again(self, character: str, box: tuple[float, float, float, float]) -> bool:
+        """Whether a character on the place of an equal one is printed again to look bold, and no part of a ligature.
+
+        A ligature is wide, and the letters before it are printed once.
+        """
+        left, top, right, bottom = box
+        if character not in _LIGATURE_LETTERS:
+            self._is_doubled = True
+        return self._is_doubled or right - left < _NARROWEST_LIGATURE * (bottom - top)
+
     def finish(self) -> None:
+        if self._printed_again > _DOUBLED_SHARE * len(self._indexes):
+            self._leave_doubles_out()
         text = "".join(self._characters)
         if text.strip():
             self.spans.append(self._span(text))
         self._start()
+
+    def _leave_doubles_out(self) -> None:
+        """Take those letters out that are printed again, where the first ones looked like a ligature."""
+        pairs = list(zip(self._characters, self._centres, strict=True))
+        kept = [pair for before, pair in zip([None, *pairs], pairs, strict=False) if pair != before]
+        self._characters = [character for character, _ in kept]
+        self._centres = array("f", (centre for _, centre in kept))
 
     def _span(self, text: str) -> Span:
         """The style is that of the first, the middle and the last character: bold only where all are."""
@@ -435,7 +460,8 @@ class _SpanBuilder:
             right,
             bottom,
             size=size,
-            bold=all(self._is_bold(index, font) for index, font in zip(samples, fonts, strict=True)),
+            bold=2 * self._printed_again > len(self._indexes)
+            or all(self._is_bold(index, font) for index, font in zip(samples, fonts, strict=True)),
             tilted=tilted,
             angle=angle,
             centres=self._centres,

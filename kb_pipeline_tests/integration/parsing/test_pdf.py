@@ -267,6 +267,22 @@ def test_text_printed_twice_in_pieces_is_bold(tmp_path: Path) -> None:
     }
 
 
+def test_each_letter_printed_twice_on_one_place_is_read_once(tmp_path: Path, parse: Parse) -> None:
+    """As browsers do where a font has no bold face; letters of which ligatures are made, too."""
+    canvas = Canvas(str(tmp_path / "a.pdf"))
+    x = 80.0
+    for character in "stable official office":
+        for _ in range(2):
+            canvas.drawString(x, 700, character)
+        x += pdfmetrics.stringWidth(character, "Helvetica", 12)
+    canvas.drawString(80, 680, "A sentence about the stable office that is printed once.")
+    canvas.save()
+    document = parse(tmp_path / "a.pdf")
+    assert " ".join(element.text for element in document.elements) == (
+        "stable official office A sentence about the stable office that is printed once."
+    )
+
+
 def test_what_is_filled_into_a_form_is_read_where_it_stands(tmp_path: Path, parse: Parse) -> None:
     canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=A4)
     canvas.drawString(80, 720, "Product:")

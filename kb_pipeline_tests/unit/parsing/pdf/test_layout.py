@@ -184,6 +184,11 @@ def test_sentences_and_captions_are_no_headings() -> None:
         paragraph("A bold sentence of the text.", bold=True),
         paragraph("表 3 分机构贷款", bold=True),
         paragraph("公司应当遵守规定。", 14),
+        paragraph("Warning", bold=True),
+        paragraph("提示", 14),
+        paragraph("Example 10.2. The options file", bold=True),
+        paragraph("-h, --help", bold=True),
+        paragraph("[3] Ann Smith. A book about pumps", 14),
     ]
     assert heading_levels(paragraphs, [], BODY) == {}
 
