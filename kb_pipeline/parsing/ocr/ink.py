@@ -17,6 +17,9 @@ from kb_pipeline.parsing.ocr.engine import Image, Recognized
 _MEASURED_HEIGHT = 64  # pixels to which a crop is scaled before its strokes are measured
 _SPECK = 10  # pixels; a dot of an i has more
 _RULE_SHARE = 0.85  # of the width of a crop: something flat and that long is a rule
+_FRAME_SHARE = 0.7  # of the width or the height of a crop that the rules of a table take which reach into it
+_FRAME_FILL = 0.3  # of its box that a corner of rules inks at most; letters ink more
+_FRAME_THICKNESS = 0.12  # of the height of a crop: a rule at its edge is thinner
 _EDGE = 4  # pixels; the margin around letters is wider
 _EDGE_SHARE = 0.3  # of the height: something at the upper or lower edge that is lower belongs to another line
 _BLEED = 1.3  # pixels of the crop: ink that blur adds above and below
@@ -97,11 +100,24 @@ def _letters(mask: np.ndarray) -> np.ndarray:
     speck = stats[:, cv2.CC_STAT_AREA] < _SPECK
     rule = (stats[:, cv2.CC_STAT_WIDTH] > _RULE_SHARE * width) & (heights < _EDGE_SHARE * height)
     at_edge = (tops <= _EDGE) | (tops + heights >= height - _EDGE)
-    unwanted = speck | rule | (at_edge & (heights < _EDGE_SHARE * height))
+    unwanted = speck | rule | (at_edge & (heights < _EDGE_SHARE * height)) | _frames(stats, mask.shape)
     unwanted[0] = True  # the background
     if unwanted.all() or count < 2:
         return mask
     return np.asarray(~unwanted[labels])
+
+
+def _frames(stats: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """For each component whether it is a rule, or a corner of rules, of the cell that the crop was cut from."""
+    import cv2
+
+    height, width = shape
+    left, across, down, area = (
+        stats[:, column] for column in (cv2.CC_STAT_LEFT, cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA)
+    )
+    at_side = (left <= _EDGE) | (left + across >= width - _EDGE)
+    long = (across > _FRAME_SHARE * width) | (down > _FRAME_SHARE * height)
+    return np.asarray(at_side & long & ((across < _FRAME_THICKNESS * height) | (area < _FRAME_FILL * across * down)))
 
 
 def _extent(inked: np.ndarray) -> tuple[int, int]:
