@@ -23,8 +23,9 @@ _FRAME_THICKNESS = 0.12  # of the height of a crop: a rule at its edge is thinne
 _EDGE = 4  # pixels; the margin around letters is wider
 _EDGE_SHARE = 0.3  # of the height: something at the upper or lower edge that is lower belongs to another line
 _BLEED = 1.3  # pixels of the crop: ink that blur adds above and below
-_PIECE = 10  # characters that are measured together
+_PIECE = 10  # ideographs that are measured together
 _PIECE_MARGIN = 0.2  # of the height of a crop, beside the middles of the first and the last letter
+_FEWEST_FOR_PARTS = 8  # characters of a line whose parts tell how thick their strokes are
 _FEWEST_FOR_PITCH = 3  # neighbouring ideographs that tell their distance
 _PITCH_TOLERANCE = 0.22  # between the em by pitch and by height; more, and the letters are spaced out
 
@@ -39,11 +40,15 @@ _COMMAS = frozenset(",;")
 _TALL = frozenset("()[]{}")
 
 
+Reach = tuple[float, float]  # above and below the baseline, ems
+
+
 @dataclass(frozen=True, slots=True)
 class Ink:
     """The letters of a crop. `em`, `left`, `right`, `baseline`: pixels of the crop; `stroke`: ems.
 
     `is_cjk`: the text holds ideographs, kana or hangul, whose strokes are thinner than those of Latin letters.
+    `words`: how far the letters of each Latin word reach, as `Reach` says, and its own em by that, times `em`.
     """
 
     em: float
@@ -52,6 +57,7 @@ class Ink:
     baseline: float
     stroke: float
     is_cjk: bool
+    words: tuple[tuple[Reach, float], ...] = ()
 
 
 def measure(image: Image, found: Recognized) -> Ink:
@@ -65,15 +71,35 @@ def measure(image: Image, found: Recognized) -> Ink:
     letters = _letters(_ink_mask(np.asarray(scaled, np.uint8)))
     left, right = _extent(np.asarray(letters.any(axis=0)))
     is_cjk = any(map(is_ideograph, found.text))
-    measures = [_measure_piece(letters, piece, bleed=_BLEED * factor) for piece in _pieces(found)]
+    pieces = _pieces(found)
+    measures = [_measure_piece(letters, piece, bleed=_BLEED * factor) for piece in pieces]
     em = statistics.median(em for em, _ in measures)
     baseline = statistics.median(baseline for _, baseline in measures)
     pitch = _pitch(found, width)
     if pitch is not None and abs(pitch - em) <= _PITCH_TOLERANCE * em:
         em = pitch
-    inside = cv2.distanceTransform(letters.astype(np.uint8), cv2.DIST_L2, 3)[letters]
-    stroke = 4 * float(inside.mean()) / em if inside.size else 0.0
-    return Ink(em / factor, left / factor, right / factor, baseline / factor, stroke, is_cjk)
+    stroke = _stroke(letters, left, right, parts=2 if len(found.text) >= _FEWEST_FOR_PARTS else 1) / em
+    words = (
+        ()
+        if is_cjk
+        else tuple((_reach(piece.text), own / em) for piece, (own, _) in zip(pieces, measures, strict=True))
+    )
+    return Ink(em / factor, left / factor, right / factor, baseline / factor, stroke, is_cjk, words)
+
+
+def _stroke(letters: np.ndarray, left: int, right: int, *, parts: int) -> float:
+    """The usual width of the strokes between two columns, pixels: of the thinnest of some parts, since a line that
+    only begins in bold is none of bold text."""
+    import cv2
+
+    distances = cv2.distanceTransform(letters.astype(np.uint8), cv2.DIST_L2, 3)
+    edges = np.linspace(left, right, parts + 1).round().astype(int)
+    found = []
+    for start, end in itertools.pairwise(edges):
+        inside = distances[:, start:end][letters[:, start:end]]
+        if inside.size:
+            found.append(4 * float(inside.mean()))
+    return min(found, default=0.0)
 
 
 def is_ideograph(character: str) -> bool:
@@ -127,12 +153,21 @@ def _extent(inked: np.ndarray) -> tuple[int, int]:
 
 
 def _pieces(found: Recognized) -> list[Recognized]:
-    """A line in pieces of some letters, so that one that is not quite level is measured where it is."""
-    count = max(1, len(found.text) // _PIECE)
-    ends = [len(found.text) * number // count for number in range(count + 1)]
+    """A line in pieces, so that one that is not quite level is measured where it is: words, or some ideographs.
+
+    No word is cut: a letter that reaches from one piece into the other would change its height.
+    """
+    text = found.text
+    starts = [len(text) - len(text.lstrip())]
+    for index in range(starts[0] + 1, len(text)):
+        begins = text[index - 1].isspace() and not text[index].isspace()
+        ideographs = is_ideograph(text[index - 1]) or is_ideograph(text[index])
+        if begins or (ideographs and index - starts[-1] >= _PIECE and len(text) - index >= _PIECE / 2):
+            starts.append(index)
+    ends = [start + len(text[start:stop].rstrip()) for start, stop in itertools.pairwise([*starts, len(text)])]
     return [
-        Recognized(found.text[start:end], found.confidence, found.centres[start:end])
-        for start, end in itertools.pairwise(ends)
+        Recognized(text[start:end], found.confidence, found.centres[start:end])
+        for start, end in zip(starts, ends, strict=True)
     ]
 
 

@@ -30,3 +30,32 @@ def test_the_rules_of_a_cell_do_not_make_its_letters_larger(rules: tuple[str, ..
     assert ruled.em == pytest.approx(plain.em, rel=0.05)
     assert ruled.stroke == pytest.approx(plain.stroke, rel=0.1)
     assert (ruled.left, ruled.right) == pytest.approx((plain.left, plain.right), abs=1)
+
+
+def line(*strokes: int) -> tuple[Image, Recognized]:
+    """Words of five letters H, 20 pixels high. `strokes`: how thick the strokes of each word are, pixels."""
+    image = np.full((HEIGHT, 110 * len(strokes), 3), 255, np.uint8)
+    middles = [10 + 110 * word + 18 * letter for word in range(len(strokes)) for letter in range(5)]
+    for middle, stroke in zip(middles, (stroke for stroke in strokes for _ in range(5)), strict=True):
+        for start, end in (((-6, 12), (-6, 31)), ((6, 12), (6, 31)), ((-6, 22), (6, 22))):
+            cv2.line(image, (middle + start[0], start[1]), (middle + end[0], end[1]), (0, 0, 0), stroke)
+    places = [[middle / image.shape[1] for middle in middles[first : first + 5]] for first in range(0, len(middles), 5)]
+    centres = [place for word in places for place in (*word, word[-1])][:-1]  # that of a blank is the one before
+    return image, Recognized(" ".join(["HHHHH"] * len(strokes)), 1.0, tuple(centres))
+
+
+def test_a_line_that_begins_in_bold_is_as_bold_as_its_other_part() -> None:
+    plain, bold, mixed = measure(*line(2, 2)), measure(*line(5, 5)), measure(*line(5, 2))
+    assert bold.stroke > 1.3 * plain.stroke
+    assert mixed.stroke == pytest.approx(plain.stroke, rel=0.15)
+
+
+def test_each_word_is_measured_by_how_far_its_letters_reach() -> None:
+    image, found = line(2, 2)
+    image[:, 105:] = 255
+    cv2.rectangle(image, (110, 18), (200, 38), (0, 0, 0), 3)  # small letters that reach below the line
+    ink = measure(image, Recognized("HHHHH ggggg", 1.0, found.centres))
+    assert [reach for reach, _ in ink.words] == [(0.695, 0.0), (0.49, 0.21)]
+    capitals, small = (ratio * ink.em for _, ratio in ink.words)
+    assert capitals == pytest.approx(20 / 0.695, rel=0.1)
+    assert small == pytest.approx(23 / 0.7, rel=0.1)
