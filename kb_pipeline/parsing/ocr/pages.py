@@ -10,8 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,9 +26,9 @@ from kb_pipeline.parsing.ocr.geometry import (
     straightened,
     tilted,
 )
-from kb_pipeline.parsing.ocr.ink import Ink, is_ideograph, measure
+from kb_pipeline.parsing.ocr.ink import Ink, Reach, is_ideograph, measure
 from kb_pipeline.parsing.ocr.rules import find_rules
-from kb_pipeline.parsing.ocr.sizes import common_sizes
+from kb_pipeline.parsing.ocr.styles import Measure, styles
 from kb_pipeline.parsing.pdf.page import WIDE_GAP, Page, Rule, Span
 
 _DETECTED_SIDE = 1440  # pixels of the longer side that the detector sees
@@ -51,9 +50,7 @@ _GAP = 1.2  # ems between two characters that begin a new span
 _CELL_GAP = 0.45  # ems between two characters: cells of a table may meet there
 _LATIN_CELL_GAP = 0.75  # the same where a blank was read; one between words is half as wide
 _WIDE_LETTERS = frozenset("mwMW%@")
-_FEWEST_FOR_STROKE = 40  # characters of one size and script that tell how bold they usually are
 _ASCENT, _DESCENT = 0.86, 0.2  # ems above and below the baseline, as in pages with a text layer
-_BOLDER = 1.28  # times the usual stroke of the same size and script
 _PITCH = 1.8  # ems between the baselines of neighbouring lines of a paragraph
 _ALIKE = 1.2  # times the size of its neighbours: a line inside a paragraph that differs by less was measured badly
 _USUAL_BODY = 10.5  # points; pages of unknown resolution are taken to be printed in this size
@@ -61,9 +58,6 @@ _BLANK_CONTRAST = 40  # grey levels between the paper and the darkest of its ink
 _BLANK_SHARE = 0.0001  # of the pixels of a page are ink at least
 NOISE = "low OCR confidence"
 _LIKELY_BODY = 5.0, 30.0  # points; a resolution that gives the text another size is not the true one
-
-
-_Style = tuple[float, bool]  # size in points, and whether the text holds ideographs
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +71,7 @@ class PageImage:
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """A piece of a line as measured, in pixels of the straightened page. `em`, `stroke`: see Ink."""
+    """A piece of a line as measured, in pixels of the straightened page. `em`, `stroke`, `reaches`: see Ink."""
 
     text: str
     centres: tuple[float, ...]
@@ -90,6 +84,7 @@ class _Word:
     confidence: float
     angle: int = 0
     is_tilted: bool = False
+    reaches: tuple[tuple[Reach, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +127,7 @@ def scan(picture: PageImage) -> ScannedPage:
 
 def as_pages(scans: Sequence[ScannedPage]) -> list[Page]:
     """The pages of one document, with sizes and weights that are the same throughout."""
-    words = [word for page in scans for word in page.words]
-    measured = [word.em * page.points_per_pixel for page in scans for word in page.words]
-    sizes_of_words = common_sizes(measured, [len(word.text) for word in words])
-    styles: dict[_Style, list[_Word]] = defaultdict(list)
-    for word, size in zip(words, sizes_of_words, strict=True):
-        styles[size, word.is_cjk].append(word)
-    bold_from = {style: _BOLDER * _usual_stroke(alike) for style, alike in styles.items()}
-    rest = iter(sizes_of_words)
+    found = styles([[_measured(word, page.points_per_pixel) for word in page.words] for page in scans])
     return [
         Page(
             page.number,
@@ -147,16 +135,24 @@ def as_pages(scans: Sequence[ScannedPage]) -> list[Page]:
             page.height,
             _like_neighbours(
                 [
-                    _span(word, page.points_per_pixel, size, bold=word.stroke > bold_from[size, word.is_cjk])
-                    for word, size in zip(page.words, rest, strict=False)
+                    _span(word, page.points_per_pixel, size, bold=bold)
+                    for word, (size, bold) in zip(page.words, own, strict=True)
                 ]
             ),
             page.rules,
             unmapped_share=0.0,
             characters=sum(len("".join(text.split())) for text in (*(word.text for word in page.words), *page.noise)),
         )
-        for page in scans
+        for page, own in zip(scans, found, strict=True)
     ]
+
+
+def _measured(word: _Word, points: float) -> Measure:
+    """The word in points. `points`: per pixel."""
+    return Measure(
+        len(word.text), word.x0 * points, word.x1 * points, word.baseline * points, word.em * points, word.stroke,
+        word.is_cjk, word.reaches,
+    )  # fmt: skip
 
 
 def _like_neighbours(spans: Sequence[Span]) -> tuple[Span, ...]:
@@ -205,16 +201,6 @@ def _span(word: _Word, points: float, size: float, *, bold: bool) -> Span:
         baseline=baseline,
         confidence=word.confidence,
     )
-
-
-def _usual_stroke(words: Iterable[_Word]) -> float:
-    """The median over the characters; infinite where there are too few to tell."""
-    strokes = sorted((word.stroke, len(word.text)) for word in words)
-    total = sum(count for _, count in strokes)
-    if total < _FEWEST_FOR_STROKE:
-        return math.inf
-    sums = itertools.accumulate(count for _, count in strokes)
-    return next(stroke for (stroke, _), reached in zip(strokes, sums, strict=True) if reached >= total / 2)
 
 
 def _find_text(pixels: Image) -> Quads:
@@ -349,6 +335,7 @@ def _words(found: Recognized, ink: Ink, quad: np.ndarray) -> Iterator[_Word]:
             ink.stroke,
             ink.is_cjk,
             found.confidence,
+            reaches=ink.words,
         )
 
 

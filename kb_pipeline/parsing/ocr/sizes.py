@@ -14,27 +14,40 @@ _STEP = 0.01  # of a size, between the sizes that are tried
 _BLUR = 0.025  # of a size: how far equal sizes scatter
 _NEAR = 0.075  # of a size: measured within this, it is that size
 _NEAR_BODY = 0.1  # the same for the size of most text, of which there is enough to be measured badly
+_NEAR_LONG = 0.05  # the same for a text that is long enough to be measured well
 _NEAR_SHORT = 0.14  # the same for texts that are too short to be measured well
 _SHORT = 6  # characters
+_LONG = 15  # characters
+_SURE = 0.03  # of a size: measured within this, it may be a size that less text has
 _ROUND = 0.1  # points
 
 
-def common_sizes(sizes: Sequence[float], weights: Sequence[int]) -> list[float]:
-    """The size that each text was printed in, points. `weights`: the characters of each text."""
+def common_sizes(sizes: Sequence[float], weights: Sequence[int], apart: Sequence[bool] = ()) -> list[float]:
+    """The size that each text was printed in, points. `weights`: the characters of each text; `apart`: whether it is
+    bolder than most text, so that it can be of another size though that is near."""
     if not sizes:
         return []
     logs, heavy = np.log(np.asarray(sizes, float)), np.asarray(weights, float)
-    common = np.array(sizes, float)
-    free = np.ones(len(logs), bool)
-    while free.any():
+    long = heavy >= _LONG
+    alone = long & np.asarray(apart or [False] * len(sizes))
+    peaks: list[float] = []
+    taken = np.full(len(logs), -1)
+    while (free := taken < 0).any():
         peak = _peak(logs[free], heavy[free])
-        reach = _NEAR_BODY if free.all() else _NEAR
+        reach = np.where(long, _NEAR_LONG, _NEAR) if peaks else np.where(alone, _NEAR_LONG, _NEAR_BODY)
         near = free & (np.abs(logs - peak) <= np.where(heavy < _SHORT, _NEAR_SHORT, reach))
         if not near.any():  # the blurred peak lies between two sizes
             near = free & (np.abs(logs - peak) <= np.abs(logs - peak)[free].min())
-        common[near] = np.exp(_weighted_median(logs[near], heavy[near]))
-        free &= ~near
-    return [round(float(size) / _ROUND) * _ROUND for size in common]
+        taken[near] = len(peaks)
+        peaks.append(_weighted_median(logs[near], heavy[near]))
+    found = (_nearest(log, peaks[index], peaks) for log, index in zip(logs, taken, strict=True))
+    return [round(float(np.exp(size)) / _ROUND) * _ROUND for size in found]
+
+
+def _nearest(log: float, own: float, peaks: Sequence[float]) -> float:
+    """The peak that a size belongs to: `own`, or one of less text that it lies at."""
+    nearest = min(peaks, key=lambda peak: abs(peak - log))
+    return nearest if abs(nearest - log) <= _SURE < abs(own - log) else own
 
 
 def _peak(logs: np.ndarray, weights: np.ndarray) -> float:

@@ -1,0 +1,189 @@
+"""The size and weight that the text of a scan was printed in, told from what was measured line by line.
+
+Lines are put together where they stand below each other as lines of one paragraph do, and differ by no more than
+lines of one style do when they are measured. The fewer letters a line has, the more its measures scatter.
+
+Terms
+  usual stroke  the width of the strokes of most letters of one size and script, ems.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kb_pipeline.parsing.ocr.ink import Reach
+from kb_pipeline.parsing.ocr.sizes import common_sizes
+
+_PITCH = 1.55  # ems between the baselines of two lines of a paragraph or heading; between two headings there is more
+_INDENT = 3.0  # ems between the left edges of two lines of a paragraph, at most
+_CENTRED = 1.0  # ems between the middles of two centred lines, at most
+# From how many letters on the logarithm of the size of ideographs scatters by how much; for Latin letters, which are
+# measured by the height of whichever letters there are, from how many words on.
+_SIZE_SCATTER = ((15, 0.03), (8, 0.035), (4, 0.05), (0, 0.07))
+_LATIN_SCATTER = ((4, 0.035), (3, 0.07), (2, 0.1), (0, 0.12))
+_STROKE_SCATTER = ((8, 0.06), (0, 0.12))  # the same of the width of strokes
+_FEWEST_WORDS = 4  # of a line that tell what is too large
+_FEWEST_OF_REACH = 10  # words that tell it of others
+_FEWEST_FOR_STROKE = 40  # letters of one size and script that tell how bold they usually are
+_BOLDER = 1.28  # times the usual stroke: bold, whatever was measured
+_LEAST_BOLDER = 1.15  # times the usual stroke of text that was measured well
+_SPREADS = 5.0  # times the spread of the strokes of most text, from its usual one: bold
+_QUARTILES = 1.35  # standard deviations between the quartiles
+_LONG_ENOUGH = 8  # letters that tell a stroke well
+_NEAR_BODY = 0.1  # of the logarithm of the size of most text: about that size
+_SAME = 0.02  # of the logarithm of a size: the same size
+_NEAR_ABOVE = 1.3  # times the size of most text; the blur of larger letters is another one
+
+
+Style = tuple[float, bool]  # size in points, and whether it is bold
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A piece of a line: its letters and where it stands, in points; `stroke` in ems. `words`: see Ink."""
+
+    letters: int
+    x0: float
+    x1: float
+    baseline: float
+    em: float
+    stroke: float
+    is_cjk: bool
+    words: tuple[tuple[Reach, float], ...] = ()
+
+
+def styles(pages: Sequence[Sequence[Measure]]) -> list[list[Style]]:
+    """The style of each piece on each page of a document."""
+    factors = _reach_factors([piece for page in pages for piece in page])
+    pieces = [piece for page in pages for piece in _pooled([_calibrated(piece, factors) for piece in page])]
+    if not pieces:
+        return [[] for _ in pages]
+    middle = _median([(piece.em, piece.letters) for piece in pieces])
+    body = [piece for piece in pieces if abs(math.log(piece.em / middle)) <= _NEAR_BODY]
+    bold_from = {cjk: _bold_from([piece for piece in body if piece.is_cjk == cjk]) for cjk in (False, True)}
+    # In points, since a size near to that of most text may be it, measured badly.
+    bolder = [piece.stroke * piece.em > bold_from[piece.is_cjk] * middle for piece in pieces]
+    sizes = common_sizes([piece.em for piece in pieces], [piece.letters for piece in pieces], bolder)
+    alike: dict[tuple[float, bool], list[Measure]] = defaultdict(list)
+    for piece, size in zip(pieces, sizes, strict=True):
+        alike[size, piece.is_cjk].append(piece)
+    thresholds = {key: _threshold(key[0], found, middle, bold_from[key[1]]) for key, found in alike.items()}
+    rest = iter(
+        (size, piece.stroke * piece.em > thresholds[size, piece.is_cjk] * size)
+        for piece, size in zip(pieces, sizes, strict=True)
+    )
+    return [list(itertools.islice(rest, len(page))) for page in pages]
+
+
+def _reach_factors(pieces: Sequence[Measure]) -> dict[Reach, float]:
+    """By how much words whose letters reach so far are measured too large in the fonts of this document: they differ
+    in how high small letters are, and how deep others reach below the line."""
+    ratios: dict[Reach, list[float]] = defaultdict(list)
+    for piece in pieces:
+        for reach, ratio in piece.words if len(piece.words) >= _FEWEST_WORDS else ():
+            ratios[reach].append(ratio)
+    return {reach: statistics.median(found) for reach, found in ratios.items() if len(found) >= _FEWEST_OF_REACH}
+
+
+def _calibrated(piece: Measure, factors: Mapping[Reach, float]) -> Measure:
+    if not piece.words:
+        return piece
+    factor = statistics.median(ratio / factors.get(reach, 1.0) for reach, ratio in piece.words)
+    return replace(piece, em=piece.em * factor, stroke=piece.stroke / factor)
+
+
+def _threshold(size: float, alike: Sequence[Measure], body: float, bold_from: float) -> float:
+    """The stroke from which on a piece of this size is bold. `alike`: all pieces of one size and script; `body`: the
+    size of most text, points; `bold_from`: the same threshold for that."""
+    usual = _usual_stroke(alike)
+    own = _BOLDER * usual if sum(piece.letters for piece in alike) >= _FEWEST_FOR_STROKE else math.inf
+    if abs(math.log(size / body)) <= _SAME:
+        return bold_from
+    if body < size <= _NEAR_ABOVE * body and usual > bold_from:
+        return 0.0  # headings: all of them are bold, which cannot be seen by comparing them
+    return own
+
+
+def _bold_from(pieces: Sequence[Measure]) -> float:
+    """The stroke from which on text of the size of most text is bold; infinite where there is too little of it."""
+    if sum(piece.letters for piece in pieces) < _FEWEST_FOR_STROKE:
+        return math.inf
+    usual = _usual_stroke(pieces)
+    long = [piece.stroke for piece in pieces if piece.letters >= _LONG_ENOUGH]
+    lower, upper = np.percentile(long, (25, 75)) if long else (0.0, math.inf)
+    spread = _SPREADS * float(upper - lower) / _QUARTILES
+    return min(max(usual + spread, _LEAST_BOLDER * usual), _BOLDER * usual)
+
+
+def _usual_stroke(pieces: Sequence[Measure]) -> float:
+    return _median([(piece.stroke, piece.letters) for piece in pieces])
+
+
+def _pooled(pieces: Sequence[Measure]) -> list[Measure]:
+    """The pieces of a page, those of one paragraph with one size, one stroke, and the letters of all of it."""
+    leaders = list(range(len(pieces)))
+    order = sorted(leaders, key=lambda index: pieces[index].baseline)
+    for place, index in enumerate(order):
+        above = _above(pieces, order[:place], pieces[index])
+        if above is not None:
+            leaders[index] = leaders[above]
+    groups: dict[int, list[int]] = defaultdict(list)
+    for index, leader in enumerate(leaders):
+        groups[leader].append(index)
+    found = list(pieces)
+    for members in groups.values():
+        letters = sum(pieces[index].letters for index in members)
+        em = _median([(pieces[index].em, pieces[index].letters) for index in members])
+        # Strokes are compared in points: a wrong em makes those in ems wrong, too.
+        width = _median([(pieces[index].stroke * pieces[index].em, pieces[index].letters) for index in members])
+        for index in members:
+            found[index] = replace(pieces[index], letters=letters, em=em, stroke=width / em)
+    return found
+
+
+def _above(pieces: Sequence[Measure], before: Sequence[int], piece: Measure) -> int | None:
+    """The index of the nearest piece above that belongs to the same paragraph. `before`: indexes from the top."""
+    for index in reversed(before):
+        other = pieces[index]
+        distance = piece.baseline - other.baseline
+        if distance > _PITCH * max(piece.em, other.em) * 2:
+            return None
+        if distance > 0.5 * piece.em and min(piece.x1, other.x1) > max(piece.x0, other.x0):
+            return index if distance <= _PITCH * max(piece.em, other.em) and _are_alike(other, piece) else None
+    return None
+
+
+def _are_alike(one: Measure, other: Measure) -> bool:
+    """Whether two pieces, one below the other, can be lines of one paragraph."""
+    em = max(one.em, other.em)
+    if abs(one.x0 - other.x0) > _INDENT * em and abs(one.x0 + one.x1 - other.x0 - other.x1) > 2 * _CENTRED * em:
+        return False
+    if one.is_cjk != other.is_cjk:
+        return False
+    return abs(math.log(one.em / other.em)) <= _size_scatter(one) + _size_scatter(other) and abs(
+        math.log(max(one.stroke * one.em, 1e-3) / max(other.stroke * other.em, 1e-3))
+    ) <= _stroke_scatter(one) + _stroke_scatter(other)
+
+
+def _size_scatter(piece: Measure) -> float:
+    if piece.words:
+        return next(scatter for least, scatter in _LATIN_SCATTER if len(piece.words) >= least)
+    return next(scatter for least, scatter in _SIZE_SCATTER if piece.letters >= least)
+
+
+def _stroke_scatter(piece: Measure) -> float:
+    return next(scatter for least, scatter in _STROKE_SCATTER if piece.letters >= least)
+
+
+def _median(weighted: Sequence[tuple[float, int]]) -> float:
+    """The value in the middle of all letters. `weighted`: values and their letters."""
+    ordered = sorted(weighted)
+    sums = list(itertools.accumulate(weight for _, weight in ordered))
+    return next(value for (value, _), reached in zip(ordered, sums, strict=True) if 2 * reached >= sums[-1])
