@@ -26,10 +26,9 @@ from kb_pipeline.parsing.pdf.tags import ARTIFACT
 
 TILTED = "tilted watermark"
 _BAND = 0.12  # of the page height at the top and at the bottom
-_MARGIN = 0.07  # of the page height; what stands alone there is no body
-_NOTE_OR_CAPTION = re.compile(
-    r"(?:附?[图表]表?|Table|Fig)|[\d*†‡①-⑳]{1,3}\s*[^\d\s/|]|注|Note|Source|资料来源|数据来源"
-)
+_MARGIN = 0.07  # of the longer side of a page; what stands alone there is no body
+_CAPTION_OR_SOURCE = re.compile(r"(?:附?[图表]表?|Table|Fig)|注|Note|Source|资料来源|数据来源")
+_FOOTNOTE = re.compile(r"[\d*†‡①-⑳]{1,3}\s*[^\d\s/|]")
 _WIDE_BAND = 0.25  # the same where a text repeats unchanged on one and the same height
 _EDGE_ROWS = 4  # at most so many rows of a band can be furniture
 _OUTER_ROWS = 2  # on either edge, where the band is wide
@@ -62,6 +61,7 @@ _NUMBERS_AROUND = re.compile(
     r"^[\s#/|–—-]+|[\s#/|–—-]+$|\s+|(?:page|第)\s*#(?:\s*(?:of|/)\s*#)?\s*页?|共\s*#\s*页", re.IGNORECASE
 )
 _STOPS = (".", "。", "；", ";", "：", ":", "，", ",")  # running text hardly ever ends with one
+_ABBREVIATED = re.compile(r"\b[A-Z][a-z]{0,3}\.$")  # Inc., Ltd., Co.
 _FIGURE = re.compile(r"-?\d[\d,]*\.?\d*")
 _FEWEST_TICKS = 4  # figures of one axis
 _NAME_AND_NUMBER = re.compile(r"(\d{1,4})\s*[|·•]\s*\S.*|.*\S\s*[|·•]\s*(\d{1,4})")
@@ -240,7 +240,12 @@ def _repeated(
 
 def _tells(span: Span, *, set_off: bool) -> bool:
     """Whether a text that repeats on one place does so by no chance."""
-    return (set_off or display_width(span.text) >= _TELLING_WIDTH) and not span.text.endswith(_STOPS)
+    return (set_off or display_width(span.text) >= _TELLING_WIDTH) and not _ends_sentence(span.text)
+
+
+def _ends_sentence(text: str) -> bool:
+    """Whether a text ends as running text hardly ever does; the name of a company may end in an abbreviation."""
+    return text.endswith(_STOPS) and _ABBREVIATED.search(text) is None
 
 
 def _in_margin(page: Page, rows: Sequence[_Row], body: float) -> Iterator[tuple[str, _Row]]:
@@ -252,12 +257,14 @@ def _in_margin(page: Page, rows: Sequence[_Row], body: float) -> Iterator[tuple[
         if not rows or (end == 0 and page.number == 1) or not _is_apart(rows, end, page.height):
             continue
         row = rows[end]
-        inside = row.bottom >= _MARGIN * page.height if end == 0 else row.top <= (1 - _MARGIN) * page.height
+        margin = _MARGIN * max(page.width, page.height)  # that of a page turned on its side is no narrower
+        inside = row.bottom >= margin if end == 0 else row.top <= page.height - margin
         if inside or len(row.spans) > _MOST_IN_ROW - 1 or any(span.size >= body for span in row.spans):
             continue
-        if not (row.text.endswith(_STOPS) or _NOTE_OR_CAPTION.match(row.text)) and not any(
-            _is_in_grid(span, page) for span in row.spans
-        ):
+        # A header may name a numbered chapter, which looks like a footnote.
+        is_text = _ends_sentence(row.text) or _CAPTION_OR_SOURCE.match(row.text)
+        is_note = end == -1 and _FOOTNOTE.match(row.text)
+        if not is_text and not is_note and not any(_is_in_grid(span, page) for span in row.spans):
             yield edge, row
 
 

@@ -98,6 +98,32 @@ def test_footers_of_a_document_of_two_pages_are_furniture() -> None:
     assert [reasons.get(id(item)) for item in pages[1].spans] == [None, "page footer", "page number"]
 
 
+def body_lines(top: float) -> list[Span]:
+    return [span(f"line number {index} of the text", 50, top + 14 * index) for index in range(8)]
+
+
+def test_a_header_that_names_a_numbered_chapter_is_no_footnote() -> None:
+    second = [span("3 Scope and duties", 250, 30, size=8), *body_lines(90), span("1 See there", 50, 770, size=8)]
+    pages = [page_of(body_lines(90), [], 1), page_of(second, [], 2)]
+    reasons = furniture(pages)
+    assert [text.text for text in second if id(text) in reasons] == ["3 Scope and duties"]
+
+
+def test_the_name_of_a_company_may_end_in_an_abbreviation() -> None:
+    footers = [span("ACME Systems Inc.", 50, 770, size=8), span("as told in section two.", 50, 770, size=8)]
+    pages = [page_of([*body_lines(90), footer], [], number) for number, footer in enumerate(footers, start=1)]
+    assert furniture(pages) == {id(footers[0]): "page footer"}
+
+
+def test_the_margins_of_a_page_on_its_side_are_those_of_one_that_stands() -> None:
+    footer = span("ACME report", 50, 547, size=8)
+    pages = [
+        Page(number, 800, 600, tuple(texts), (), 0.0)
+        for number, texts in ((1, body_lines(90)), (2, [*body_lines(90), footer]))
+    ]
+    assert furniture(pages) == {id(footer): "page footer"}
+
+
 def test_text_that_repeats_in_the_middle_of_pages_stays() -> None:
     pages = [page_of([span("Total", 50, 400)], [], number) for number in range(1, 5)]
     assert furniture(pages) == {}
