@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -203,26 +203,38 @@ def _are_independent(left: Sequence[Item], right: Sequence[Item]) -> bool:
 def _is_running_text(side: Sequence[Item], *, inner: bool) -> bool:
     """Whether most lines of the side reach from edge to edge, as those of a column do, or the side has columns itself.
 
-    The cells of a table do not: they are of many lengths. A table in the side counts as so many lines. `inner`: the
-    side is itself a part of one, whose columns are not divided again.
+    The cells of a table do not: they are of many lengths. A table in the side counts as so many lines, and the rows of
+    one that has no rules say nothing about the others. `inner`: the side is itself a part of one, whose columns are
+    not divided again.
     """
     left, right = min(item.x0 for item in side), max(item.x1 for item in side)
     if right - left < _NARROWEST_COLUMN:
         return False
     spans = [item for item in side if isinstance(item, Span)]
-    rows: dict[int, list[Span]] = defaultdict(list)
-    for span in spans:
-        rows[round(span.bottom / _SAME_EDGE)].append(span)
+    rows = _rows(spans)
     tables = len(side) - len(spans)
     if len(rows) + _FEWEST_ROWS * tables < _FEWEST_ROWS:
         return False
     if not rows:
         return True
-    if sum(_has_cells(row) for row in rows.values()) > _MOST_CELLS * len(rows):
+    text = [row for row in rows if not _has_cells(row)]
+    if len(rows) - len(text) > _MOST_CELLS * len(rows):
         return not inner and _best_gutter(side, (), inner=True) is not None
-    full = sum(max(span.x1 for span in row) - left >= _FULL * (right - left) for row in rows.values())
-    characters = sum(display_width(span.raw) for span in spans)
-    return full >= _LEAST_FULL * len(rows) and characters >= _LEAST_CHARACTERS * len(rows)
+    full = sum(max(span.x1 for span in row) - left >= _FULL * (right - left) for row in text)
+    characters = sum(display_width(span.raw) for row in text for span in row)
+    fewest = 0 if tables else _FEWEST_ROWS
+    return full >= _LEAST_FULL * max(len(text), fewest) and characters >= _LEAST_CHARACTERS * len(text)
+
+
+def _rows(spans: Sequence[Span]) -> list[list[Span]]:
+    """The spans by the lines that they stand on; in a scan their lower edges differ a little."""
+    rows: list[list[Span]] = []
+    for span in sorted(spans, key=lambda span: span.bottom):
+        if rows and span.bottom - rows[-1][0].bottom <= _SAME_EDGE:
+            rows[-1].append(span)
+        else:
+            rows.append([span])
+    return rows
 
 
 def _has_cells(row: Sequence[Span]) -> bool:

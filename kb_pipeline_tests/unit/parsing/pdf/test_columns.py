@@ -49,6 +49,29 @@ def test_the_cells_of_a_table_are_no_columns() -> None:
     assert gutters(items, []) == []
 
 
+def cells(name: str, x0: float, top: float, count: int) -> list[Item]:
+    """The rows of a table without rules, three cells each, whose baselines differ a little as in a scan."""
+    return [
+        span(f"{name} cell", x0 + 80 * column, top + 13 * number + (number + column) % 3, 40)
+        for number in range(count)
+        for column in range(3)
+    ]
+
+
+def test_columns_may_hold_a_table_each_whose_rows_are_no_full_lines() -> None:
+    items = [
+        item
+        for name, x0 in (("A", 50), ("B", 310))
+        for item in (
+            *(span(f"{name} heading", x0, top, 90) for top in (60, 73, 86)),
+            *column(name, x0, 100, 240, 7),
+            *cells(name, x0, 200, 7),
+        )
+    ]
+    assert order(items) == ["A", "B"]
+    assert gutters(cells("A", 50, 100, 12) + cells("B", 310, 100, 12), []) == []
+
+
 def test_a_sidebar_is_read_apart_from_the_text_beside_it() -> None:
     sidebar = [span("Sidebar line", 50, 103 + 17 * number, 90) for number in range(4)]
     items = [*sidebar, *column("A", 180, 100, 350, 14)]
