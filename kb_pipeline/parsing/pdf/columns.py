@@ -29,6 +29,7 @@ _NARROWEST_COLUMN = 80.0  # points
 _NARROWEST_GUTTER = 5.0  # points
 _FEWEST_ROWS = 5  # lines on each side
 _FEWEST_KNOWN_ROWS = 2  # the same at a gutter that is known
+_SAME_HEAD = 6.0  # points between the first lines of two columns
 _FULL = 0.78  # of the width of a column that a full line takes
 _LEAST_FULL = 0.45  # of the lines of a column are full; paragraphs and headings end before
 _LEAST_CHARACTERS = 16  # of a line on average; East Asian characters count two
@@ -162,15 +163,18 @@ def _sides(run: Sequence[Item], x: float) -> tuple[list[Item], list[Item]]:
 
 
 def _stand_beside(division: _Division) -> bool:
-    """Whether several lines of both sides stand beside each other at a known gutter."""
+    """Whether several lines of both sides stand beside each other at a known gutter, or one line beside the head of a
+    column: the text of the last page ends there."""
     sides = division.left, division.right
-    if not all(_height_in_rows(side) >= _FEWEST_KNOWN_ROWS for side in sides):
-        return False
+    heights = [_height_in_rows(side) for side in sides]
     tops, bottoms = (
         [min(item.top for item in side) for side in sides],
         [max(item.bottom for item in side) for side in sides],
     )
-    return max(tops) < min(bottoms)
+    if max(tops) >= min(bottoms):
+        return False
+    ends_here = heights[0] >= _FEWEST_ROWS and heights[1] > 0 and abs(tops[1] - tops[0]) <= _SAME_HEAD
+    return min(heights) >= _FEWEST_KNOWN_ROWS or (ends_here and _is_running_text(division.left, inner=True))
 
 
 def _height_in_rows(side: Sequence[Item]) -> int:

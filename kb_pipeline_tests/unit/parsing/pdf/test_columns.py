@@ -82,3 +82,11 @@ def test_a_gutter_of_other_pages_serves_a_page_with_few_lines() -> None:
     items = column("A", 50, 100, 240, 3) + column("B", 310, 100, 240, 2)
     assert order(items) == ["A"]
     assert order(items, usual_gutters([[300.0], [301.0], []])) == ["A", "B"]
+
+
+def test_the_last_line_of_a_document_may_stand_alone_at_the_head_of_a_column() -> None:
+    items = column("A", 50, 100, 240, 8) + column("B", 310, 100, 60, 1)
+    assert order(items) == ["A"]
+    assert order(items, [300.0]) == ["A", "B"]
+    names: list[Item] = [span(f"{number} name", 50, 100 + 13 * number, 60 + 20 * number) for number in range(8)]
+    assert order(names + column("B", 310, 100, 60, 1), [300.0]) == ["0"]
