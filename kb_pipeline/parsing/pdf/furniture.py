@@ -259,7 +259,9 @@ def _in_margin(page: Page, rows: Sequence[_Row], body: float) -> Iterator[tuple[
         row = rows[end]
         margin = _MARGIN * max(page.width, page.height)  # that of a page turned on its side is no narrower
         inside = row.bottom >= margin if end == 0 else row.top <= page.height - margin
-        if inside or len(row.spans) > _MOST_IN_ROW - 1 or any(span.size >= body for span in row.spans):
+        # A number beside it tells nothing: in a scan that is too short to be measured, and may have been misread.
+        texts = [span for span in row.spans if not _is_page_number(span.text)] or row.spans
+        if inside or len(row.spans) > _MOST_IN_ROW - 1 or any(span.size >= body for span in texts):
             continue
         # A header may name a numbered chapter, which looks like a footnote.
         is_text = _ends_sentence(row.text) or _CAPTION_OR_SOURCE.match(row.text)
@@ -312,7 +314,7 @@ def _edge_rows(rows: Sequence[_Row], height: float, band: float) -> Iterator[tup
 
 def _numbered_row(row: _Row, edge: str, number: int, body: float) -> Iterator[tuple[int, str]]:
     """The outermost row of a page where it is a page number, or small text with the number of this very page in it."""
-    if _PAGE_NUMBER.fullmatch(_shape(row.text)):
+    if _is_page_number(row.text):
         yield from ((id(span), "page number") for span in row.spans)
     elif len(row.spans) <= _MOST_IN_ROW and all(span.size < body for span in row.spans):
         numbered = {id(span) for span in row.spans if _page_number_in(span.text) == number}
@@ -347,8 +349,11 @@ def _counted(
 
 def _mark(found: dict[int, str], edge: str, seen: Sequence[Span]) -> None:
     for span in seen:
-        is_number = _PAGE_NUMBER.fullmatch(_shape(span.text)) is not None
-        found.setdefault(id(span), "page number" if is_number else edge)
+        found.setdefault(id(span), "page number" if _is_page_number(span.text) else edge)
+
+
+def _is_page_number(text: str) -> bool:
+    return _PAGE_NUMBER.fullmatch(_shape(text)) is not None
 
 
 def _mark_usual_heights(

@@ -109,6 +109,12 @@ def test_a_header_that_names_a_numbered_chapter_is_no_footnote() -> None:
     assert [text.text for text in second if id(text) in reasons] == ["3 Scope and duties"]
 
 
+def test_a_page_number_that_was_misread_does_not_keep_the_footer_beside_it() -> None:
+    footer, number = span("ACME report", 50, 770, size=8), span("12", 540, 769, size=10)
+    pages = [page_of(body_lines(90), [], 1), page_of([*body_lines(90), footer, number], [], 2)]
+    assert furniture(pages) == {id(footer): "page footer", id(number): "page footer"}
+
+
 def test_the_name_of_a_company_may_end_in_an_abbreviation() -> None:
     footers = [span("ACME Systems Inc.", 50, 770, size=8), span("as told in section two.", 50, 770, size=8)]
     pages = [page_of([*body_lines(90), footer], [], number) for number, footer in enumerate(footers, start=1)]
