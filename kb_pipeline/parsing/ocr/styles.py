@@ -34,8 +34,10 @@ _FEWEST_OF_REACH = 10  # words that tell it of others
 _FEWEST_FOR_STROKE = 40  # letters of one size and script that tell how bold they usually are
 _BOLDER = 1.28  # times the usual stroke: bold, whatever was measured
 _LEAST_BOLDER = 1.15  # times the usual stroke of text that was measured well
+_LIKE_TEXT = 1.1  # times the usual stroke of most text, in points: no bold text has so thin strokes
 _SPREADS = 5.0  # times the spread of the strokes of most text, from its usual one: bold
 _QUARTILES = 1.35  # standard deviations between the quartiles
+_THINNEST = 1e-3  # points; of text that was not measured
 _LONG_ENOUGH = 8  # letters that tell a stroke well
 _NEAR_BODY = 0.1  # of the logarithm of the size of most text: about that size
 _SAME = 0.02  # of the logarithm of a size: the same size
@@ -59,6 +61,16 @@ class Measure:
     words: tuple[tuple[Reach, float], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """What most text of a document looks like in one script. All in points: its size, its usual stroke, and the stroke
+    from which on text of that size is bold, which is infinite where there is too little of it."""
+
+    size: float
+    stroke: float
+    bold_from: float
+
+
 def styles(pages: Sequence[Sequence[Measure]]) -> list[list[Style]]:
     """The style of each piece on each page of a document."""
     factors = _reach_factors([piece for page in pages for piece in page])
@@ -66,20 +78,58 @@ def styles(pages: Sequence[Sequence[Measure]]) -> list[list[Style]]:
     if not pieces:
         return [[] for _ in pages]
     middle = _median([(piece.em, piece.letters) for piece in pieces])
-    body = [piece for piece in pieces if abs(math.log(piece.em / middle)) <= _NEAR_BODY]
-    bold_from = {cjk: _bold_from([piece for piece in body if piece.is_cjk == cjk]) for cjk in (False, True)}
+    texts = {cjk: _text([piece for piece in pieces if piece.is_cjk == cjk], middle) for cjk in (False, True)}
     # In points, since a size near to that of most text may be it, measured badly.
-    bolder = [piece.stroke * piece.em > bold_from[piece.is_cjk] * middle for piece in pieces]
+    bolder = [_width(piece) > texts[piece.is_cjk].bold_from for piece in pieces]
     sizes = common_sizes([piece.em for piece in pieces], [piece.letters for piece in pieces], bolder)
+    usual = min(sizes, key=lambda size: abs(size - middle))
     alike: dict[tuple[float, bool], list[Measure]] = defaultdict(list)
     for piece, size in zip(pieces, sizes, strict=True):
         alike[size, piece.is_cjk].append(piece)
-    thresholds = {key: _threshold(key[0], found, middle, bold_from[key[1]]) for key, found in alike.items()}
-    rest = iter(
-        (size, piece.stroke * piece.em > thresholds[size, piece.is_cjk] * size)
-        for piece, size in zip(pieces, sizes, strict=True)
-    )
-    return [list(itertools.islice(rest, len(page))) for page in pages]
+    headings = {key for key, found in alike.items() if _are_bold_headings(key[0], found, texts[key[1]])}
+    bold_from = {key: _bold_width(key[0], found, texts[key[1]]) for key, found in alike.items()}
+    rest: list[Style] = []
+    for piece, size in zip(pieces, sizes, strict=True):
+        if (size, piece.is_cjk) not in headings:
+            rest.append((size, _width(piece) > bold_from[size, piece.is_cjk]))
+        elif _width(piece) > _LIKE_TEXT * texts[piece.is_cjk].stroke:
+            rest.append((size, True))
+        else:  # text that was measured too large
+            rest.append((usual, False))
+    found = iter(rest)
+    return [list(itertools.islice(found, len(page))) for page in pages]
+
+
+def _text(pieces: Sequence[Measure], size: float) -> _Text:
+    """What text of about the size of most text looks like, in points. `pieces`: those of one script."""
+    near = [piece for piece in pieces if abs(math.log(piece.em / size)) <= _NEAR_BODY]
+    if sum(piece.letters for piece in near) < _FEWEST_FOR_STROKE:
+        return _Text(size, 0.0, math.inf)
+    usual = _usual_stroke(near)
+    long = [piece.stroke for piece in near if piece.letters >= _LONG_ENOUGH]
+    lower, upper = np.percentile(long, (25, 75)) if long else (0.0, math.inf)
+    spread = _SPREADS * float(upper - lower) / _QUARTILES
+    return _Text(size, usual * size, min(max(usual + spread, _LEAST_BOLDER * usual), _BOLDER * usual) * size)
+
+
+def _are_bold_headings(size: float, alike: Sequence[Measure], text: _Text) -> bool:
+    """Whether what is printed in a size is bold throughout, which comparing it with itself does not show. `alike`: all
+    pieces of one size and script."""
+    above = text.size * math.exp(_SAME) < size <= _NEAR_ABOVE * text.size
+    return above and _usual_stroke(alike) * text.size > text.bold_from
+
+
+def _bold_width(size: float, alike: Sequence[Measure], text: _Text) -> float:
+    """The stroke in points from which on a piece of a size is bold."""
+    if abs(math.log(size / text.size)) <= _SAME:
+        return text.bold_from
+    enough = sum(piece.letters for piece in alike) >= _FEWEST_FOR_STROKE
+    return _BOLDER * _usual_stroke(alike) * size if enough else math.inf
+
+
+def _width(piece: Measure) -> float:
+    """Its stroke in points."""
+    return piece.stroke * piece.em
 
 
 def _reach_factors(pieces: Sequence[Measure]) -> dict[Reach, float]:
@@ -97,29 +147,6 @@ def _calibrated(piece: Measure, factors: Mapping[Reach, float]) -> Measure:
         return piece
     factor = statistics.median(ratio / factors.get(reach, 1.0) for reach, ratio in piece.words)
     return replace(piece, em=piece.em * factor, stroke=piece.stroke / factor)
-
-
-def _threshold(size: float, alike: Sequence[Measure], body: float, bold_from: float) -> float:
-    """The stroke from which on a piece of this size is bold. `alike`: all pieces of one size and script; `body`: the
-    size of most text, points; `bold_from`: the same threshold for that."""
-    usual = _usual_stroke(alike)
-    own = _BOLDER * usual if sum(piece.letters for piece in alike) >= _FEWEST_FOR_STROKE else math.inf
-    if abs(math.log(size / body)) <= _SAME:
-        return bold_from
-    if body < size <= _NEAR_ABOVE * body and usual > bold_from:
-        return 0.0  # headings: all of them are bold, which cannot be seen by comparing them
-    return own
-
-
-def _bold_from(pieces: Sequence[Measure]) -> float:
-    """The stroke from which on text of the size of most text is bold; infinite where there is too little of it."""
-    if sum(piece.letters for piece in pieces) < _FEWEST_FOR_STROKE:
-        return math.inf
-    usual = _usual_stroke(pieces)
-    long = [piece.stroke for piece in pieces if piece.letters >= _LONG_ENOUGH]
-    lower, upper = np.percentile(long, (25, 75)) if long else (0.0, math.inf)
-    spread = _SPREADS * float(upper - lower) / _QUARTILES
-    return min(max(usual + spread, _LEAST_BOLDER * usual), _BOLDER * usual)
 
 
 def _usual_stroke(pieces: Sequence[Measure]) -> float:
@@ -142,7 +169,7 @@ def _pooled(pieces: Sequence[Measure]) -> list[Measure]:
         letters = sum(pieces[index].letters for index in members)
         em = _median([(pieces[index].em, pieces[index].letters) for index in members])
         # Strokes are compared in points: a wrong em makes those in ems wrong, too.
-        width = _median([(pieces[index].stroke * pieces[index].em, pieces[index].letters) for index in members])
+        width = _median([(_width(pieces[index]), pieces[index].letters) for index in members])
         for index in members:
             found[index] = replace(pieces[index], letters=letters, em=em, stroke=width / em)
     return found
@@ -168,7 +195,7 @@ def _are_alike(one: Measure, other: Measure) -> bool:
     if one.is_cjk != other.is_cjk:
         return False
     return abs(math.log(one.em / other.em)) <= _size_scatter(one) + _size_scatter(other) and abs(
-        math.log(max(one.stroke * one.em, 1e-3) / max(other.stroke * other.em, 1e-3))
+        math.log(max(_width(one), _THINNEST) / max(_width(other), _THINNEST))
     ) <= _stroke_scatter(one) + _stroke_scatter(other)
 
 

@@ -41,6 +41,13 @@ def test_a_line_of_text_that_was_measured_too_large_is_text() -> None:
     assert found[-1] == (10.0, False)
 
 
+def test_text_that_was_measured_as_large_as_bold_headings_is_text() -> None:
+    headings = [line(40 + 40 * number, 12.0, letters=16, stroke=0.13) for number in range(4)]
+    found = styles([[*headings, *body(), line(1200, 12.0, letters=9, stroke=0.085)]])[0]
+    assert found[:4] == [(12.0, True)] * 4
+    assert found[-1] == (10.0, False)
+
+
 def test_headings_of_two_sizes_one_below_the_other_are_not_put_together() -> None:
     found = styles([[line(100, 14.0, letters=12, stroke=0.13), line(126, 12.0, letters=12, stroke=0.13), *body()]])[0]
     assert [size for size, _ in found[:2]] == [14.0, 12.0]
