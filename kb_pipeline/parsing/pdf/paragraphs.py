@@ -237,7 +237,11 @@ def _continues(paragraph: Sequence[Line], line: Line, pitch: float, body: Style)
         return False  # a form: one field a line
     if not neighbours and not inside:
         return False
-    if neighbours and not 0 < line.bottom - previous.bottom <= _LOOSEST_PITCH * pitch:
+    # Where headings only follow each other, the usual distance of their lines is that between two headings.
+    loosest = _LOOSEST_PITCH * pitch
+    if line.size >= _TITLE_SIZE * body.size and not _are_centred(previous, line):
+        loosest = min(loosest, _TITLE_PITCH * line.size)
+    if neighbours and not 0 < line.bottom - previous.bottom <= loosest:
         return False
     first = paragraph[0].text
     hanging = bool(is_bullet(first) or is_enumerated(first) or numbering_scheme(first))
@@ -266,6 +270,11 @@ def _is_title_line(paragraph: Sequence[Line], line: Line, body: Style) -> bool:
         return False
     if not 0 < line.bottom - previous.bottom <= _TITLE_PITCH * line.size:
         return False
+    return _are_centred(previous, line)
+
+
+def _are_centred(previous: Line, line: Line) -> bool:
+    """Whether two lines, one below the other, are centred over each other, and do not only begin at one edge."""
     width = max(line.right - line.left, line.x1 - line.x0, previous.x1 - previous.x0)
     middle = abs(line.x0 + line.x1 - previous.x0 - previous.x1) / 2
     lefts = abs(line.x0 - previous.x0)

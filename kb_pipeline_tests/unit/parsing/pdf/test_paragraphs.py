@@ -71,6 +71,14 @@ def test_a_title_over_two_centred_lines_is_one() -> None:
     assert texts([page])[0] == "A long title about the structure of documents"
 
 
+def test_headings_of_one_size_that_follow_each_other_are_no_paragraph() -> None:
+    text = line("The body of the text begins here and is set smaller than the", 250)
+    apart = [line("Scope and duties", 80, x1=495, size=13), line("I. Persons concerned", 109, x1=330, size=13)]
+    near = [line("Scope and duties of all", 80, x1=495, size=13), line("persons concerned", 97, x1=160, size=13)]
+    assert len(texts([[*apart, text]])) == 3
+    assert len(texts([[*near, text]])) == 2
+
+
 def test_a_table_goes_on_on_the_next_page_without_its_repeated_head() -> None:
     def part(rows: tuple[tuple[str, ...], ...], page: int) -> Line:
         table = PageTable(50, 100, 500, 300, rows)
