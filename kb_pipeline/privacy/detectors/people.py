@@ -9,13 +9,15 @@ from kb_pipeline.privacy.detection import Detector, Span, Trigger, fold, lowered
 from kb_pipeline.privacy.detectors.addresses import find_addresses, normalise_address
 from kb_pipeline.privacy.detectors.chinese_names import find_chinese_names
 from kb_pipeline.privacy.detectors.english_names import find_english_names
+from kb_pipeline.privacy.detectors.names_alone import find_names_alone
+from kb_pipeline.privacy.detectors.western_names import CAPITAL
 
 _HAN = "\u3400-\u9fff"
 
 
 def find_names(text: str) -> list[Span]:
-    """Chinese and English names by what stands beside them."""
-    return [*find_chinese_names(text), *find_english_names(text)]
+    """Chinese and English names by what stands beside them and by themselves."""
+    return [*find_chinese_names(text), *find_english_names(text), *find_names_alone(text)]
 
 
 def normalise_name(value: str) -> str:
@@ -73,58 +75,8 @@ def normalise_date(value: str) -> str:
         return "-".join(map(str, numbers))
 
 
-_NAME_WORDS = (
-    *(
-        "mr",
-        "ms",
-        "miss",
-        "mx",
-        "dr",
-        "prof",
-        "sir ",
-        "madam",
-        "dear",
-        "hi ",
-        "hello",
-        "hey ",
-        "@",
-        ":",
-        "|",
-        "(",
-        "name",
-    ),
-    *(
-        "regards",
-        "sincerely",
-        "truly",
-        "faithfully",
-        "thank",
-        "wishes",
-        "cheers",
-        "best",
-        " by ",
-        "this is",
-        "i am",
-        "i'm",
-        "i’m",
-    ),
-    *(
-        "contact",
-        "customer",
-        "client",
-        "patient",
-        "employee",
-        "tenant",
-        "landlord",
-        "borrower",
-        "buyer",
-        "seller",
-        "defendant",
-    ),
-    *("plaintiff", "witness", "applicant", "attorney", "judge", "claimant", "insured", "recipient"),
-)
 PEOPLE = (
-    Detector("PERSON", Trigger(_NAME_WORDS, re.compile(f"[{_HAN}]")), find_names, normalise_name),
+    Detector("PERSON", Trigger(pattern=re.compile(f"[{_HAN}{CAPITAL}]")), find_names, normalise_name),
     Detector(
         "DATE_OF_BIRTH", Trigger(("生", "诞辰", "birth", "dob", "d.o.b", "born")), find_birth_dates, normalise_date
     ),

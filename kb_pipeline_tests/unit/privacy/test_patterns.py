@@ -44,6 +44,7 @@ UNITS = (
         "Aa ",
     ),
     *("eyJa.", "::1", "-----BEGIN PRIVATE KEY-----", "1990年", "QQ:", "0a0A0", "62220212", "1 Aa ", "A" * 30 + " "),
+    *("John Smith ", "John van ", "John J. ", "O'Aa-", "Wei ", "Thanks John ", "Aa Bb Park "),
 )
 LENGTH = 4_000
 MOST_SECONDS = 0.5  # CPU; a pattern that is fine needs about a thousandth
