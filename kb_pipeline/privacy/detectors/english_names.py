@@ -10,21 +10,21 @@ import re
 from collections.abc import Iterator
 
 from kb_pipeline.privacy.detection import Span, emails_behind, lowered, near
+from kb_pipeline.privacy.detectors.western_names import CAPITAL, SMALL
 
 _PARTICLES = ("van", "von", "de", "der", "la", "bin", "al")
-_CAPITAL, _SMALL = "A-ZÀ-ÖØ-Þ", "a-zß-öø-ÿ"
 _NAME = (
-    rf"(?:(?:Mc|Mac|De|La|Le|Di|Van|O['’])(?=[{_CAPITAL}]))?[{_CAPITAL}](?:[{_SMALL}]+|\.)?"
-    rf"(?:['’\-](?:O['’])?[A-Za-z{_SMALL}][{_SMALL}]+)?"
+    rf"(?:(?:Mc|Mac|De|La|Le|Di|Van|O['’])(?=[{CAPITAL}]))?[{CAPITAL}](?:[{SMALL}]+|\.)?"
+    rf"(?:['’\-](?:O['’])?[A-Za-z{SMALL}][{SMALL}]+)?"
 )
 _FULL_NAME = rf"{_NAME}(?: (?:{_NAME}|van|von|de|der|la|bin|al)){{0,3}}"
-_TITLE = re.compile(rf"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Madam)\.? (?P<name>{_FULL_NAME})(?![A-Za-z])")
+_TITLE = re.compile(rf"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Madam)\.? (?P<name>{_FULL_NAME})(?![A-Za-z{SMALL}])")
 _DEAR = re.compile(
     rf"(?:Dear|Hi|Hello|Hey) (?!(?:Mr|Mrs|Ms|Miss|Dr|Prof)[ .])(?P<name>{_FULL_NAME})(?=[,:!]|\s*\n|\s*\Z)"
 )
 _TWO_NAMES = rf"{_NAME}(?: (?:{_NAME}|van|von|de|der|la|bin|al)){{1,3}}"
 _COLON = re.compile(
-    rf":\s{{0,2}}[\"“]?(?:(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.? )?(?P<name>{_TWO_NAMES})(?![A-Za-z])"
+    rf":\s{{0,2}}[\"“]?(?:(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.? )?(?P<name>{_TWO_NAMES})(?![A-Za-z{SMALL}])"
     rf"(?P<more>(?:(?: \([^()\n]{{1,20}}\))?[,;] {_TWO_NAMES}(?![A-Za-z])){{0,20}})"
 )
 _MORE = re.compile(rf"(?P<name>{_TWO_NAMES})")
@@ -47,6 +47,7 @@ _LABEL_WINDOW = 20
 # An English name behind a Chinese label.
 _CHINESE_LABEL = re.compile(r"(?:名|人|户|员|师|者|表|方|经理|先生|女士)(?:\([^()\n]{1,8}\))?\s?\Z")
 _CLOSING_WORD = re.compile("regards|sincerely|truly|faithfully|thank|wishes|cheers|best")
+_NAMING_WORD = re.compile("name is|calls? me|named h")
 _INTRODUCING_WORD = re.compile(
     "name is|this is|i am|i['’]m|taken by|signed by|prepared by|approved by|reviewed by|witnessed by"
 )
@@ -61,10 +62,14 @@ _CLOSING = re.compile(
     r"|[Tt]hank you),?[ \t]{0,2}\r?\n{1,3}[ \t]{0,4})"
     rf"(?P<name>{_FULL_NAME})(?=[ \t]{{0,2}}(?:\r?\n|\Z|,))"
 )
+_NAMED = re.compile(
+    rf"(?:(?:[Mm]y|maiden|last|first|family|middle) name is|calls? me|named (?:him|her)) (?P<name>{_FULL_NAME})"
+    rf"(?![A-Za-z{SMALL}])"
+)
 _INTRODUCED = re.compile(
-    r"(?:[Mm]y name is|[Nn]ame is|[Tt]his is|I am|I[’']m|(?:[Tt]aken|[Ss]igned|[Pp]repared|[Aa]pproved"
+    r"(?:[Nn]ame is|[Tt]his is|I am|I[’']m|(?:[Tt]aken|[Ss]igned|[Pp]repared|[Aa]pproved"
     r"|[Rr]eviewed|[Ww]itnessed) by) "
-    rf"(?P<name>{_TWO_NAMES})(?![A-Za-z])"
+    rf"(?P<name>{_TWO_NAMES})(?![A-Za-z{SMALL}])"
 )
 _BEHIND_ROLE = re.compile(
     r"(?:[Cc]ontact|[Cc]ustomer|[Cc]lient|[Pp]atient|[Ee]mployee|[Tt]enant|[Ll]andlord|[Bb]orrower|[Bb]uyer"
@@ -84,7 +89,7 @@ _HEAD = re.compile(r"\n[ \t]{0,4}(?:Tel|Phone|Mobile|Cell|E-?mail|Address|DOB|Da
 _HEAD_NAME = re.compile(rf"(?:\A|\n)[ \t]{{0,4}}(?P<name>{_TWO_NAMES})[ \t\r]{{0,4}}\Z")
 _BEFORE_EMAIL = re.compile(rf"(?<![A-Za-z])(?P<name>{_NAME}(?: {_NAME}){{1,2}})[\"”']? ?\Z")
 _BEFORE_WINDOW = 50
-_REAL_WORD = re.compile(f"[{_CAPITAL}][{_SMALL}]")
+_REAL_WORD = re.compile(f"[{CAPITAL}][{SMALL}]")
 _NOT_NAME_WORDS = (
     "Sir Madam Customer Customers Colleague Colleagues Team All Friend Friends Everyone Client Clients Valued "
     "Shareholder Shareholders Members Member Support Sales Hiring Manager Human Resources Department Company "
@@ -117,7 +122,8 @@ def _greeted_names(text: str) -> Iterator[re.Match[str]]:
     lower = lowered(text)
     closings = near(_CLOSING, text, _CLOSING_WORD.finditer(lower), 16, 90)
     introductions = near(_INTRODUCED, text, _INTRODUCING_WORD.finditer(lower), 14, 90)
-    for matches in (_TITLE.finditer(text), _DEAR.finditer(text), closings, introductions):
+    namings = near(_NAMED, text, _NAMING_WORD.finditer(lower), 8, 90)
+    for matches in (_TITLE.finditer(text), _DEAR.finditer(text), closings, introductions, namings):
         for match in matches:
             if not text[match.start() - 1 : match.start()].isalpha():
                 yield match
