@@ -73,7 +73,7 @@ _NAME = re.compile(
     rf"[abc](?:[abc](?=[ijkpv]*+{_SURNAME})|[ijk])*+[pv]*+(?:[adsmnq][adsn]?+|[bcefo][abcdesmno]?+)"
     r"|[defw][ij]*+[pv]*+[adsn]"
     r"|[def]v[pv]*+o"
-    rf"|[no](?:i*+[pv]*+(?:s|a(?!{_SURNAME}))|j[no]|v[pv]*+[no]|n)|[nosm]i++[nosm]"
+    rf"|[no](?:[ij]*+[pv]*+(?:s|a(?!{_SURNAME}))|j[no]|v[pv]*+[no])|[nos]n|[nosm]i++[nosm]"
     r"|i++[as])"
     r"(?P<thing>o?[tql])?"
 )
@@ -89,21 +89,26 @@ _PLACE_BEFORE_WINDOW = 14
 _CHINESE_GIVEN = re.compile(rf"(?:{SYLLABLES})(?:['’\-]?(?:{SYLLABLES}))?", re.IGNORECASE)
 _LIKELY = 0.55
 # A given name without a surname, where only a person can stand.
-_GIVEN_NAME = rf"(?P<name>[{CAPITAL}][{SMALL}]++(?:-[{CAPITAL}][{SMALL}]++)?+)"
-_DOING = re.compile(
-    rf"{_GIVEN_NAME}(?= (?:is|was|has|had|will|would|can|could|does|did|said|says|told|asked|asks|wrote|writes|replied"
+_WORD_ALONE = re.compile(rf"[{CAPITAL}][{SMALL}]++(?:-[{CAPITAL}][{SMALL}]++)?+(?![{CAPITAL}])")
+_BEHIND_GIVEN = re.compile(
+    r"(?P<doing> (?:is|was|has|had|will|would|can|could|does|did|said|says|told|asked|asks|wrote|writes|replied"
     r"|thinks|thought|knows|knew|wants|wanted|lives|lived|emailed|phoned|called|agreed|smiled|laughed|nodded|promised"
     r"|apologi[sz]ed|works|worked|went|came|sent|suggested|mentioned|explained|forgot|stayed|spent|left|gave|got)"
     rf"(?![{_LETTER}])|['’]s [a-z])"
+    r"|(?P<begins>, (?:can|could|would|will|please|I|you|do|did|are|have|what|when|where|how|why|if|we)(?![A-Za-z]))"
+    r"|(?P<called>[!?])|(?P<speaking> ?: )|[,.;:)]| [a-z]|[ \t]*(?:\n|\Z)"
 )
-_ADDRESSED = re.compile(
-    rf"(?:[Tt]hanks|[Tt]hank you|[Mm]orning|[Aa]fternoon|[Ee]vening|Hi|Hello|Hey|Dear|Cheers|[Ss]orry),? {_GIVEN_NAME}"
-    r"(?=\s?[,.!?–-]|[ \t]*(?:\n|\Z))"
-    rf"|(?:asked|told|tell|ask|emailed|phoned|thanked|reminded|invited) {_GIVEN_NAME.replace('name', 'told')}"
-    r"(?= (?:to|if|whether|that|about|for|not|why|how|what|when|where)(?![A-Za-z])|[,.?!;])"
+_BEFORE_GIVEN = re.compile(
+    r"(?<![A-Za-z])(?P<joins>to|with|from|by|for|and|or|that|but|when|because|if|is|was|does|did|said|says|ask|asks|asked"
+    r"|tell|told|emailed|phoned|thanked|reminded|invited|met|give|gave|given|let|saw|know|knew) \Z"
+    rf"|(?P<other>(?:[{CAPITAL}][{_LETTER}'’.\-]*|(?<![A-Za-z])(?:the|of|at|in|near)) \Z)"
+    r"|(?P<calls>, \Z)|(?P<line>(?:\A|\n)\Z)|(?P<sentence>[.!?:\"“] ?\Z)"
 )
-_NOT_BEFORE_LONE = re.compile(rf"(?:[{CAPITAL}][{_LETTER}'’.\-]*|(?<![A-Za-z])(?:the|of|at|in|near)) \Z")
-_NOT_BEFORE_WINDOW = 24
+_BEFORE_GIVEN_WINDOW = 24
+_GREETED = re.compile(
+    rf"(?:[Tt]hanks|[Tt]hank you|[Mm]orning|[Aa]fternoon|[Ee]vening|Hi|Hello|Hey|Dear|Cheers|[Ss]orry),? "
+    rf"(?P<name>{_WORD_ALONE.pattern})(?=\s?[,.!?–-]|[ \t]*(?:\n|\Z))"
+)
 
 
 def find_names_alone(text: str) -> Iterator[Span]:
@@ -123,17 +128,29 @@ def find_names_alone(text: str) -> Iterator[Span]:
 
 def _given_names_alone(text: str) -> Iterator[Span]:
     """Jennifer said; Jennifer's bag; asked Jennifer to; Thanks Jennifer,."""
-    for match in _DOING.finditer(text):
-        before = max(0, match.start() - _NOT_BEFORE_WINDOW)
-        if _is_person(match["name"]) and not _NOT_BEFORE_LONE.search(text, before, match.start()):
-            yield Span(*match.span("name"), _LIKELY)
-    for match in _ADDRESSED.finditer(text):
-        if _kind(match["name"]) in _ANY_GIVEN if match["name"] else _is_person(match["told"]):
-            yield Span(*match.span(match.lastgroup or 0), _LIKELY)
+    for word in _WORD_ALONE.finditer(text):
+        if _kind(word[0]) in _SURE_GIVEN and word[0] not in NOT_ALONE and _stands_for_a_person(text, word):
+            yield Span(*word.span(), _LIKELY)
+    for greeted in _GREETED.finditer(text):
+        if _kind(greeted["name"]) in _ANY_GIVEN:
+            yield Span(*greeted.span("name"), _LIKELY)
 
 
-def _is_person(given_name: str) -> bool:
-    return _kind(given_name) in _SURE_GIVEN and given_name not in NOT_ALONE
+def _stands_for_a_person(text: str, given_name: re.Match[str]) -> bool:
+    """Whether what stands beside a given name goes with people."""
+    start, end = given_name.span()
+    behind = _BEHIND_GIVEN.match(text, end)
+    if behind is None:
+        return False
+    before = _BEFORE_GIVEN.search(text, max(0, start - _BEFORE_GIVEN_WINDOW), start)
+    place = before.lastgroup if before else None
+    return (
+        place == "joins"
+        or (behind.lastgroup == "doing" and place != "other")
+        or (behind.lastgroup == "called" and place == "calls")
+        or (behind.lastgroup == "begins" and place in ("line", "sentence"))
+        or (behind.lastgroup == "speaking" and place == "line")
+    )
 
 
 def _names(kinds: str) -> Iterator[tuple[int, int]]:

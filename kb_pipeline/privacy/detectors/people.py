@@ -13,17 +13,19 @@ from kb_pipeline.privacy.detectors.names_alone import find_names_alone
 from kb_pipeline.privacy.detectors.western_names import CAPITAL
 
 _HAN = "\u3400-\u9fff"
+_CHINESE = re.compile(f"[{_HAN}]")
 
 
 def find_names(text: str) -> list[Span]:
     """Chinese and English names by what stands beside them and by themselves."""
-    return [*find_chinese_names(text), *find_english_names(text), *find_names_alone(text)]
+    chinese = find_chinese_names(text) if _CHINESE.search(text) else ()
+    return [*chinese, *find_english_names(text), *find_names_alone(text)]
 
 
 def normalise_name(value: str) -> str:
     """Without blanks for Chinese; lower case, single blanks for the rest."""
     text = fold(value)
-    return "".join(text.split()) if re.search(f"[{_HAN}]", text) else " ".join(text.split()).lower()
+    return "".join(text.split()) if _CHINESE.search(text) else " ".join(text.split()).lower()
 
 
 # --- dates of birth ------------------------------------------------------------------------------------

@@ -383,14 +383,13 @@ _WORDS_TOO = (
     "Sagar Akash Sakura Midori Kai Kian Juma Zawadi Baraka Amara Mart Uri Skyler Skylar Paisley Aubrey Easton "
     "Grayson Asher Rowan Willis Trent Milton Wagner Jo Fleur Marine Roland Joke Bart Bas Stig Roar Tuba Ufuk Emir "
     "Yildiz Yilmaz Les Harsh Ville Diamond Destiny Charity Mercy Unity Honor Cherry Coral Raven Willow Topaz Skye "
-    "Storm Stormy Diana Angel Jewel Fran Nan Rama Sita Krishna Mani Dev Jai Surya Inder Mala Chitra Darshan Kirti "
-    "Leela Rishi Natale Fortunato Santo Sante Flor Perla Socorro Concepcion Israel Trinidad Kenya Augusta Luna "
-    "Alexandria Arabella Aude Pina Lando Vito Ton Pim Roos Sterre Bram Harm Noor Leen Ole Dag Gard Gry Une Mille "
-    "Elling August Gerd Brage Balder Odin Titus Vida Vita Sava Mira Mila Soma Vince Virag Mate Okko Sisko Isto "
-    "Voitto Rauha Onni Kata Unto Valente Bert Wolf Holm Falk Hagen Merle Kim Resi Lia Lina Toni Robinson "
-    "Jefferson Davis Harris Cruz Edison Truman Kirby Kendall Tate Prescott Ramsey Regan Romeo Archer Augustus "
-    "Beau Camden Carlton Maverick Royce Sonny Trey Vaughn Waylon Wiley Winfield Uriah Kermit Dante Quinn Zeke "
-    "Boyd Bradford Davy Clement Cliff Conrad Blair Kelsey Ola Thea Ina"
+    "Storm Stormy Angel Jewel Nan Rama Sita Krishna Dev Jai Natale Fortunato Santo Sante Flor Perla Socorro "
+    "Concepcion Israel Trinidad Kenya Augusta Aude Pina Lando Vito Ton Pim Roos Sterre Bram Harm Noor Leen Ole "
+    "Dag Gard Gry Une Mille Elling August Gerd Brage Balder Odin Titus Vida Vita Sava Soma Vince Virag Mate Okko "
+    "Sisko Isto Voitto Rauha Onni Unto Valente Bert Wolf Holm Falk Hagen Resi Robinson Jefferson Davis Harris "
+    "Cruz Edison Truman Kirby Kendall Tate Prescott Ramsey Regan Romeo Archer Augustus Beau Camden Carlton "
+    "Maverick Royce Sonny Trey Vaughn Waylon Wiley Winfield Uriah Kermit Quinn Zeke Boyd Bradford Davy Clement "
+    "Cliff Conrad Blair Ola German Moritz Ama"
 )
 WORD_GIVEN_NAMES = frozenset(_WORDS_TOO.split())
 _COMMON_SURNAMES = (

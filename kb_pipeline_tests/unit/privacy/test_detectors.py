@@ -57,6 +57,8 @@ def _found(marked: str) -> tuple[str, set[str], set[str]]:
         "收件人: ⟦Siobhan O'Brien⟧",
         "Dear Ms ⟦McDonald⟧,",
         "My name is ⟦Anna Klein⟧.",
+        "My name is ⟦Rubija⟧. Her maiden name is ⟦Königová⟧, but everyone calls me ⟦Ann⟧",
+        "Please ask Mr. ⟦Wiśniewski⟧",
         "Kind regards,\n⟦Tom Barton-O'Neill⟧",
         "Attendees: ⟦Wei Zhang⟧, ⟦Mark Mack⟧, ⟦Jing-yi Liu⟧",
         'made between Brown Ltd ("Seller") and ⟦Diane Bell⟧ ("Buyer")',
@@ -133,6 +135,7 @@ def test_words_that_look_like_names_stay(text: str) -> None:
         "The shares of ⟦PATRICIA HENDERSON⟧ and of ⟦R. J. Thornton⟧ were sold.",
         "⟦Priyanka Deshmukh⟧ asked ⟦Youssef Benali⟧ to call back.",
         "Thanks ⟦Jennifer⟧, and sorry ⟦Will⟧!",
+        "Go home, ⟦Nicholas⟧! The parcel is for ⟦Monica⟧.\n⟦Kevin⟧: Yes\n⟦Susan⟧, can you call?",
         "⟦Stephen⟧ said he would come. I told ⟦Monica⟧ to wait, but ⟦Nicole⟧'s phone was off.",
     ],
 )
