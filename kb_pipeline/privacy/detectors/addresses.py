@@ -1,4 +1,4 @@
-"""Postal addresses: behind a label, down to the door, beside a telephone number, and with a postal code."""
+"""Postal addresses: behind a label, down to the door, beside a telephone number, with a postal code or a street."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from kb_pipeline.privacy.detection import Span, fold, lowered, near
+from kb_pipeline.privacy.detectors.western_names import CAPITAL, SMALL
 
 _ADDRESS_LABEL = (
     r"(?:家庭(?:住址|地址)|现居(?:住?地?)|(?:现)?居?住址|住所地?|(?:收货|收件|寄件|送货|寄送|邮寄|通讯|通信"
@@ -61,23 +62,75 @@ _STREET_ADDRESS = (
     r"(?:\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}))?"
 )
 _ENGLISH_ADDRESS = re.compile(rf"{_STREET_ADDRESS}(?!\w)")
+# In 2019 Main Street; on 12 May Church Street.
+_YEAR_BEFORE_STREET = re.compile(r"(?:1[89]|20)\d\d,? [^,\n]*\Z")
+_BEFORE_YEAR = re.compile(
+    r"(?<![A-Za-z])(?:in|by|since|until|from|during|of|early|late|before|after) \Z", re.IGNORECASE
+)
+_BEFORE_YEAR_WINDOW = 8
+_DAY_BEFORE_STREET = re.compile(
+    r"\d\d? (?:January|February|March|April|May|June|July|August|September|October|November|December) "
+)
 # Addresses without a word for a street that one knows, by the code of the place at their end.
 _LINE = r"(?:,? ?\r?\n ?|, )"
-_STATE_AND_CODE = re.compile(r"[A-Z]{2}(?<=[ \n][A-Z][A-Z]) \d{5}(?!\d)")
+_STATE = (
+    "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|Idaho|Illinois"
+    "|Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|Minnesota|Mississippi|Missouri"
+    "|Montana|Nebraska|Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|Ohio|Oklahoma"
+    "|Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|Washington"
+    "|West Virginia|Wisconsin|Wyoming"
+)
+_STATE_AND_CODE = re.compile(rf"(?:[A-Z]{{2}}(?<=[ \n][A-Z][A-Z])|(?:{_STATE}),?) \d{{5}}(?!\d)")
 _TO_STATE = re.compile(
     r"(?:\d(?<![A-Za-z0-9_.]\d)\d{0,5}[A-Za-z]?(?: [A-Z0-9][A-Za-z0-9'’.\-]{0,20}){1,6}(?:,? (?:Apt|Apartment"
     r"|Suite|Ste|Unit|Floor|Room|#)\.? ?#?"
     rf"[A-Za-z0-9\-]{{1,6}})?{_LINE}(?:[A-Za-z0-9.# \-]{{1,24}}{_LINE})?[A-Z][A-Za-z.'’\-]{{1,20}}"
-    rf"(?: [A-Z][A-Za-z.'’\-]{{1,20}}){{0,3}},? [A-Z]{{2}}"
+    rf"(?: [A-Z][A-Za-z.'’\-]{{1,20}}){{0,3}},? (?:[A-Z]{{2}}|(?:{_STATE}),?)"
     rf"|(?:PSC \d{{1,5}},? Box \d{{1,5}}|Unit \d{{1,5}},? Box \d{{1,5}}"
     rf"|US[A-Z]{{1,4}} [A-Z][a-z]{{1,20}}){_LINE}(?:APO|FPO|DPO),? A[AEP])"
     r" \d{5}(?:-\d{4})?(?!\d)"
 )
 _POSTCODE = re.compile(r"[A-Z](?<=[ \n][A-Z])[A-Z]?\d[A-Z\d]{0,2} ?\d[A-Z]{2}(?![A-Za-z0-9])")
 _TO_POSTCODE = re.compile(
-    r"(?:(?:Flat|Studio|Unit|Apartment|Suite|Apt) )?\d(?<![A-Za-z0-9_.]\d)\d{0,4}[A-Za-z]{0,2}"
-    rf"(?:(?: |{_LINE})[A-Z][A-Za-z'’.\-]{{1,20}}){{2,9}}{_LINE}[A-Z]{{1,2}}\d[A-Z\d]{{0,2}} ?\d[A-Z]{{2}}"
+    r"(?:(?:Flat|Studio|Unit|Apartment|Suite|Apt) (?:\d{1,4}[A-Za-z]?, )?)?\d(?<![A-Za-z0-9_.]\d)\d{0,4}[A-Za-z]{0,2}"
+    rf"(?:(?: |{_LINE})[A-Z][A-Za-z'’.\-]{{1,20}}){{2,9}}(?:{_LINE}| )[A-Z]{{1,2}}\d[A-Z\d]{{0,2}} ?\d[A-Z]{{2}}"
     rf"(?![A-Za-z0-9])"
+)
+# What may stand behind a street: its unit, then lines or parts with the place, the state or country and a code.
+_UNIT = r"(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Room|#)\.? ?#?(?:\d[A-Za-z0-9\-]{0,5}|[A-Z])(?![A-Za-z0-9])"
+_GAP = r"(?:,? ?\r?\n[ \t]{0,4}|, | )"
+# A longer word with a dot ends a sentence.
+_PROPER = (
+    rf"(?:[{CAPITAL}][{SMALL}]{{0,2}}\.(?=[ ,])|[{CAPITAL}][{CAPITAL}{SMALL}]*+(?:['’\-][{CAPITAL}{SMALL}]+){{0,3}}+)"
+    r"(?![A-Za-z0-9])"
+)
+_PLACE_BEHIND = (
+    rf"(?:{_GAP}{_UNIT})?"
+    rf"(?:(?:,? ?\r?\n[ \t]{{0,4}}|, )(?:\d{{4,6}} (?:[A-Z]{{2}} )?)?{_PROPER}(?: {_PROPER}){{0,3}}"
+    r"(?:,? [A-Z]{2}(?![A-Za-z0-9]))?"
+    rf"(?: \d{{3,6}}(?:-\d{{4}})?(?!\d)| [A-Z]{{1,2}}\d[A-Z\d]? ?\d[A-Z]{{2}}(?![A-Za-z0-9]))?){{0,3}}"
+)
+_BOX_WORD = re.compile("[Bb]ox ")
+_BOX = re.compile(rf"(?:P\. ?O\.|P\.?O\.?|Post Office|Postal) ?[Bb]ox \d{{1,7}}(?!\d){_PLACE_BEHIND}")
+_UNIT_WORD = re.compile(r"(?:Apt|Apartment|Suite|Ste|Unit)\.? #?\d")
+_TO_UNIT = re.compile(
+    rf"\d(?<![A-Za-z0-9_.,]\d)\d{{0,5}}[A-Za-z]?(?: (?:{_PROPER}|\d{{1,5}}[A-Za-z]{{0,2}}\.?)){{1,5}}"
+    rf"{_GAP}{_UNIT}{_PLACE_BEHIND}"
+)
+# Streets of other languages, with a word for a street in front or joined to the name.
+_STREET_IN_FRONT = re.compile(
+    r"(?:\d(?<![A-Za-z0-9_.,]\d)\d{0,5}(?: bis)?,? "
+    r"(?:[Rr]ue|[Bb]oulevard|[Aa]venue|[Aa]llée|[Qq]uai|[Cc]hemin|[Pp]lace)"
+    rf"(?: (?:de|du|des|la|le|les|l['’]{_PROPER}|d['’]{_PROPER}|{_PROPER})){{1,5}}(?<! d[eu])(?<! des)(?<! l[ae])"
+    r"|(?:Via|Viale|Corso|Piazza|Vicolo|Calle|Avenida|Avda\.|Paseo|Rua|Rue|Travessa|ul\.|Ulica|Largo)"
+    rf"(?: (?:de|del|di|da|do|dos|della|dei|la|las|los|{_PROPER})){{1,5}},? \d{{1,5}}[A-Za-z]?"
+    rf"(?![A-Za-z0-9%]|[.,]\d)){_PLACE_BEHIND}"
+)
+_JOINED = "straße|strasse|str.|weg|gasse|platz|allee|straat|laan|gracht|plein|kade|gatan|vägen|vej|veien|katu|utca"
+_ENDS_JOINED = "|".join(f"(?<={re.escape(word)})" for word in _JOINED.split("|"))
+_STREET_JOINED = re.compile(
+    rf"[{CAPITAL}][{SMALL}\-]{{2,}}+\.?(?= \d)(?:{_ENDS_JOINED}) \d{{1,4}}(?: ?[a-zA-Z](?![A-Za-z]))?"
+    rf"(?![A-Za-z0-9%]|[.,]\d){_PLACE_BEHIND}"
 )
 _LABELLED_ENGLISH = re.compile(
     r"(?<![A-Za-z])(?i:(?:home |mailing |postal |residential |billing |shipping |delivery "
@@ -91,17 +144,29 @@ _ADDRESS_WORD = re.compile("address|lives? at|resides? at|residing at|resident a
 
 
 def find_addresses(text: str) -> list[Span]:
-    """What stands behind a label and names places, flats down to the door, and street addresses in English."""
+    """What stands behind a label and names places, flats down to the door, and streets with a number."""
     labelled_places = near(_LABELLED_ADDRESS, text, _PLACE_WORD.finditer(text), 10, 120)
     spans = list(_labelled_places(labelled_places))
     spans += [Span(m.start(), m.end(), 0.5) for m in near(_FLAT, text, _DOOR.finditer(text), 70, 40)]
-    spans += [Span(m.start(), m.end(), 0.5) for m in _ENGLISH_ADDRESS.finditer(text)]
+    spans += [Span(m.start(), m.end(), 0.5) for m in _ENGLISH_ADDRESS.finditer(text) if not _begins_with_date(text, m)]
+    spans += [Span(m.start(), m.end(), 0.56) for m in near(_BOX, text, _BOX_WORD.finditer(text), 14, 140)]
+    spans += [Span(m.start(), m.end(), 0.56) for m in near(_TO_UNIT, text, _UNIT_WORD.finditer(text), 110, 160)]
+    for pattern in (_STREET_IN_FRONT, _STREET_JOINED):
+        spans += [Span(m.start(), m.end(), 0.5) for m in pattern.finditer(text)]
     spans += [Span(m.start(), m.end(), 0.58) for m in near(_TO_STATE, text, _STATE_AND_CODE.finditer(text), 140, 8)]
     spans += [Span(m.start(), m.end(), 0.58) for m in near(_TO_POSTCODE, text, _POSTCODE.finditer(text), 140, 2)]
     spans += _beside_telephones(text)
     labelled_streets = near(_LABELLED_ENGLISH, text, _ADDRESS_WORD.finditer(lowered(text)), 20, 140)
     spans += [Span(*m.span("body"), 0.55) for m in labelled_streets]
     return spans
+
+
+def _begins_with_date(text: str, street: re.Match[str]) -> bool:
+    """Whether the number of the house is the year or the day of a date: In 2019 Main Street."""
+    if _DAY_BEFORE_STREET.match(street[0]):
+        return True
+    before = _BEFORE_YEAR.search(text, max(0, street.start() - _BEFORE_YEAR_WINDOW), street.start())
+    return before is not None and _YEAR_BEFORE_STREET.match(street[0]) is not None
 
 
 def _labelled_places(matches: Iterable[re.Match[str]]) -> Iterator[Span]:

@@ -86,7 +86,7 @@ PEOPLE = (
         "ADDRESS",
         Trigger(
             ("址", "住", "坐落", "户", "号", "弄", "居", "addr", "resid", "live", "located at"),
-            re.compile(r"\d[A-Za-z]{0,2}(?:,? |,?\s)[A-Z]|\b[FADP]PO A"),
+            re.compile(r"\d[A-Za-z]{0,2}(?:,? |,?\s)[A-Z]|\b[FADP]PO A|[a-zß-ÿ.] \d"),
         ),
         find_addresses,
         normalise_address,

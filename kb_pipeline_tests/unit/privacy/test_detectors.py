@@ -208,6 +208,36 @@ def test_an_address_is_found_down_to_its_end(marked: str) -> None:
 @pytest.mark.parametrize(
     "marked",
     [
+        "The goods are stored at ⟦1600 Amphitheatre Parkway, Mountain View, CA 94043⟧ until May.",
+        "Write to ⟦P.O. Box 4471, Duluth, MN 55804⟧ or ⟦PO Box 12, Leeds LS1 4AB⟧.",
+        "They met at ⟦Flat 3, 19 Elgin Crescent, London W11 2JA⟧ in the evening.",
+        "The garage at ⟦1425 Old Mill Run, Austin, Texas 78704⟧ is full.",
+        "The fire at ⟦7 Orchard Grove, Suite 12⟧ spread quickly.",
+        "From ⟦12 rue de la Paix, 75002 Paris⟧ we moved to ⟦Via Garibaldi 23, 20121 Milano⟧.",
+        "She has lived in ⟦Lindenweg 7⟧ and in ⟦Industriestraße 14, 70565 Stuttgart⟧.",
+        "⟦Keizersgracht 112, 1015 CV Amsterdam⟧, not ⟦Calle Mayor 45⟧",
+    ],
+)
+def test_an_address_in_prose_needs_a_number_and_a_street_only(marked: str) -> None:
+    _, values, found = _found(marked)
+    assert found == values
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Take 5 Road tests and 3 Drive units; 10 Court decisions; 1 Way out; Section 5 Drive.",
+        "In 2019 Main Street banks lost; by 1999 Fleet Street was empty. On 12 May Church Street was closed.",
+        "Office 365 Suite 2019, 20 units Suite 300, Apartment 5 is vacant, Windows 10 Way 2, Version 3 Via Voice",
+    ],
+)
+def test_numbers_before_and_behind_words_for_streets_stay(text: str) -> None:
+    assert MASKER.mask(text).text == text
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
         "卡号：⟦503890547220⟧",
         "账　号：⟦199012460434⟧",
         "开户行及账号：中国银行北京中关村支行 ⟦897991217374719⟧",

@@ -45,6 +45,7 @@ UNITS = (
     ),
     *("eyJa.", "::1", "-----BEGIN PRIVATE KEY-----", "1990年", "QQ:", "0a0A0", "62220212", "1 Aa ", "A" * 30 + " "),
     *("John Smith ", "John van ", "John J. ", "O'Aa-", "Wei ", "Thanks John ", "Aa Bb Park "),
+    *("1 rue de la ", "Via Aa ", "Aaweg 1, ", "Box 1, Aa ", "1 Aa Suite 1\n", "1 Aa 1 Unit 1, Aa "),
 )
 LENGTH = 4_000
 MOST_SECONDS = 0.5  # CPU; a pattern that is fine needs about a thousandth
