@@ -3,7 +3,7 @@
 A common given name and a capitalised word are a name, unless that word or the next says that they are a place, a firm
 or a thing (Robert Bosch Foundation). A given name that is a word itself (May, Grant) needs a common surname behind
 it. A common surname makes a name of the capitalised word before it; Chinese names in pinyin are known by both parts. A
-given name alone needs a verb or a greeting that only people have.
+given name alone needs a verb or a greeting that only people have, and so do two words of no list.
 
 Terms
   run   capitalised words with single blanks and particles (van, de la) between them.
@@ -96,7 +96,7 @@ _BEHIND_GIVEN = re.compile(
     r"|apologi[sz]ed|works|worked|went|came|sent|suggested|mentioned|explained|forgot|stayed|spent|left|gave|got)"
     rf"(?![{_LETTER}])|['’]s [a-z])"
     r"|(?P<begins>, (?:can|could|would|will|please|I|you|do|did|are|have|what|when|where|how|why|if|we)(?![A-Za-z]))"
-    r"|(?P<called>[!?])|(?P<speaking> ?: )|[,.;:)]| [a-z]|[ \t]*(?:\n|\Z)"
+    r"|(?P<called>[!?])|(?P<listed>,| and )|(?P<speaking> ?: )|[,.;:)]| [a-z]|[ \t]*(?:\n|\Z)"
 )
 _BEFORE_GIVEN = re.compile(
     r"(?<![A-Za-z])(?P<joins>to|with|from|by|for|and|or|that|but|when|because|if|is|was|does|did|said|says|ask|asks|asked"
@@ -105,6 +105,20 @@ _BEFORE_GIVEN = re.compile(
     r"|(?P<calls>, \Z)|(?P<line>(?:\A|\n)\Z)|(?P<sentence>[.!?:\"“] ?\Z)"
 )
 _BEFORE_GIVEN_WINDOW = 24
+# Two words of no list beside what only people do or are.
+_PAIR = re.compile("[defonms][onms]")
+_BEHIND_PERSON = re.compile(
+    r" (?:lives|lived|complained|smiled|laughed|nodded|phoned|emailed|apologi[sz]ed|thinks|thought|died|resigned"
+    r"|retired|replied|whispered|told (?:me|us|her|him)"
+    r"|and (?:his|her) (?:wife|husband|sons?|daughters?|children))(?![A-Za-z])"
+    r"|, (?:\d\d,|who |aged )"
+)
+_BEFORE_PERSON = re.compile(
+    r"(?<![A-Za-z])(?:brother|sister|wife|husband|daughter|son|mother|father|grandmother|grandfather|aunt|uncle|nephew"
+    r"|niece|cousin|neighbou?r|colleague|friend|spokes(?:man|woman|person)|nurse|teacher|widow|girlfriend|boyfriend|fianc[ée]e?"
+    r"|(?:mother|father|grandmother|grandfather|man|woman|boy|girl) (?:was )?(?:called|named)),? \Z"
+)
+_BEFORE_PERSON_WINDOW = 28
 _GREETED = re.compile(
     rf"(?:[Tt]hanks|[Tt]hank you|[Mm]orning|[Aa]fternoon|[Ee]vening|Hi|Hello|Hey|Dear|Cheers|[Ss]orry),? "
     rf"(?P<name>{_WORD_ALONE.pattern})(?=\s?[,.!?–-]|[ \t]*(?:\n|\Z))"
@@ -117,13 +131,23 @@ def find_names_alone(text: str) -> Iterator[Span]:
         words = run[0].split(" ")
         if _PLACE_BEFORE.search(text, max(0, run.start() - _PLACE_BEFORE_WINDOW), run.start()):
             continue
-        for first, last in (*_names("".join(map(_kind, words))), *_chinese_names(words)):
+        kinds = "".join(map(_kind, words))
+        for first, last in (*_names(kinds), *_chinese_names(words)):
             start = run.start() + sum(len(word) + 1 for word in words[:first])
             end = start + len(" ".join(words[first:last]))
             bears_a_name = _FIRM_BEHIND.match(text, end) is not None
             if not bears_a_name and NOT_PEOPLE.isdisjoint(map(" ".join, pairwise(words[first:last]))):
                 yield Span(start, end, _LIKELY)
+        if _PAIR.fullmatch(kinds) and _does_what_people_do(text, run):
+            yield Span(*run.span(), _LIKELY)
     yield from _given_names_alone(text)
+
+
+def _does_what_people_do(text: str, run: re.Match[str]) -> bool:
+    """Ekapad Koshy lives; her brother Ekapad Koshy."""
+    before = max(0, run.start() - _BEFORE_PERSON_WINDOW)
+    behind = _BEHIND_PERSON.match(text, run.end())
+    return behind is not None or _BEFORE_PERSON.search(text, before, run.start()) is not None
 
 
 def _given_names_alone(text: str) -> Iterator[Span]:
@@ -147,7 +171,7 @@ def _stands_for_a_person(text: str, given_name: re.Match[str]) -> bool:
     return (
         place == "joins"
         or (behind.lastgroup == "doing" and place != "other")
-        or (behind.lastgroup == "called" and place == "calls")
+        or (behind.lastgroup in ("called", "listed") and place == "calls")
         or (behind.lastgroup == "begins" and place in ("line", "sentence"))
         or (behind.lastgroup == "speaking" and place == "line")
     )

@@ -135,6 +135,8 @@ def test_words_that_look_like_names_stay(text: str) -> None:
         "The shares of ⟦PATRICIA HENDERSON⟧ and of ⟦R. J. Thornton⟧ were sold.",
         "⟦Priyanka Deshmukh⟧ asked ⟦Youssef Benali⟧ to call back.",
         "Thanks ⟦Jennifer⟧, and sorry ⟦Will⟧!",
+        "His sister, ⟦Sylvana Tschentscher⟧, lives here; ⟦Ekapad Koshy⟧ and his wife do not. ⟦Zinal Goyal⟧, 54, died.",
+        "Their children: Tom, ⟦Hannah⟧, ⟦Anthony⟧ and ⟦Kim⟧",
         "Go home, ⟦Nicholas⟧! The parcel is for ⟦Monica⟧.\n⟦Kevin⟧: Yes\n⟦Susan⟧, can you call?",
         "⟦Stephen⟧ said he would come. I told ⟦Monica⟧ to wait, but ⟦Nicole⟧'s phone was off.",
     ],
