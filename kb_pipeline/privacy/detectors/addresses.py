@@ -80,7 +80,7 @@ _STATE = (
     "|Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|Washington"
     "|West Virginia|Wisconsin|Wyoming"
 )
-_STATE_AND_CODE = re.compile(rf"(?:[A-Z]{{2}}(?<=[ \n][A-Z][A-Z])|(?:{_STATE}),?) \d{{5}}(?!\d)")
+_ZIP_CODE = re.compile(r"\d{5}(?<=[A-Za-z,] \d{5})(?!\d)")
 _TO_STATE = re.compile(
     r"(?:\d(?<![A-Za-z0-9_.]\d)\d{0,5}[A-Za-z]?(?: [A-Z0-9][A-Za-z0-9'’.\-]{0,20}){1,6}(?:,? (?:Apt|Apartment"
     r"|Suite|Ste|Unit|Floor|Room|#)\.? ?#?"
@@ -153,7 +153,7 @@ def find_addresses(text: str) -> list[Span]:
     spans += [Span(m.start(), m.end(), 0.56) for m in near(_TO_UNIT, text, _UNIT_WORD.finditer(text), 110, 160)]
     for pattern in (_STREET_IN_FRONT, _STREET_JOINED):
         spans += [Span(m.start(), m.end(), 0.5) for m in pattern.finditer(text)]
-    spans += [Span(m.start(), m.end(), 0.58) for m in near(_TO_STATE, text, _STATE_AND_CODE.finditer(text), 140, 8)]
+    spans += [Span(m.start(), m.end(), 0.58) for m in near(_TO_STATE, text, _ZIP_CODE.finditer(text), 160, 8)]
     spans += [Span(m.start(), m.end(), 0.58) for m in near(_TO_POSTCODE, text, _POSTCODE.finditer(text), 140, 2)]
     spans += _beside_telephones(text)
     labelled_streets = near(_LABELLED_ENGLISH, text, _ADDRESS_WORD.finditer(lowered(text)), 20, 140)

@@ -89,7 +89,9 @@ _PLACE_BEFORE_WINDOW = 14
 _CHINESE_GIVEN = re.compile(rf"(?:{SYLLABLES})(?:['’\-]?(?:{SYLLABLES}))?", re.IGNORECASE)
 _LIKELY = 0.55
 # A given name without a surname, where only a person can stand.
-_WORD_ALONE = re.compile(rf"[{CAPITAL}][{SMALL}]++(?:-[{CAPITAL}][{SMALL}]++)?+(?![{CAPITAL}])")
+_WORD_ALONE = re.compile(
+    rf"[{CAPITAL}](?<![{_LETTER}0-9_@'’\-/&][{CAPITAL}])[{SMALL}]++(?:-[{CAPITAL}][{SMALL}]++)?+(?![{CAPITAL}])"
+)
 _BEHIND_GIVEN = re.compile(
     r"(?P<doing> (?:is|was|has|had|will|would|can|could|does|did|said|says|told|asked|asks|wrote|writes|replied"
     r"|thinks|thought|knows|knew|wants|wanted|lives|lived|emailed|phoned|called|agreed|smiled|laughed|nodded|promised"
@@ -119,10 +121,10 @@ _BEFORE_PERSON = re.compile(
     r"|(?:mother|father|grandmother|grandfather|man|woman|boy|girl) (?:was )?(?:called|named)),? \Z"
 )
 _BEFORE_PERSON_WINDOW = 28
-_GREETED = re.compile(
-    rf"(?:[Tt]hanks|[Tt]hank you|[Mm]orning|[Aa]fternoon|[Ee]vening|Hi|Hello|Hey|Dear|Cheers|[Ss]orry),? "
-    rf"(?P<name>{_WORD_ALONE.pattern})(?=\s?[,.!?–-]|[ \t]*(?:\n|\Z))"
+_GREETING = re.compile(
+    r"(?<![A-Za-z])(?:[Tt]hanks|[Tt]hank you|[Mm]orning|[Aa]fternoon|[Ee]vening|Hi|Hello|Hey|Dear|Cheers|[Ss]orry),? \Z"
 )
+_BEHIND_GREETED = re.compile(r"\s?[,.!?–-]|[ \t]*(?:\n|\Z)")
 
 
 def find_names_alone(text: str) -> Iterator[Span]:
@@ -153,11 +155,18 @@ def _does_what_people_do(text: str, run: re.Match[str]) -> bool:
 def _given_names_alone(text: str) -> Iterator[Span]:
     """Jennifer said; Jennifer's bag; asked Jennifer to; Thanks Jennifer,."""
     for word in _WORD_ALONE.finditer(text):
-        if _kind(word[0]) in _SURE_GIVEN and word[0] not in NOT_ALONE and _stands_for_a_person(text, word):
+        kind = _kind(word[0])
+        if (kind in _SURE_GIVEN and word[0] not in NOT_ALONE and _stands_for_a_person(text, word)) or (
+            kind in _ANY_GIVEN and _is_greeted(text, word)
+        ):
             yield Span(*word.span(), _LIKELY)
-    for greeted in _GREETED.finditer(text):
-        if _kind(greeted["name"]) in _ANY_GIVEN:
-            yield Span(*greeted.span("name"), _LIKELY)
+
+
+def _is_greeted(text: str, given_name: re.Match[str]) -> bool:
+    """Thanks Jennifer,."""
+    start, end = given_name.span()
+    before = max(0, start - _BEFORE_GIVEN_WINDOW)
+    return _BEHIND_GREETED.match(text, end) is not None and _GREETING.search(text, before, start) is not None
 
 
 def _stands_for_a_person(text: str, given_name: re.Match[str]) -> bool:

@@ -158,6 +158,7 @@ def test_a_name_in_english_prose_needs_nothing_beside_it(marked: str) -> None:
         "Hong Kong, Tai Chi, Feng Shui, Wu Han; Sun Screen; Long Range Plan; He Can Do It",
         "Please Contact Support. Daniel Industries Annual Report; Martin Engineering; Charles River Laboratories",
         "Alexa is a program, Petra was a city, and the Marina is closed. Thanks Team, and dear Customer,",
+        "McDonald's was full, and BoBrandon said no; tools-Monica is an e-mail list",
         "Vitamin D Deficiency, Hepatitis B Vaccine, Class A Shares, Appendix C Methods",
     ],
 )
