@@ -62,6 +62,7 @@ _NUMBERS_AROUND = re.compile(
 )
 _STOPS = (".", "。", "；", ";", "：", ":", "，", ",")  # running text hardly ever ends with one
 _ABBREVIATED = re.compile(r"\b[A-Z][a-z]{0,3}\.$")  # Inc., Ltd., Co.
+_HEADER_SIZE = 1.1  # times the body size
 _FIGURE = re.compile(r"-?\d[\d,]*\.?\d*")
 _FEWEST_TICKS = 4  # figures of one axis
 _NAME_AND_NUMBER = re.compile(r"(\d{1,4})\s*[|·•]\s*\S.*|.*\S\s*[|·•]\s*(\d{1,4})")
@@ -370,11 +371,14 @@ def _mark_usual_heights(
             and _is_apart(page_rows, end, page.height)
             and not any(_is_in_grid(span, page) for span in page_rows[end].spans)
         ]
-        heights = Counter(_height(row) for row in apart)
+        heights = Counter(_height(row)[0] for row in apart)
         known = Counter(_height(row) for row in apart if all(id(span) in found for span in row.spans))
         for row in apart:
             place = _height(row)
-            usual = end == 0 and place[1] <= body and heights[place] >= _USUAL_SHARE * len(pages)
+            near = sum(heights[place[0] + step] for step in (-1, 0, 1))
+            # Beside a page number it may be a little larger than the text.
+            largest = _HEADER_SIZE * body if any(id(span) in found for span in row.spans) else body
+            usual = end == 0 and place[1] <= largest and near >= _USUAL_SHARE * len(pages)
             if usual or known[place] >= max(2, _KNOWN_SHARE * len(pages)):
                 for span in row.spans:
                     found.setdefault(id(span), edge)

@@ -21,10 +21,10 @@ _LARGER = 1.08  # times the body size
 _SLIGHTLY_LARGER = 1.055  # times the body size; for short lines
 _SHORT = 40  # columns
 _LONGEST = 220  # columns of a heading that is larger or bolder than the body
-_MOST_LINES = 4
 _MOST_BOLD_LINES = 3
 _RARE_FONT = 0.15  # of the characters; a font that more of the text has is no font of headings
 _RUNNING_LINES = 3  # a paragraph of so many lines is running text, and so is a sentence that is not short
+_RUNNING_WIDTH = 100  # columns of such a paragraph; a heading takes many lines in a narrow column
 _SENTENCE_END = re.compile(r"[.。:：;；]$")  # questions are headings often
 _RUNNING_SHARE = 0.5  # of the characters of a look or font; one that more running text has is none of headings
 # Code is set in these, and a line of it looks like a heading where a heading names a command.
@@ -130,7 +130,7 @@ def _tagged(paragraphs: Sequence[Paragraph]) -> dict[int, int]:
 
 def _may_be_heading(paragraph: Paragraph) -> bool:
     text = paragraph.text
-    if paragraph.is_note or paragraph.line_count > _MOST_LINES or len(text) < 2:
+    if paragraph.is_note or len(text) < 2:
         return False
     return display_width(text) <= _LONGEST and not _NOT_A_HEADING.search(text) and not is_caption(text)
 
@@ -158,7 +158,8 @@ def _running_looks(paragraphs: Sequence[Paragraph]) -> set[Look]:
         lengths[look] += len(paragraph.text)
         text = paragraph.text
         is_sentence = display_width(text) > _SHORT and _SENTENCE_END.search(text) and not is_numbered_heading(text)
-        if is_sentence or (paragraph.line_count >= _RUNNING_LINES and numbering_scheme(text) is None):
+        is_long = paragraph.line_count >= _RUNNING_LINES and display_width(text) > _RUNNING_WIDTH
+        if is_sentence or (is_long and numbering_scheme(text) is None):
             running[look] += len(paragraph.text)
     return {look for look, length in running.items() if length > _RUNNING_SHARE * lengths[look]}
 
@@ -195,18 +196,18 @@ def _key_levels(keys: Mapping[int, Key], paragraphs: Sequence[Paragraph]) -> dic
         places[key].append(index)
     nesting = scheme_levels(key for key in keys.values() if isinstance(key, str))
     order: dict[Key, tuple[float, bool, int]] = {}
-    outer_size = float("inf")
+    outermost = (-float("inf"), False)
     for key in sorted((key for key in looks if isinstance(key, str)), key=lambda key: nesting[key]):
         size, bold = looks[key].most_common(1)[0][0]
-        outer_size = min(size, outer_size)  # an inner numbering is never above an outer one
+        look = outermost = max(outermost, (-size, not bold))  # an inner numbering is never above an outer one
         nested_in = {other: _is_nested(places[key], places[other]) for other in order}
         outer = max((order[other] for other, nested in nested_in.items() if nested), default=None)
         beside = [
             rank
             for other, rank in order.items()
-            if rank[:2] == (-outer_size, not bold) and not nested_in[other] and (outer is None or rank > outer)
+            if rank[:2] == look and not nested_in[other] and (outer is None or rank > outer)
         ]
-        order[key] = min(beside) if beside else (-outer_size, not bold, nesting[key])
+        order[key] = min(beside) if beside else (*look, nesting[key])
     for key in looks:
         if not isinstance(key, str):
             peers = [rank for rank in order.values() if rank[:2] == (-key[0], not key[1]) and rank[2] > 0]

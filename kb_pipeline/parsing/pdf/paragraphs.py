@@ -239,7 +239,8 @@ def _continues(paragraph: Sequence[Line], line: Line, pitch: float, body: Style)
         return False
     # Where headings only follow each other, the usual distance of their lines is that between two headings.
     loosest = _LOOSEST_PITCH * pitch
-    if line.size >= _TITLE_SIZE * body.size and not _are_centred(previous, line):
+    flush_right = abs(previous.x1 - line.x1) < line.size / 2 < abs(previous.x0 - line.x0)
+    if line.size >= _TITLE_SIZE * body.size and not flush_right and not _are_centred(previous, line):
         loosest = min(loosest, _TITLE_PITCH * line.size)
     if neighbours and not 0 < line.bottom - previous.bottom <= loosest:
         return False

@@ -210,6 +210,33 @@ def test_long_numbered_headings_make_their_look_no_running_text() -> None:
     assert levels == {0: 1, 1: 1}
 
 
+def test_a_heading_may_take_many_lines_of_a_narrow_column() -> None:
+    long = replace(
+        paragraph("Approval limits and timeline for every payment request that concerns us", 12), line_count=7
+    )
+    assert heading_levels([long, paragraph("Scope", 12), paragraph("A sentence of the text.")], [], BODY) == {
+        0: 1,
+        1: 1,
+    }
+
+
+def test_an_inner_numbering_is_never_above_an_outer_one_by_its_weight() -> None:
+    texts = [("第一章 概况", False), ("第一节 收入", True), ("第二章 财务", False), ("第一节 支出", True)]
+    paragraphs = [paragraph(text, 14, bold=bold) for text, bold in texts]
+    assert heading_levels(paragraphs, [], BODY) == {0: 1, 1: 2, 2: 1, 3: 2}
+
+
+def test_a_header_beside_a_page_number_may_be_a_little_larger_than_the_text() -> None:
+    pages = []
+    for number in range(1, 11):
+        header = span(f"1.{number} Scope of part {number}", 50, 40, size=10.5)
+        beside = span(str(number + 2), 500, 40, size=10.5)
+        body = [span(f"Line {row} of the text of page {number}, and more", 50, 100 + 12 * row) for row in range(20)]
+        pages.append(page_of([header, beside, *body], [], number))
+    found = furniture(pages)
+    assert {found.get(id(page.spans[0])) for page in pages} == {"page header"}
+
+
 def test_sentences_and_captions_are_no_headings() -> None:
     paragraphs = [
         paragraph("body " * 100),
