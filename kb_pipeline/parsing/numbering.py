@@ -72,6 +72,11 @@ def display_width(text: str) -> int:
     return len(text) if text.isascii() else sum(2 if character >= "\u2e80" else 1 for character in text)
 
 
+def is_ideograph(character: str) -> bool:
+    """Whether it fills a square: an ideograph, kana or hangul; punctuation does not."""
+    return "\u3041" <= character <= "\u30ff" or "\u3400" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7a3"
+
+
 def scheme_levels(schemes: Iterable[str]) -> dict[str, int]:
     """The level of each scheme that occurs in a document, 1 for the outermost."""
     return {name: level for level, name in enumerate(sorted(set(schemes), key=_ORDER.__getitem__), start=1)}

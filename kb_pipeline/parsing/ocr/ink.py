@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kb_pipeline.parsing.numbering import is_ideograph
 from kb_pipeline.parsing.ocr.engine import Image, Recognized
 
 _MEASURED_HEIGHT = 64  # pixels to which a crop is scaled before its strokes are measured
@@ -100,11 +101,6 @@ def _stroke(letters: np.ndarray, left: int, right: int, *, parts: int) -> float:
         if inside.size:
             found.append(4 * float(inside.mean()))
     return min(found, default=0.0)
-
-
-def is_ideograph(character: str) -> bool:
-    """Whether it fills a square: an ideograph, kana or hangul; punctuation does not."""
-    return "\u3041" <= character <= "\u30ff" or "\u3400" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7a3"
 
 
 def _ink_mask(grey: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kb_pipeline.parsing.numbering import is_ideograph
 from kb_pipeline.parsing.ocr.engine import Image, Quads, Recognized, detect, recognize
 from kb_pipeline.parsing.ocr.geometry import (
     crop,
@@ -26,7 +27,7 @@ from kb_pipeline.parsing.ocr.geometry import (
     straightened,
     tilted,
 )
-from kb_pipeline.parsing.ocr.ink import Ink, Reach, is_ideograph, measure
+from kb_pipeline.parsing.ocr.ink import Ink, Reach, measure
 from kb_pipeline.parsing.ocr.rules import find_rules
 from kb_pipeline.parsing.ocr.styles import Measure, styles
 from kb_pipeline.parsing.pdf.page import WIDE_GAP, Page, Rule, Span

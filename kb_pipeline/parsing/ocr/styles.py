@@ -13,7 +13,7 @@ import itertools
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -158,7 +158,7 @@ def _pooled(pieces: Sequence[Measure]) -> list[Measure]:
     leaders = list(range(len(pieces)))
     order = sorted(leaders, key=lambda index: pieces[index].baseline)
     for place, index in enumerate(order):
-        above = _above(pieces, order[:place], pieces[index])
+        above = _above(pieces, (order[before] for before in range(place - 1, -1, -1)), pieces[index])
         if above is not None:
             leaders[index] = leaders[above]
     groups: dict[int, list[int]] = defaultdict(list)
@@ -175,9 +175,9 @@ def _pooled(pieces: Sequence[Measure]) -> list[Measure]:
     return found
 
 
-def _above(pieces: Sequence[Measure], before: Sequence[int], piece: Measure) -> int | None:
-    """The index of the nearest piece above that belongs to the same paragraph. `before`: indexes from the top."""
-    for index in reversed(before):
+def _above(pieces: Sequence[Measure], before: Iterable[int], piece: Measure) -> int | None:
+    """The index of the nearest piece above that belongs to the same paragraph. `before`: indexes from the bottom."""
+    for index in before:
         other = pieces[index]
         distance = piece.baseline - other.baseline
         if distance > _PITCH * max(piece.em, other.em) * 2:

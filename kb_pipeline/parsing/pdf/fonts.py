@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import pypdfium2 as pdfium
 
+from kb_pipeline.parsing.numbering import is_ideograph
 from kb_pipeline.parsing.pdf.objects import left_out_fonts
 from kb_pipeline.parsing.pdf.page import Page
 
@@ -60,23 +61,19 @@ def loses_text(document: pdfium.PdfDocument, pages: Iterable[Page]) -> bool:
     chinese: Counter[str] = Counter()
     for span in (span for page in pages for span in page.spans if span.font):
         left[span.font] += len(span.raw)
-        chinese[span.font] += sum(map(_is_ideograph, span.raw))
+        chinese[span.font] += sum(map(is_ideograph, span.raw))
     latin = {font for font, length in left.items() if chinese[font] < _CHINESE_SHARE * length}
-    lost = Counter(name for names in _lost_texts(document) for name in names if name not in latin)
+    lost = Counter(name for name in _lost_texts(document) if name not in latin)
     if not left:  # blanks without any text are no loss, and are set in these
         lost = Counter({name: count for name, count in lost.items() if not _LATIN.match(name)})
     return lost.total() > _MOST_LOST * sum(left[name] for name in left.keys() - latin)
 
 
-def _lost_texts(document: pdfium.PdfDocument) -> Iterator[list[str]]:
-    """Of each page: the fonts of the texts that it lost."""
+def _lost_texts(document: pdfium.PdfDocument) -> Iterator[str]:
+    """Of each text that a page lost: its font."""
     for index in range(len(document)):
         page = document[index]
         text = page.get_textpage()
-        yield list(left_out_fonts(page.raw, text.raw))
+        yield from left_out_fonts(page.raw, text.raw)
         text.close()
         page.close()
-
-
-def _is_ideograph(character: str) -> bool:
-    return "\u3400" <= character <= "\u9fff"

@@ -154,13 +154,12 @@ def _running_looks(paragraphs: Sequence[Paragraph]) -> set[Look]:
     lengths: Counter[Look] = Counter()
     running: Counter[Look] = Counter()
     for paragraph in paragraphs:
-        look = (paragraph.size, paragraph.bold)
-        lengths[look] += len(paragraph.text)
-        text = paragraph.text
+        look, text = (paragraph.size, paragraph.bold), paragraph.text
+        lengths[look] += len(text)
         is_sentence = display_width(text) > _SHORT and _SENTENCE_END.search(text) and not is_numbered_heading(text)
         is_long = paragraph.line_count >= _RUNNING_LINES and display_width(text) > _RUNNING_WIDTH
         if is_sentence or (is_long and numbering_scheme(text) is None):
-            running[look] += len(paragraph.text)
+            running[look] += len(text)
     return {look for look, length in running.items() if length > _RUNNING_SHARE * lengths[look]}
 
 
