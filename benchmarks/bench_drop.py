@@ -23,8 +23,8 @@ from statistics import median
 import psycopg
 from common import Cost, Home, home, say, table, tree_cpu, verdict, write_markdown_files
 
-from kb_pipeline.dagster_home import prepare_dagster_home
-from kb_pipeline.operations.jobs import REFRESH
+from kb_pipeline.defs.home import prepare_dagster_home
+from kb_pipeline.defs.execute import REFRESH
 from kb_pipeline.settings import load_settings
 from kb_pipeline_tests.instant_embedding_server import instant_server
 
@@ -70,7 +70,7 @@ def report(files: int, ingest: list[Cost], worker: list[Cost], waits: list[tuple
         ],
     )  # fmt: skip
     if waits:
-        from kb_pipeline.sensors import INTERVAL_SECONDS
+        from kb_pipeline.defs.sensors import INTERVAL_SECONDS
 
         table(
             f"Through a running dagster-daemon, whose sensor looks every {INTERVAL_SECONDS} s",

@@ -109,7 +109,7 @@ class Home:
         return state
 
 
-KB = [sys.executable, "-P", "-c", "from kb_pipeline.cli import main; main()"]
+KB = [sys.executable, "-P", "-c", "from kb_pipeline.cli.app import main; main()"]
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from kb_pipeline import assets, checks, jobs, schedules, sensors
-from kb_pipeline.resources.knowledge_base import knowledge_base
+from kb_pipeline.defs import assets, checks, jobs, schedules, sensors
+from kb_pipeline.defs.resources.knowledge_base import knowledge_base
 from kb_pipeline.settings import load_settings
 
 defs = dg.Definitions(

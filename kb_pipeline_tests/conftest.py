@@ -5,7 +5,7 @@ Fixtures
     home             a fresh KB_HOME (not yet made); whatever services were started for it are stopped.
     postgres_url     URL of the maintenance database of the server behind `database_url` (superuser).
     shared_folder    one folder for the whole run, shared by all xdist workers; guard what you make in it
-                     with `kb_pipeline.services.locks.locked`.
+                     with `kb_pipeline.system.locks.locked`.
 
 One embedded PostgreSQL serves the whole run, whatever the number of workers; it starts when the first
 test needs it and does not sync to disk. A test that kills or restarts PostgreSQL uses `home` and
@@ -32,7 +32,7 @@ import pytest
 from psycopg import sql
 
 from kb_pipeline.services.daemon import stop_all
-from kb_pipeline.services.locks import locked
+from kb_pipeline.system.locks import locked
 from kb_pipeline.services.postgres import ensure_postgres
 
 if TYPE_CHECKING:

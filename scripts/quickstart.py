@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from kb_pipeline.cli import run_command
+from kb_pipeline.cli.app import run_command
 from kb_pipeline.operations.ingest import IngestResult, ingest
 from kb_pipeline.operations.search import search
 from kb_pipeline.search.retrieve import SearchRequest, SearchResult

@@ -178,7 +178,7 @@ def summary(
 
 
 def kb(*arguments: str) -> str:
-    return _output([sys.executable, "-m", "kb_pipeline.cli", *arguments])
+    return _output([sys.executable, "-m", "kb_pipeline.cli.app", *arguments])
 
 
 def _output(command: Sequence[str]) -> str:

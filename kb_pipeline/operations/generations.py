@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from kb_pipeline.operations.jobs import RE_EMBED, run_job
+from kb_pipeline.defs.execute import RE_EMBED, run_job
 from kb_pipeline.site import Site
 from kb_pipeline.store import generations
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from kb_pipeline.errors import SourceUnavailable
 from kb_pipeline.operations import sources
-from kb_pipeline.operations.jobs import REFRESH, run_job
+from kb_pipeline.defs.execute import REFRESH, run_job
 from kb_pipeline.site import Site
 from kb_pipeline.stages.planning import Plan, make_plan, spans
 from kb_pipeline.store import ledger

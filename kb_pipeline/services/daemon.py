@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.services import lease
 from kb_pipeline.services.home import log_folder, make_home, run_folder
-from kb_pipeline.services.locks import is_locked, locked
-from kb_pipeline.services.process import Identity, end, is_alive, send, wait_until_gone
+from kb_pipeline.system.locks import is_locked, locked
+from kb_pipeline.system.process import Identity, end, is_alive, send, wait_until_gone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kb_pipeline.errors import EmbeddingServerUnavailable
 from kb_pipeline.services.daemon import EMBEDDING, ServiceRequest, ensure
-from kb_pipeline.services.process import child_setup, end_child
+from kb_pipeline.system.process import child_setup, end_child
 
 START_SECONDS = 600.0  # a model may have to be downloaded first
 REMEDY = "Correct that and try again, or set KB_EMBEDDING_URL to an embedding server of your own."

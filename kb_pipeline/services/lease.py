@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kb_pipeline.services.home import make_home, run_folder
-from kb_pipeline.services.locks import lock, locked, try_lock
+from kb_pipeline.system.locks import lock, locked, try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -30,8 +30,8 @@ from kb_pipeline.services.daemon import (
     remove_state,
     write_state,
 )
-from kb_pipeline.services.locks import try_lock
-from kb_pipeline.services.process import descendants, end, identify, own_identity
+from kb_pipeline.system.locks import try_lock
+from kb_pipeline.system.process import descendants, end, identify, own_identity
 
 if TYPE_CHECKING:
     import subprocess

@@ -25,8 +25,8 @@ from urllib.parse import quote
 from kb_pipeline.errors import DatabaseUnavailable
 from kb_pipeline.services.daemon import POSTGRES, ServiceRequest, ensure
 from kb_pipeline.services.home import PRIVATE, remove_short_link, short_link
-from kb_pipeline.services.locks import locked
-from kb_pipeline.services.process import Identity, child_setup, end, end_child, identify, processes_in, wait_until_gone
+from kb_pipeline.system.locks import locked
+from kb_pipeline.system.process import Identity, child_setup, end, end_child, identify, processes_in, wait_until_gone
 
 DATABASE = "kb"
 SUPERUSER = "postgres"

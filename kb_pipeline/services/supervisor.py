@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.services.daemon import SERVERS, SGLANG, last_lines, log_file, read_state, rotate, stop_servers
-from kb_pipeline.services.process import Identity, adopt_orphans, child_setup, descendants, end, send
+from kb_pipeline.system.process import Identity, adopt_orphans, child_setup, descendants, end, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -31,8 +31,8 @@ from kb_pipeline.services.daemon import (
     write_state,
 )
 from kb_pipeline.services.home import make_home, remove_short_link, run_folder, short_link
-from kb_pipeline.services.locks import try_lock
-from kb_pipeline.services.process import adopt_orphans, child_setup, identify, own_identity
+from kb_pipeline.system.locks import try_lock
+from kb_pipeline.system.process import adopt_orphans, child_setup, identify, own_identity
 from kb_pipeline.services.supervisor import STOP_SIGNALS, Plan, Program, end_descendants, say
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def run_up(settings: Settings) -> int:
 
 def make_plan(settings: Settings) -> Plan:
     """What `kb up` runs; writes the workspace file that Dagster's programs share."""
-    from kb_pipeline.dagster_home import prepare_dagster_home
+    from kb_pipeline.defs.home import prepare_dagster_home
 
     home = settings.home_path
     dagster_home = prepare_dagster_home(settings)
@@ -101,7 +101,7 @@ def make_plan(settings: Settings) -> Plan:
             Program(
                 name="search",
                 title="Search",
-                command=(*python, "kb_pipeline.cli", "serve"),
+                command=(*python, "kb_pipeline.cli.app", "serve"),
                 socket=settings.search_port,
                 address=f"http://127.0.0.1:{settings.search_port}",
             ),

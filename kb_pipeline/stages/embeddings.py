@@ -16,7 +16,7 @@ import numpy as np
 
 from kb_pipeline.embedding.client import EmbeddedText, ModelIdentity, RejectedText, Result, Usage
 from kb_pipeline.errors import GenerationMismatch, TextRejected
-from kb_pipeline.hosts import is_loopback
+from kb_pipeline.system.hosts import is_loopback
 from kb_pipeline.progress import Track, track
 from kb_pipeline.services import gpu
 from kb_pipeline.settings import Settings

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 
 from kb_pipeline.services.daemon import POSTGRES, read_state, stop_all
-from kb_pipeline.services.process import Identity, descendants, identify, is_alive, send
+from kb_pipeline.system.process import Identity, descendants, identify, is_alive, send
 
 COMMAND_SECONDS = 240.0
 
@@ -53,7 +53,7 @@ class Site:
         environment = os.environ | {"KB_HOME": str(self.home), "KB_IDLE_SECONDS": "60"}
         environment |= {f"KB_{name.upper()}": value for name, value in self.settings.items()}
         process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "kb_pipeline.cli", *map(str, arguments)],
+            [*prefix, sys.executable, "-m", "kb_pipeline.cli.app", *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

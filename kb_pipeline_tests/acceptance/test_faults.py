@@ -20,7 +20,7 @@ import pytest
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
-from kb_pipeline.services.process import is_alive
+from kb_pipeline.system.process import is_alive
 from kb_pipeline_tests.acceptance.command import Outcome, Site
 from kb_pipeline_tests.acceptance.conftest import MakeSite
 from kb_pipeline_tests.acceptance.corpus import Corpus

@@ -16,7 +16,7 @@ EXPENSIVE = {
 
 
 def test_finding_that_nothing_changed_loads_nothing_that_takes_long_to_import() -> None:
-    program = "import sys, kb_pipeline.cli, kb_pipeline.operations.ingest; print(*sys.modules)"
+    program = "import sys, kb_pipeline.cli.app, kb_pipeline.operations.ingest; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     packages = {name.partition(".")[0] for name in loaded.split()}
     assert "kb_pipeline" in packages

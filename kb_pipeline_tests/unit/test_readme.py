@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from kb_pipeline.cli import app
+from kb_pipeline.cli.app import app
 from kb_pipeline.privacy.key import KEY_VARIABLE
 from kb_pipeline.search.filters import COLUMNS
 from kb_pipeline.settings import Settings, SglangSettings

@@ -47,7 +47,7 @@ class Shell:
 
     def kb(self, *arguments: str, **environment: str) -> Answer:
         process = subprocess.run(
-            [sys.executable, "-m", "kb_pipeline.cli", *arguments],
+            [sys.executable, "-m", "kb_pipeline.cli.app", *arguments],
             cwd=self.folder,
             env=self.environment | environment,
             stdin=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ import pytest
 from kb_pipeline.errors import EmbeddingServerUnavailable
 from kb_pipeline.services.daemon import EMBEDDING, read_state, running, stop_all
 from kb_pipeline.services.embedding import ensure_embedding_server
-from kb_pipeline.services.process import end
+from kb_pipeline.system.process import end
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,7 @@ from kb_pipeline.errors import DatabaseUnavailable
 from kb_pipeline.services import lease, postgres
 from kb_pipeline.services.daemon import POSTGRES, ServiceState, log_file, read_state, running, stop_all, write_state
 from kb_pipeline.services.postgres import PostgresServer, cluster_folder, ensure_postgres, server_package
-from kb_pipeline.services.process import Identity, end, identify
+from kb_pipeline.system.process import Identity, end, identify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,72 @@
+"""`kb privacy`: what masking does; see `kb_pipeline.cli.app` for what all commands have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kb_pipeline.terminal.output import Json, note, print_json, say, table
+
+if TYPE_CHECKING:
+    from kb_pipeline.settings import Settings
+
+privacy_app = typer.Typer(help="Personal data: what was masked, and what would be.", no_args_is_help=True)
+SHOWN_DOCUMENTS = 10
+
+
+@privacy_app.command("report")
+def report(as_json: Json = False) -> int:
+    """Count what was masked by entity, collection and document; no values."""
+    from kb_pipeline.operations.privacy import report
+    from kb_pipeline.site import open_site
+    from kb_pipeline.store.database import database_errors
+
+    with database_errors(), open_site(_settings()) as site:
+        result = report(site)
+    if as_json:
+        print_json(result.as_dict())
+        return 0
+    table("Masked", [{"entity": entity, "values": count} for entity, count in result.entities.items()])
+    rows = [
+        {"collection": name, "values": sum(counts.values()), "kinds": len(counts)}
+        for name, counts in sorted(result.collections.items())
+    ]
+    table("By collection", rows)
+    most = [{"document": row["source_file"], "values": row["masked"]} for row in result.documents[:SHOWN_DOCUMENTS]]
+    table("Documents with the most", most)
+    for name, actions in result.actions.items():
+        others = sorted(f"{action} {entity}" for entity, action in actions.items() if action != "pseudonym")
+        say(f"{name or 'Policy'}: pseudonyms for everything{' but ' + ', '.join(others) if others else ''}")
+    if result.unfinished:
+        note(f"{result.unfinished} documents wait to be masked as the settings ask; run kb ingest.")
+    if result.older_generations:
+        note(f"Kept for a rollback, with text as it was masked then: {', '.join(result.older_generations)}.")
+    return 0
+
+
+@privacy_app.command("test")
+def try_out(
+    text: Annotated[str, typer.Argument(help="The text to mask.")],
+    collection: Annotated[str | None, typer.Option("--collection", help="By the policy of this collection.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Show a text as it would be stored. Nothing is written anywhere."""
+    from kb_pipeline.operations.privacy import try_text
+
+    trial = try_text(_settings(), text, collection)
+    if as_json:
+        print_json({"text": trial.text, "found": list(trial.found)})
+        return 0
+    say(trial.text)
+    for found in trial.found:
+        say(f"  {found['entity']} at {found['start']}-{found['end']}: {found['action']}")
+    if not trial.found:
+        say("Nothing to mask.")
+    return 0
+
+
+def _settings() -> Settings:
+    from kb_pipeline.settings import load_settings
+
+    return load_settings()

@@ -1,0 +1,77 @@
+"""Running a Dagster job in this process, as the commands do; its run is in Dagster's history like any other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from kb_pipeline.errors import UnavailableError
+from kb_pipeline.terminal.interrupts import noted
+from kb_pipeline.site import Site
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+# The names of the jobs in kb_pipeline.defs.jobs; importing that takes seconds, which a command that finds nothing
+# to do need not spend.
+REFRESH = "refresh"
+RE_EMBED = "re_embed"
+COMMAND_TAG = "kb/command"  # on the runs of commands: the job's name
+
+
+def run_job(site: Site, job: str, first: str, last: str, **ops: dict[str, Any]) -> tuple[str, Counter[str]]:
+    """Run `job` over the shards from `first` to `last`; returns its run id and the sum of its stages' numbers.
+
+    `ops`: config by asset name. Raises the KbError that stopped a stage, and KeyboardInterrupt after Ctrl-C.
+    """
+    with noted():
+        return _run_job(site, job, first, last, ops)
+
+
+def _run_job(site: Site, job: str, first: str, last: str, ops: dict[str, dict[str, Any]]) -> tuple[str, Counter[str]]:
+    import dagster as dg
+    from sqlalchemy.exc import OperationalError
+
+    from kb_pipeline.defs.home import instance
+    from kb_pipeline.definitions import defs
+    from kb_pipeline.defs.partitions import range_tags
+    from kb_pipeline.defs.runs import ending_dead_runs, signature
+
+    try:
+        with instance(site.settings) as dagster_instance, ending_dead_runs(dagster_instance):
+            result = defs.resolve_job_def(job).execute_in_process(
+                instance=dagster_instance,
+                tags={**range_tags(first, last), **signature(), COMMAND_TAG: job},
+                run_config={
+                    "ops": {name: {"config": config} for name, config in ops.items()},
+                    # The command shows progress of its own; the run's full log is in Dagster.
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+            )
+    except dg.DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
+    except dg.Failure as failure:
+        # What a step hides from Dagster's storage is for the person at this terminal.
+        if isinstance(failure.__context__, Exception):
+            raise failure.__context__ from None
+        raise
+    except OperationalError as error:
+        raise UnavailableError(
+            f"Dagster's history in {site.settings.home_path / 'dagster'} cannot be written ({error.orig}); make sure"
+            " that the disk has space left, and run again: nothing that was committed is lost."
+        ) from None
+    return result.run_id, _numbers(result)
+
+
+def _numbers(result: dg.ExecuteInProcessResult) -> Counter[str]:
+    """The numbers of the run's five stages. A range run stamps them on every partition: one each is taken."""
+    seen: set[Any] = set()
+    totals: Counter[str] = Counter()
+    for event in result.get_asset_materialization_events():
+        if event.asset_key in seen:
+            continue
+        seen.add(event.asset_key)
+        for name, value in event.materialization.metadata.items():
+            if isinstance(value.value, int):
+                totals[name] += value.value
+    return totals

@@ -1,0 +1,88 @@
+"""The knowledge base as a Dagster resource: what every asset, check and sensor works with.
+
+Its life in a run: *open* when the first step that needs it starts (an embedded PostgreSQL is started,
+the schema is brought up to date), *reach* for the embedding server when a step first embeds, *close*
+when the step ends. The servers themselves outlive the run: they are shared by all runs.
+"""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import dagster as dg
+
+from kb_pipeline.errors import EmbeddingServerUnavailable, KbError
+from kb_pipeline.terminal.interrupts import raise_noted
+from kb_pipeline.progress import LogLines, is_heard, listening
+from kb_pipeline.defs.resources.embedding_server import EmbeddingServerResource
+from kb_pipeline.defs.resources.postgres import PostgresResource
+from kb_pipeline.defs.runs import signature
+from kb_pipeline.settings import Settings, load_settings
+from kb_pipeline.site import Site, open_site
+from kb_pipeline.store.database import database_errors
+
+
+class KnowledgeBaseResource(dg.ConfigurableResource[None]):
+    """The site that the KB_* settings describe."""
+
+    postgres: PostgresResource
+    embedding_server: EmbeddingServerResource
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Sign the run with its process, so that its end can be noticed however it ends."""
+        if context.run is not None and context.instance is not None:
+            context.instance.add_run_tags(context.run.run_id, signature())
+
+    @contextmanager
+    def site(self) -> Iterator[Site]:
+        """Open the site for one step. Raises UnavailableError."""
+        with open_site(self.settings()) as site:
+            yield site
+
+    def settings(self) -> Settings:
+        return self.embedding_server.applied_to(load_settings())
+
+
+def knowledge_base(settings: Settings) -> KnowledgeBaseResource:
+    return KnowledgeBaseResource(
+        postgres=PostgresResource(embedded=settings.database_url is None),
+        embedding_server=EmbeddingServerResource.of(settings),
+    )
+
+
+@contextmanager
+def step(
+    resource: KnowledgeBaseResource, log: dg.DagsterLogManager, *, retry_unavailable: bool = False
+) -> Iterator[Site]:
+    """One step's use of the knowledge base: progress lines in its log, and failures as one sentence.
+
+    `retry_unavailable`: a step that has a retry policy may try again when the embedding server is not there.
+
+    Dagster stores an exception with its message and those of its causes, and the messages of libraries may
+    quote document text (PostgreSQL shows the row that it refused). So the dg.Failure shows no cause, only
+    what kind it was and where; a caller in the same process finds the error itself as its `__context__`.
+    """
+    raise_noted()
+    try:
+        # A command that runs the job in its own process shows progress its own way.
+        heard = nullcontext() if is_heard() else listening(LogLines(log.info))
+        with heard, database_errors(), resource.site() as site:
+            yield site
+    except KbError as error:
+        retry = retry_unavailable and isinstance(error, EmbeddingServerUnavailable)
+        raise dg.Failure(description=str(error), allow_retries=retry) from None
+    except dg.DagsterError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, its message may hold document text
+        raise dg.Failure(
+            description=f"Something unexpected went wrong ({type(error).__name__}); nothing that was committed is "
+            "lost. Run kb ingest --debug on this machine to see all of it, and report it.",
+            metadata={"where": dg.MetadataValue.md(_where(error))},
+            allow_retries=False,
+        ) from None
+
+
+def _where(error: Exception) -> str:
+    """The frames that led to `error`: lines of code, no values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return "\n".join(f"* {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames)

@@ -1,0 +1,33 @@
+"""The nightly sweep and the weekly re-embedding."""
+
+import dagster as dg
+
+from kb_pipeline.defs.assets.shared import SHARDS
+from kb_pipeline.defs.jobs import re_embed, refresh
+from kb_pipeline.defs.partitions import range_tags
+
+
+def _all_shards() -> dg.RunRequest:
+    keys = SHARDS.get_partition_keys()
+    return dg.RunRequest(tags=range_tags(keys[0], keys[-1]))
+
+
+@dg.schedule(
+    job=refresh,
+    cron_schedule="30 2 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night: scan all sources, finish what earlier runs left, and check the whole table.",
+)
+def nightly_sweep() -> dg.RunRequest:
+    # Without a run key: the sensor's are remembered for ever, and the sweep has to run regardless.
+    return _all_shards()
+
+
+@dg.schedule(
+    job=re_embed,
+    cron_schedule="0 3 * * 0",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every Sunday: embed whatever has no vector under the configured model.",
+)
+def weekly_re_embedding() -> dg.RunRequest:
+    return _all_shards()

@@ -1,0 +1,106 @@
+"""A site of its own for each test: a source folder, an empty database, an embedding server that answers at once.
+
+`site`: a Workplace. Files are dated back, so that no scan waits to see whether they are still being written.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg
+import pytest
+
+from kb_pipeline.defs.home import instance as dagster_instance
+from kb_pipeline.definitions import defs
+from kb_pipeline.defs.partitions import range_tags
+from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, knowledge_base
+from kb_pipeline.defs.sensors import dropped_files
+from kb_pipeline.settings import load_settings
+from kb_pipeline.store import database, ledger
+from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
+
+
+@dataclass(frozen=True)
+class Workplace:
+    folder: Path
+    home: Path
+    database_url: str
+    server: InstantServer
+    instance: dg.DagsterInstance
+
+    @property
+    def resource(self) -> KnowledgeBaseResource:
+        return knowledge_base(load_settings())
+
+    def write(self, name: str, text: str, *, age_seconds: float = 60.0) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        then = time.time() - age_seconds
+        os.utime(path, (then, then))
+        return path
+
+    def tick(self) -> dg.SensorResult | dg.SkipReason:
+        with dg.build_sensor_context(
+            instance=self.instance, definitions=defs, resources={"knowledge_base": self.resource}
+        ) as context:
+            result = dropped_files(context)
+        assert isinstance(result, dg.SensorResult | dg.SkipReason)
+        return result
+
+    def requests(self) -> list[dg.RunRequest]:
+        """The runs that a tick asks for; fails when it asks for none."""
+        result = self.tick()
+        assert isinstance(result, dg.SensorResult), result
+        return list(result.run_requests or ())
+
+    def skip_reason(self) -> str:
+        result = self.tick()
+        assert isinstance(result, dg.SkipReason), result
+        return result.skip_message or ""
+
+    def run(
+        self,
+        job: str = "refresh",
+        first: str = "0",
+        last: str = "f",
+        *,
+        tags: Mapping[str, str] | None = None,
+        raise_on_error: bool = True,
+        **options: Any,
+    ) -> dg.ExecuteInProcessResult:
+        return defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance,
+            resources={"knowledge_base": self.resource},
+            tags={**range_tags(first, last), **(tags or {})},
+            raise_on_error=raise_on_error,
+            **options,
+        )
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+def site(tmp_path: Path, home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    with instant_server(dimension=32) as server:
+        monkeypatch.setenv("KB_HOME", str(home))
+        monkeypatch.setenv("KB_DATABASE_URL", database_url)
+        monkeypatch.setenv("KB_EMBEDDING_URL", server.base_url)
+        monkeypatch.setenv("KB_PARSER_PROCESSES", "1")
+        monkeypatch.setenv("DAGSTER_HOME", "")
+        database.migrate(database_url)
+        with database.connect(database_url, autocommit=True) as connection:
+            ledger.register_source(connection, str(folder))
+        with dagster_instance(load_settings()) as instance:
+            yield Workplace(folder, home, database_url, server, instance)

@@ -1,0 +1,138 @@
+"""What Dagster loads: everything there is, by name, and nothing that it warns about."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+
+from kb_pipeline.definitions import defs
+from kb_pipeline.defs.sensors import WORK_TAG, run_requests
+from kb_pipeline.settings import load_settings
+from kb_pipeline.stages.planning import Plan
+
+FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+def test_five_assets_follow_one_another() -> None:
+    graph = defs.resolve_asset_graph()
+    found = {
+        key.to_user_string(): (
+            sorted(parent.to_user_string() for parent in graph.get(key).parent_keys),
+            sorted(graph.get(key).pools or ()),
+            sorted(graph.get(key).kinds),
+        )
+        for key in graph.get_all_asset_keys()
+    }
+    assert found == {
+        "raw_documents": ([], [], ["postgres", "python"]),
+        "cleaned_elements": (["raw_documents"], [], ["postgres", "python"]),
+        "chunks": (["cleaned_elements"], [], ["postgres", "python"]),
+        "embeddings": (["chunks"], ["gpu"], ["openai", "postgres", "python"]),
+        "knowledge_chunks": (["embeddings"], [], ["postgres", "python"]),
+    }
+
+
+def test_every_asset_says_what_it_is_and_runs_a_range_of_sixteen_shards_at_once() -> None:
+    graph = defs.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        asset = graph.get(key)
+        assert asset.description
+        assert asset.group_name == "knowledge_base"
+        assert asset.owners == ["team:data-platform"]
+        assert asset.code_version
+        assert asset.partitions_def is not None
+        assert asset.partitions_def.get_partition_keys() == list("0123456789abcdef")
+        assert asset.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_the_table_is_late_when_a_night_was_missed() -> None:
+    policy = defs.resolve_asset_graph().get(dg.AssetKey("knowledge_chunks")).freshness_policy
+    assert policy == dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=49), warn_window=timedelta(hours=26))
+
+
+def test_checks_that_guard_the_next_asset_block_and_the_others_do_not() -> None:
+    blocking = {
+        (spec.asset_key.to_user_string(), spec.name): spec.blocking
+        for checks in defs.asset_checks or ()
+        for spec in getattr(checks, "check_specs", ())
+    }
+    assert blocking == {
+        ("embeddings", "vectors_are_sound"): True,
+        ("knowledge_chunks", "counts_agree"): True,
+        ("cleaned_elements", "failure_rate"): False,
+        ("chunks", "nothing_is_unmasked"): False,
+        ("knowledge_chunks", "no_orphans"): False,
+    }
+
+
+def test_jobs_sensor_and_schedules_are_there_and_on() -> None:
+    repository = defs.get_repository_def()
+    jobs = {name for name in repository.job_names if not name.startswith("__")}
+    assert jobs == {"refresh", "re_embed"}
+    (sensor,) = repository.sensor_defs
+    assert (sensor.name, sensor.job_name) == ("dropped_files", "refresh")
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
+    assert {name: schedule.job_name for name, schedule in schedules.items()} == {
+        "nightly_sweep": "refresh",
+        "weekly_re_embedding": "re_embed",
+    }
+    for schedule in schedules.values():
+        assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert {name: schedule.cron_schedule for name, schedule in schedules.items()} == {
+        "nightly_sweep": "30 2 * * *",
+        "weekly_re_embedding": "0 3 * * 0",
+    }
+    assert all(defs.resolve_job_def(name).description for name in jobs)
+    assert all(schedule.description for schedule in schedules.values())
+    assert sensor.description
+
+
+@pytest.mark.parametrize("name", ["nightly_sweep", "weekly_re_embedding"])
+def test_a_schedule_asks_for_one_run_over_all_shards(name: str) -> None:
+    schedule = defs.get_repository_def().get_schedule_def(name)
+    result = schedule.evaluate_tick(dg.build_schedule_context())
+    (request,) = result.run_requests or ()
+    assert (request.tags[FIRST], request.tags[LAST]) == ("0", "f")
+    assert request.run_key is None  # a key would be remembered, and the next night skipped
+
+
+def test_the_work_of_many_documents_becomes_a_run_per_span() -> None:
+    plan = Plan(scans=(), dirty={"0": 3, "3": 3, "4": 3, "f": 9}, fingerprint="abc")
+    requests = run_requests(plan, load_settings(documents_per_run=6), after="first")
+    assert [(request.tags[FIRST], request.tags[LAST]) for request in requests] == [("0", "3"), ("4", "4"), ("f", "f")]
+    assert len({request.run_key for request in requests}) == 3
+    assert {request.tags[WORK_TAG] for request in requests} == {"abc"}
+
+
+def test_a_second_attempt_at_the_same_work_is_another_run_to_dagster() -> None:
+    plan = Plan(scans=(), dirty={"0": 1}, fingerprint="abc")
+    keys = {run_requests(plan, load_settings(), after=after)[0].run_key for after in ("first", "run-1", "run-2")}
+    assert len(keys) == 3
+
+
+def test_loading_warns_of_nothing() -> None:
+    code = "from kb_pipeline.definitions import defs; defs.get_repository_def()"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120)
+
+
+def test_two_shard_digits_make_256_partitions() -> None:
+    code = (
+        "from kb_pipeline.definitions import defs\n"
+        "keys = next(iter(defs.resolve_asset_graph().asset_nodes)).partitions_def.get_partition_keys()\n"
+        "print(len(keys), keys[0], keys[-1])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"KB_SHARD_DIGITS": "2"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert result.stdout.split() == ["256", "00", "ff"]
