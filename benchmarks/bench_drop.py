@@ -24,7 +24,7 @@ import psycopg
 from common import Cost, Home, home, say, table, tree_cpu, verdict, write_markdown_files
 
 from kb_pipeline.defs.home import prepare_dagster_home
-from kb_pipeline.defs.execute import REFRESH
+from kb_pipeline.operations.jobs import REFRESH
 from kb_pipeline.settings import load_settings
 from kb_pipeline_tests.instant_embedding_server import instant_server
 

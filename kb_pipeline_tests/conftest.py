@@ -32,8 +32,8 @@ import pytest
 from psycopg import sql
 
 from kb_pipeline.services.daemon import stop_all
-from kb_pipeline.system.locks import locked
 from kb_pipeline.services.postgres import ensure_postgres
+from kb_pipeline.system.locks import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from kb_pipeline.cli.app import run_command
+from kb_pipeline.defs.execute import run_job
 from kb_pipeline.operations.ingest import IngestResult, ingest
 from kb_pipeline.operations.search import search
 from kb_pipeline.search.retrieve import SearchRequest, SearchResult
@@ -37,7 +38,7 @@ def main() -> int:
     print(f"Ingesting {SAMPLES.name}/ (state is kept in {settings.home_path}) ...", flush=True)
     try:
         with open_site(settings) as site:
-            result = ingest(site, str(SAMPLES))
+            result = ingest(site, str(SAMPLES), run=run_job)
             _print_ingest(result)
             connection = site.connect()
             active = generations.active_generation(connection)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from kb_pipeline.cli.session import call_settings, opened_site
 from kb_pipeline.terminal.output import Json, note, print_json, say, table
-
-if TYPE_CHECKING:
-    from kb_pipeline.settings import Settings
 
 privacy_app = typer.Typer(help="Personal data: what was masked, and what would be.", no_args_is_help=True)
 SHOWN_DOCUMENTS = 10
@@ -19,10 +17,8 @@ SHOWN_DOCUMENTS = 10
 def report(as_json: Json = False) -> int:
     """Count what was masked by entity, collection and document; no values."""
     from kb_pipeline.operations.privacy import report
-    from kb_pipeline.site import open_site
-    from kb_pipeline.store.database import database_errors
 
-    with database_errors(), open_site(_settings()) as site:
+    with opened_site() as site:
         result = report(site)
     if as_json:
         print_json(result.as_dict())
@@ -54,7 +50,7 @@ def try_out(
     """Show a text as it would be stored. Nothing is written anywhere."""
     from kb_pipeline.operations.privacy import try_text
 
-    trial = try_text(_settings(), text, collection)
+    trial = try_text(call_settings(), text, collection)
     if as_json:
         print_json({"text": trial.text, "found": list(trial.found)})
         return 0
@@ -64,9 +60,3 @@ def try_out(
     if not trial.found:
         say("Nothing to mask.")
     return 0
-
-
-def _settings() -> Settings:
-    from kb_pipeline.settings import load_settings
-
-    return load_settings()

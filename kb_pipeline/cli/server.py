@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kb_pipeline.cli.session import call_settings
 from kb_pipeline.errors import UnavailableError
 from kb_pipeline.terminal.output import Json, note, print_json, say, table
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kb_pipeline.embedding.benchmark import LengthResult
-    from kb_pipeline.settings import Settings
 
 server_app = typer.Typer(help="The embedding server: SGLang on this machine's GPU, or the CPU server.")
 LOG_LINES = 40
@@ -24,7 +24,7 @@ def install_server(as_json: Json = False) -> int:
     """Make SGLang's environment in KB_HOME, and fetch the model when it is one of a hub."""
     from kb_pipeline.operations.server import install
 
-    settings = _settings()
+    settings = call_settings()
     if not as_json:
         note(f"Installing SGLang {settings.sglang.version}; several gigabytes may be downloaded.")
     done = install(settings)
@@ -42,7 +42,7 @@ def start_server(as_json: Json = False) -> int:
     """Start the server unless it runs, and wait until it is healthy and serves the right model."""
     from kb_pipeline.operations.server import start
 
-    settings = _settings()
+    settings = call_settings()
     if not as_json and settings.sglang.model is not None:
         note("Starting SGLang unless it runs; loading a model takes minutes.")
     found = start(settings)
@@ -55,7 +55,7 @@ def stop_server(as_json: Json = False) -> int:
     """Stop the server of this KB_HOME, after it has answered what is in flight."""
     from kb_pipeline.operations.server import stop_servers
 
-    stopped = stop_servers(_settings())
+    stopped = stop_servers(call_settings())
     if as_json:
         print_json({"stopped": stopped})
     else:
@@ -68,7 +68,7 @@ def server_status(as_json: Json = False) -> int:
     """Which server is used, whether it answers, and what it serves; nothing is started."""
     from kb_pipeline.operations.server import is_up, status
 
-    found = status(_settings())
+    found = status(call_settings())
     _show(found, as_json=as_json)
     return 0 if is_up(found) else UnavailableError.exit_code
 
@@ -81,7 +81,7 @@ def server_logs(
     """What the server of this KB_HOME printed last, without the key."""
     from kb_pipeline.operations.server import logs
 
-    found = logs(_settings(), lines)
+    found = logs(call_settings(), lines)
     if as_json:
         print_json(found)
         return 0
@@ -108,7 +108,7 @@ def bench_server(
     sizes = tuple(batch_size or BATCH_SIZES)
     results: list[LengthResult] = []
     identity = None
-    for found, result in bench(_settings(), lengths=tuple(length or LENGTHS), batch_sizes=sizes, seconds=seconds):
+    for found, result in bench(call_settings(), lengths=tuple(length or LENGTHS), batch_sizes=sizes, seconds=seconds):
         identity = found
         results.append(result)
         if not as_json:
@@ -156,9 +156,3 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
     if found["process"]:
         say(f"Process {found['process']['pid']}, log {found['process']['log']}")
     table("Cards", found["cards"])
-
-
-def _settings() -> Settings:
-    from kb_pipeline.settings import load_settings
-
-    return load_settings()

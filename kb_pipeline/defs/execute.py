@@ -6,16 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.errors import UnavailableError
-from kb_pipeline.terminal.interrupts import noted
 from kb_pipeline.site import Site
+from kb_pipeline.terminal.interrupts import noted
 
 if TYPE_CHECKING:
     import dagster as dg
 
-# The names of the jobs in kb_pipeline.defs.jobs; importing that takes seconds, which a command that finds nothing
-# to do need not spend.
-REFRESH = "refresh"
-RE_EMBED = "re_embed"
 COMMAND_TAG = "kb/command"  # on the runs of commands: the job's name
 
 
@@ -32,8 +28,8 @@ def _run_job(site: Site, job: str, first: str, last: str, ops: dict[str, dict[st
     import dagster as dg
     from sqlalchemy.exc import OperationalError
 
-    from kb_pipeline.defs.home import instance
     from kb_pipeline.definitions import defs
+    from kb_pipeline.defs.home import instance
     from kb_pipeline.defs.partitions import range_tags
     from kb_pipeline.defs.runs import ending_dead_runs, signature
 

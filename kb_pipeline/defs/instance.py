@@ -14,8 +14,8 @@ from dagster import DagsterInstance
 from dagster._core.instance import InstanceRef  # has no public place; `instance_class` needs it
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage  # neither
 
-from kb_pipeline.system.locks import locked
 from kb_pipeline.settings import load_settings
+from kb_pipeline.system.locks import locked
 
 
 class HomeInstance(DagsterInstance):

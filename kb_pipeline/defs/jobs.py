@@ -6,7 +6,7 @@ import dagster as dg
 
 from kb_pipeline.defs import assets
 from kb_pipeline.defs.assets.shared import REBUILD_TAG
-from kb_pipeline.defs.execute import RE_EMBED, REFRESH
+from kb_pipeline.operations.jobs import RE_EMBED, REFRESH
 
 refresh = dg.define_asset_job(
     REFRESH,

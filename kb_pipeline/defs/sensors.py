@@ -4,13 +4,13 @@ import time
 
 import dagster as dg
 
-from kb_pipeline.errors import KbError
 from kb_pipeline.defs.jobs import refresh
-from kb_pipeline.defs.execute import REFRESH
-from kb_pipeline.operations.sources import register_configured
 from kb_pipeline.defs.partitions import range_tags
 from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource
 from kb_pipeline.defs.runs import end_dead_runs
+from kb_pipeline.errors import KbError
+from kb_pipeline.operations.jobs import REFRESH
+from kb_pipeline.operations.sources import register_configured
 from kb_pipeline.settings import Settings
 from kb_pipeline.stages.planning import Plan, make_plan, spans
 from kb_pipeline.store.database import database_errors

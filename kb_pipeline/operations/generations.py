@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from kb_pipeline.defs.execute import RE_EMBED, run_job
+from kb_pipeline.operations.jobs import RE_EMBED, RunJob
 from kb_pipeline.site import Site
 from kb_pipeline.store import generations
 
@@ -22,14 +22,14 @@ class BuildResult:
     seconds: float
 
 
-def build(site: Site) -> BuildResult:
-    """Run the re-embedding job over all shards. The new generation becomes the active one once it is complete.
+def build(site: Site, *, run: RunJob) -> BuildResult:
+    """`run` the re-embedding job over all shards. The new generation becomes the active one once it is complete.
 
     Raises EmbeddingServerUnavailable; what was committed stays, and the next build goes on from there.
     """
     started = time.monotonic()
     shards = site.scope().shards
-    _, counts = run_job(site, RE_EMBED, shards[0], shards[-1])
+    _, counts = run(site, RE_EMBED, shards[0], shards[-1])
     return BuildResult(
         generations=generations.summaries(site.connect()),
         texts_embedded=counts["texts_embedded"],

@@ -1,7 +1,4 @@
-"""Bringing the knowledge base up to date from the command line, by running the refresh job here.
-
-Dagster is only imported when there is something to do: finding out that nothing changed stays cheap.
-"""
+"""Bringing the knowledge base up to date by running the refresh job, and saying beforehand what that would do."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import Any
 
 from kb_pipeline.errors import SourceUnavailable
 from kb_pipeline.operations import sources
-from kb_pipeline.defs.execute import REFRESH, run_job
+from kb_pipeline.operations.jobs import REFRESH, RunJob
 from kb_pipeline.site import Site
 from kb_pipeline.stages.planning import Plan, make_plan, spans
 from kb_pipeline.store import ledger
@@ -90,8 +87,8 @@ def plan(site: Site, path: str | None, *, allow_mass_delete: bool = False) -> Pl
     return PlanResult(scan_counts(found), tokens, round(tokens / TOKENS_PER_SECOND, 1), found.unavailable)
 
 
-def ingest(site: Site, path: str | None, *, allow_mass_delete: bool = False) -> IngestResult:
-    """Scan, then run the refresh job over the shards with work, a run per span.
+def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool = False) -> IngestResult:
+    """Scan, then `run` the refresh job over the shards with work, a run per span.
 
     A source that cannot be listed is passed over and named in the result. Raises SettingsError,
     SourceUnavailable when no source can be listed, EmbeddingServerUnavailable; what was committed stays.
@@ -106,7 +103,7 @@ def ingest(site: Site, path: str | None, *, allow_mass_delete: bool = False) -> 
     runs = []
     for first, last in spans(found.dirty, site.settings.documents_per_run):
         scan = {"allow_mass_delete": allow_mass_delete, "within": dict(limit)}
-        run_id, numbers = run_job(site, REFRESH, first, last, raw_documents=scan)
+        run_id, numbers = run(site, REFRESH, first, last, raw_documents=scan)
         runs.append(run_id)
         totals.update(numbers)
     counts = scan_counts(found)

@@ -35,9 +35,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
-from kb_pipeline.system.hosts import is_loopback
 from kb_pipeline.services.daemon import SGLANG, ServiceRequest, ensure, log_file, owner_lock
 from kb_pipeline.services.home import make_home, run_folder
+from kb_pipeline.system.hosts import is_loopback
 from kb_pipeline.system.locks import is_locked
 from kb_pipeline.system.process import adopt_orphans, child_setup, descendants, end, end_child
 

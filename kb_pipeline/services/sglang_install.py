@@ -23,7 +23,6 @@ from kb_pipeline.errors import SettingsError, UnavailableError
 from kb_pipeline.services.daemon import SGLANG, last_lines, owner_lock
 from kb_pipeline.services.gpu import Card, cards
 from kb_pipeline.services.home import log_folder, make_home, run_folder
-from kb_pipeline.system.locks import is_locked, locked
 from kb_pipeline.services.sglang import (
     environment,
     interpreter,
@@ -32,6 +31,7 @@ from kb_pipeline.services.sglang import (
     stamp_file,
     write_record,
 )
+from kb_pipeline.system.locks import is_locked, locked
 
 if TYPE_CHECKING:
     from kb_pipeline.settings import SglangSettings

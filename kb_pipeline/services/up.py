@@ -31,9 +31,9 @@ from kb_pipeline.services.daemon import (
     write_state,
 )
 from kb_pipeline.services.home import make_home, remove_short_link, run_folder, short_link
+from kb_pipeline.services.supervisor import STOP_SIGNALS, Plan, Program, end_descendants, say
 from kb_pipeline.system.locks import try_lock
 from kb_pipeline.system.process import adopt_orphans, child_setup, identify, own_identity
-from kb_pipeline.services.supervisor import STOP_SIGNALS, Plan, Program, end_descendants, say
 
 if TYPE_CHECKING:
     from pathlib import Path

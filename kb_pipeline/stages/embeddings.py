@@ -16,7 +16,6 @@ import numpy as np
 
 from kb_pipeline.embedding.client import EmbeddedText, ModelIdentity, RejectedText, Result, Usage
 from kb_pipeline.errors import GenerationMismatch, TextRejected
-from kb_pipeline.system.hosts import is_loopback
 from kb_pipeline.progress import Track, track
 from kb_pipeline.services import gpu
 from kb_pipeline.settings import Settings
@@ -26,6 +25,7 @@ from kb_pipeline.stages.throughput import Throughput
 from kb_pipeline.store import generations, ledger
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.generations import Generation, GenerationKey
+from kb_pipeline.system.hosts import is_loopback
 
 STAGE = "embeddings"
 COMMIT_TEXTS = 512

@@ -24,8 +24,8 @@ from kb_pipeline.privacy.key import load_or_create_key
 from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy
 from kb_pipeline.services.daemon import EMBEDDING, POSTGRES
-from kb_pipeline.system.process import Identity, is_alive, send
 from kb_pipeline.settings import ChunkingSettings
+from kb_pipeline.system.process import Identity, is_alive, send
 from kb_pipeline_tests.acceptance.command import Outcome, Running, Site, wait_for
 from kb_pipeline_tests.acceptance.conftest import MakeSite
 from kb_pipeline_tests.acceptance.corpus import Corpus

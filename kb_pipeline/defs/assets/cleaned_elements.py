@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 
 from kb_pipeline.defs.assets.shared import bars, groups, metadata, stage_asset, table
-from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, step
+from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.settings import PARSE_CODE_VERSION
 from kb_pipeline.site import Site
 from kb_pipeline.stages import cleaned_elements as stage

@@ -11,15 +11,15 @@ from contextlib import contextmanager, nullcontext
 
 import dagster as dg
 
-from kb_pipeline.errors import EmbeddingServerUnavailable, KbError
-from kb_pipeline.terminal.interrupts import raise_noted
-from kb_pipeline.progress import LogLines, is_heard, listening
 from kb_pipeline.defs.resources.embedding_server import EmbeddingServerResource
 from kb_pipeline.defs.resources.postgres import PostgresResource
 from kb_pipeline.defs.runs import signature
+from kb_pipeline.errors import EmbeddingServerUnavailable, KbError
+from kb_pipeline.progress import LogLines, is_heard, listening
 from kb_pipeline.settings import Settings, load_settings
 from kb_pipeline.site import Site, open_site
 from kb_pipeline.store.database import database_errors
+from kb_pipeline.terminal.interrupts import raise_noted
 
 
 class KnowledgeBaseResource(dg.ConfigurableResource[None]):

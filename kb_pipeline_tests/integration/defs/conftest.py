@@ -16,8 +16,8 @@ import dagster as dg
 import psycopg
 import pytest
 
-from kb_pipeline.defs.home import instance as dagster_instance
 from kb_pipeline.definitions import defs
+from kb_pipeline.defs.home import instance as dagster_instance
 from kb_pipeline.defs.partitions import range_tags
 from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, knowledge_base
 from kb_pipeline.defs.sensors import dropped_files

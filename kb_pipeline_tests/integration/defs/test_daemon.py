@@ -26,12 +26,12 @@ import yaml
 from psycopg import sql
 
 from kb_pipeline.defs.home import prepare_dagster_home
-from kb_pipeline.operations.audit import audit
 from kb_pipeline.defs.runs import PROCESS_TAG
-from kb_pipeline.system.process import descendants, end
+from kb_pipeline.operations.audit import audit
 from kb_pipeline.settings import load_settings
 from kb_pipeline.site import open_site
 from kb_pipeline.store import database, ledger
+from kb_pipeline.system.process import descendants, end
 from kb_pipeline_tests.conftest import TEMPLATE, folder_in_memory
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
 

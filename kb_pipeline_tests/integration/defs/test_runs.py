@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
 from kb_pipeline.defs.execute import COMMAND_TAG
 from kb_pipeline.defs.resources.knowledge_base import step
+from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
 from kb_pipeline.store import ledger
 from kb_pipeline_tests.instant_embedding_server import instant_server
 

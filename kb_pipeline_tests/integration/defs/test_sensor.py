@@ -6,8 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from kb_pipeline.defs import sensors
 from kb_pipeline.definitions import defs
+from kb_pipeline.defs import sensors
 from kb_pipeline.defs.partitions import range_tags
 from kb_pipeline.defs.sensors import WORK_TAG
 from kb_pipeline.stages import raw_documents

@@ -20,11 +20,11 @@ from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
 from kb_pipeline.operations.status import servers
 from kb_pipeline.services.daemon import SGLANG, log_file, read_state, running, stop, stop_all
 from kb_pipeline.services.home import make_home
-from kb_pipeline.system.process import end
 from kb_pipeline.services.sglang import log_lines, wanted_model
 from kb_pipeline.services.supervisor import Plan, Program
 from kb_pipeline.settings import Settings, load_settings
 from kb_pipeline.site import Site, connect_embedding
+from kb_pipeline.system.process import end
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ import pytest
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.services.daemon import UP, read_state, running, stop_all
-from kb_pipeline.system.locks import is_locked
 from kb_pipeline.services.postgres import ensure_postgres
 from kb_pipeline.services.supervisor import Plan, Program
 from kb_pipeline.services.up import run_up
 from kb_pipeline.settings import load_settings
+from kb_pipeline.system.locks import is_locked
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,51 @@
+"""What every command needs: the settings, an open site, progress on stderr, and the exit codes.
+
+Exit codes: 0 done; 1 done, and it found something wrong; 2 the call or the settings are wrong; 3 something
+it needs is not there.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kb_pipeline.settings import Settings
+    from kb_pipeline.site import Site
+
+EXIT_FOUND = 1
+EXIT_USAGE = 2
+EXIT_UNAVAILABLE = 3
+EXIT_INTERRUPTED = 130
+
+
+def call_settings() -> Settings:
+    """The settings of this call. Raises SettingsError."""
+    from kb_pipeline.settings import load_settings
+
+    return load_settings()
+
+
+@contextmanager
+def opened_site() -> Iterator[Site]:
+    """The site of this call; what a database refuses is a KbError."""
+    from kb_pipeline.site import open_site
+    from kb_pipeline.store.database import database_errors
+
+    with database_errors(), open_site(call_settings()) as site:
+        yield site
+
+
+@contextmanager
+def progress(as_json: bool) -> Iterator[None]:
+    """Bars on stderr while something takes long; nothing when it is piped or JSON is asked for."""
+    if as_json or not sys.stderr.isatty():
+        yield
+        return
+    from kb_pipeline.terminal.bars import showing_bars
+
+    with showing_bars():
+        yield

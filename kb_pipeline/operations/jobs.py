@@ -1,0 +1,27 @@
+"""What operations ask of the orchestrator: the names of its jobs, and a way to run one.
+
+Operations know no Dagster; whoever calls one that runs a job hands it `kb_pipeline.defs.execute.run_job`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from kb_pipeline.site import Site
+
+REFRESH = "refresh"
+RE_EMBED = "re_embed"
+
+
+class RunJob(Protocol):
+    """Runs `job` over the shards from `first` to `last`; returns its run id and the sum of its stages' numbers.
+
+    `ops`: config by asset name. Raises the KbError that stopped a stage, and KeyboardInterrupt after Ctrl-C.
+    """
+
+    def __call__(
+        self, site: Site, job: str, first: str, last: str, **ops: dict[str, Any]
+    ) -> tuple[str, Counter[str]]: ...
