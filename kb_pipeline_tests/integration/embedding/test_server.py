@@ -34,7 +34,7 @@ def test_similar_sentences_get_similar_vectors(cpu_embedding_url: str) -> None:
     rows = vectors(
         embed(cpu_embedding_url, ["The invoice is overdue.", "Payment of the bill is late.", "Penguins swim well."])
     )
-    assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.2
+    assert rows[0] @ rows[1] > max(rows[0] @ rows[2], rows[1] @ rows[2])
 
 
 def test_a_text_has_the_same_vector_alone_and_in_a_batch(cpu_embedding_url: str) -> None:
@@ -54,7 +54,7 @@ def test_requests_at_once_each_get_their_own_vectors(cpu_embedding_url: str) -> 
 
 
 def test_token_ids_give_the_vector_of_the_text(cpu_embedding_url: str) -> None:
-    hello_world = [101, 7592, 2088, 102]  # with the special tokens of the default model
+    hello_world = [0, 33600, 31, 8999, 2]  # with the special tokens of the default model
     assert (
         vectors(embed(cpu_embedding_url, hello_world))[0] @ vectors(embed(cpu_embedding_url, "hello world"))[0] > 0.999
     )

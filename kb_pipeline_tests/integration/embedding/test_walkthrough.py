@@ -38,7 +38,7 @@ def test_the_walkthrough_runs_against_the_cpu_server(
     assert all(not cell.get("outputs") for cell in notebook["cells"])  # what is shown is what the reader's model gives
     shown = run_cells(notebook)
     printed = capsys.readouterr().out
-    assert "all-MiniLM-L6-v2: 384 dimensions, 512 tokens of context" in printed
+    assert "multilingual-e5-small: 384 dimensions, 512 tokens of context" in printed
     assert "cut to 256 and renormalised: length 1.0" in printed
     assert "264 sentences" in printed
     found = int(printed.partition(" of 11 chapter beginnings were found")[0].rsplit(maxsplit=1)[-1])
