@@ -35,7 +35,7 @@ NEVER_IMPORTED = {
     "preshed": "presidio, to hold spacy's version back",
     "hf-xet": "huggingface-hub, for another way to download; 12 MB",
 }
-LEFT_OUT = re.compile(r"(torch|triton|nvidia-.*|cuda-.*)==")
+LEFT_OUT = re.compile(r"(torch|triton|nvidia-.*|cuda-.*)==|.* sys_platform == 'never'")
 HEADER = """\
 # {name}: made by `make lock` from pyproject.toml; do not edit.
 """
@@ -74,8 +74,8 @@ def resolve(uv: str, extras: tuple[str, ...], constraint: Path | str, folder: Pa
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def without_torch(lock: str) -> str:
-    """Drop the blocks (a requirement and its hash lines) that scripts/install.py answers for."""
+def without_left_out(lock: str) -> str:
+    """Drop the blocks (a requirement and its hash lines) of torch, and of what has an override and its needs."""
     blocks = re.split(r"^(?=\S)", lock, flags=re.MULTILINE)
     return "".join(block for block in blocks if not LEFT_OUT.match(block))
 
@@ -95,7 +95,7 @@ def main() -> None:
         widest = folder / "widest.txt"  # so that all sets have the same versions
         widest.write_text(versions(resolve(uv, everything, TORCH, folder)))
         for name, extras in SETS.items():
-            lock = without_torch(resolve(uv, extras, widest, folder))
+            lock = without_left_out(resolve(uv, extras, widest, folder))
             header = HEADER.format(name=name) + (TORCH_HEADER.format(torch=torch) if "torch" in name else "")
             (ROOT / "requirements" / f"{name}.txt").write_text(header + lock)
             print(f"requirements/{name}.txt: {lock.count('==')} packages")
