@@ -7,8 +7,8 @@ and macOS and every Python from 3.11 on. Every set holds the first one:
     cpu-torch   run, and what other embedding models than the default one need on the CPU
     dev         run, s3 sources, and what the tests and checks need
 
-Packages that others ask for and that is never imported here are left out (NEVER_IMPORTED), a third of the size of the
-rest: with --no-deps, as scripts/install.py calls it, pip takes the lock as it is. `pip install kb_pipeline` brings them.
+Packages that others ask for and that are never imported here are left out (NEVER_IMPORTED), 400 MB in all: with
+--no-deps, as scripts/install.py calls it, pip takes the lock as it is. A plain `pip install kb_pipeline` brings them.
 
 torch and the CUDA libraries that its default build asks for are left out, too: which build is right depends
 on the machine, so scripts/install.py installs torch. Its other dependencies are locked like the rest.
@@ -88,8 +88,8 @@ def versions(lock: str) -> str:
 def main() -> None:
     torch = (ROOT / TORCH).read_text().split("==")[1].strip()
     os.environ.pop("VIRTUAL_ENV", None)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         uv = find_uv(folder / "uv")
         everything = tuple(extra for extras in SETS.values() for extra in extras)
         widest = folder / "widest.txt"  # so that all sets have the same versions

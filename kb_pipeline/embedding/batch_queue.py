@@ -1,7 +1,7 @@
 """The queue in front of a model on the CPU.
 
-Texts of requests that arrive together are taken in *batches* of similar length, as large as suits the model. An *urgent*
-request (somebody is searching) does not wait for the others (somebody is indexing): it has a thread of its own, and
+Texts of requests that arrive together are taken in *batches* of similar length, as large as suits the model. An
+*urgent* request (somebody is searching) does not wait for the others (somebody is indexing): it has a thread of its own, and
 the operating system shares the cores between them. So a search takes longer while documents come in, but never waits
 for a batch, and neither starves the other.
 """
@@ -89,9 +89,7 @@ class BatchQueue:
         self._changed = threading.Condition()
         self._closed = False
         lanes = [(self._urgent,), *[(self._urgent, self._waiting)] * workers]
-        self._threads = [
-            threading.Thread(target=self._work, args=[own], name="encoder", daemon=True) for own in lanes
-        ]
+        self._threads = [threading.Thread(target=self._work, args=[own], name="encoder", daemon=True) for own in lanes]
         for thread in self._threads:
             thread.start()
 
@@ -149,7 +147,7 @@ class BatchQueue:
             _resolve(request.result, value=request.vectors)
 
     def _next_batch(self, lanes: Sequence[deque[_Text]]) -> list[_Text]:
-        """Wait for texts in one of `lanes`, the first one first; empty once the queue is closed and they are drained."""
+        """Wait for texts in one of `lanes`, the first one first; empty once the queue is closed and drained."""
         with self._changed:
             while True:
                 for lane in lanes:

@@ -52,8 +52,8 @@ class TorchEncoder:
             from transformers.utils import logging as transformers_logging
         except ImportError as error:
             raise SettingsError(
-                f"The embedding model {folder_or_name} needs the package {error.name}; run "
-                "pip install 'kb_pipeline[cpu-torch]', or take KB_EMBEDDING_MODEL out for the model that needs none."
+                f"The embedding model {folder_or_name} needs the package {error.name}; install kb_pipeline[cpu-torch] "
+                "(in a checkout: make install-cpu-torch), or take KB_EMBEDDING_MODEL out for the model that needs none."
             ) from None
         transformers_logging.disable_progress_bar()
         transformers_logging.set_verbosity_error()

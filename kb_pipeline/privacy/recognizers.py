@@ -60,8 +60,8 @@ def _replaced(modules: Mapping[str, ModuleType | None]) -> Iterator[None]:
             sys.modules.pop(name, None)
 
 
-# What Presidio imports at once for engines that are not used here: three seconds and 160 MB in every process that masks,
-# and as much again with those that it does without when they are not installed.
+# What Presidio imports at once for engines that are not used here: more than a second and 60 MB in every process that
+# masks, and several times that with those that it does without when they are not installed.
 _SPACY = (
     *("spacy", "spacy.language", "spacy.pipeline", "spacy.tokens", "spacy.util", "spacy.vocab"),
     *("thinc", "thinc.api"),

@@ -255,10 +255,7 @@ def _choose_mode(wanted: Mode, text: str, has_terms: bool, generation: Generatio
 def _query_vector(client: EmbeddingClient, text: str, generation: Generation, collections: Sequence[str]) -> np.ndarray:
     """(dimension,), norm 1, in the space of the generation's vectors."""
     if client.identity.fingerprint != generation.model_fingerprint:
-        raise GenerationMismatch(
-            f"Generation {generation.name} was embedded by {generation.model}, but the embedding server runs "
-            f"{client.identity.name}; serve {generation.model}, or build a generation for the other model."
-        )
+        raise GenerationMismatch(generation.name, generation.model, client.identity.name)
     native = client.embed_query(text, generation.instruction_for(collections))
     vector: np.ndarray = to_dimension(native[np.newaxis, :], generation.dimension)[0]
     return vector

@@ -34,9 +34,7 @@ def encoder_graph(weights: Weights) -> bytes:
         query, key, value = (f"{layer}.{name}" for name in ("query", "key", "value"))
         graph.node("Split", joined, outputs=(query, key, value), axis=-1, num_outputs=3)
         bias = parameters.vector(*(f"{name}.b" for name in projections))
-        attended = graph.node(
-            "MultiHeadAttention", query, key, value, bias, domain=_ONNXRUNTIME, num_heads=shape.heads
-        )
+        attended = graph.node("MultiHeadAttention", query, key, value, bias, domain=_ONNXRUNTIME, num_heads=shape.heads)
         attended = parameters.product(attended, f"{layer}.ao", columns=shape.hidden)
         tokens = parameters.added(tokens, attended, f"{layer}.aln", bias=f"{layer}.ao")
         inner = parameters.product(tokens, f"{layer}.fi", columns=shape.hidden)

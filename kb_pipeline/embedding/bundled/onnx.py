@@ -20,7 +20,7 @@ IR_VERSION = 10
 OPERATORS = {"": 20, "com.microsoft": 1}  # sets of operators, with their versions
 
 _FLOAT = 1  # TensorProto.DataType
-_DATA_TYPES = {"float32": _FLOAT, "int8": 3, "int64": 7}
+_DATA_TYPES = {"float32": _FLOAT, "int64": 7}
 _KIND_FLOAT, _KIND_INT = 1, 2  # AttributeProto.AttributeType
 
 

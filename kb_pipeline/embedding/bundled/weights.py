@@ -12,8 +12,9 @@ Only the file is used, not the engine that the package has for it. It is little-
 
 Terms
   piece     an entry of the vocabulary: a token is a piece's number.
-  block     32 numbers of a row that share a scale. A *packed* tensor holds, per block, the scale as float16 and 16 bytes:
-            the low half of byte j is number j, the high half number j + 16, both moved up by 8. Others are float32.
+  block     32 numbers of a row that share a scale. A *packed* tensor holds, per block, the scale as float16 and 16
+            bytes: the low half of byte j is number j, the high half number j + 16, both moved up by 8. Others are
+            float32.
   hidden, inner   how many numbers a token has between layers, and inside of one.
 """
 

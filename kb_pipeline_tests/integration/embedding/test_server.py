@@ -70,7 +70,7 @@ def test_a_token_outside_the_vocabulary_is_refused(cpu_embedding_url: str) -> No
 def test_a_search_is_answered_amid_a_long_batch_without_disturbing_it(
     cpu_embedding_url: str, fields: dict[str, int]
 ) -> None:
-    texts = [f"{number} pears " * 120 for number in range(40)]
+    texts = [f"{number} pears " * 80 for number in range(12)]
     query = "How much paid leave is there?" if not fields else ["How much paid leave is there?"] * 2
     alone, few = vectors(embed(cpu_embedding_url, query)), vectors(embed(cpu_embedding_url, texts[:2]))
     with ThreadPoolExecutor(1) as pool:
@@ -113,11 +113,11 @@ def test_a_client_that_is_killed_while_it_sends_is_no_error_of_the_server(tmp_pa
 
 def test_sigterm_answers_what_is_in_flight_and_exits_with_0(tmp_path: Path) -> None:
     with cpu_server(tmp_path / "ready.json") as server, ThreadPoolExecutor(1) as pool:
-        long = ["a sentence that repeats itself " * 60] * 24
+        long = ["a sentence that repeats itself " * 40] * 8
         answer = pool.submit(embed, server.base_url, long)
         wait_until_queued(server.root)
         server.process.send_signal(signal.SIGTERM)
-        assert vectors(answer.result(timeout=60)).shape == (24, 384)
+        assert vectors(answer.result(timeout=60)).shape == (8, 384)
         assert server.process.wait(timeout=30) == 0
 
 

@@ -44,6 +44,6 @@ def test_the_walkthrough_runs_against_the_cpu_server(
     found = int(printed.partition(" of 11 chapter beginnings were found")[0].rsplit(maxsplit=1)[-1])
     assert found >= 9
     assert "rented branches" in printed.partition("-> piece")[2].splitlines()[0]
-    assert "sorts by language" in printed
+    assert "sorts by matter" in printed
     (heat_map,) = [value for value in shown if hasattr(value, "_repr_html_")]
     assert heat_map._repr_html_().count("<td") == 16

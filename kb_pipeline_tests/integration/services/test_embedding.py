@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from kb_pipeline_tests.integration.services.conftest import ProcessesOf
 
+
 def test_a_killed_server_is_started_anew(home: Path, processes_of: ProcessesOf) -> None:
     first = ensure_embedding_server(home, model=None, idle_seconds=60)
     assert ensure_embedding_server(home, model=None, idle_seconds=60) == first

@@ -10,7 +10,7 @@ from kb_pipeline.embedding.encoder import TokenIds
 
 
 class GatedEncoder:
-    """Encodes a text as its first token id; remembers the batches as they begin. Number 1 waits for the gate to open."""
+    """Encodes a text as its first token id; remembers the batches as they begin. Number 1 waits for the gate."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
