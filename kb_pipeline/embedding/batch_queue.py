@@ -1,9 +1,9 @@
 """The queue in front of a model on the CPU.
 
 Texts of requests that arrive together are taken in *batches* of similar length, as large as suits the model. An
-*urgent* request (somebody is searching) does not wait for the others (somebody is indexing): it has a thread of its own, and
-the operating system shares the cores between them. So a search takes longer while documents come in, but never waits
-for a batch, and neither starves the other.
+*urgent* request (somebody is searching) does not wait for the others (somebody is indexing): it has a thread of its
+own, and the operating system shares the cores between them. So a search takes longer while documents come in, but
+never waits for a batch, and neither starves the other.
 """
 
 from __future__ import annotations
