@@ -48,7 +48,10 @@ TORCH = REQUIREMENTS / "torch.txt"
 # What is there when a set is there.
 INCLUDES = {"run": ["run"], "cpu-torch": ["run", "cpu-torch"], "dev": ["run", "dev"]}
 CUDA = re.compile(r"(nvidia|cuda|triton)\b")
-SELDOM_IMPORTED = r"/(tests?|transformers/models|torch/(_inductor|ao|onnx|testing)|cfnlint|pip)/"
+SELDOM_IMPORTED = (
+    r"/(tests?|transformers/models|torch/(_inductor|ao|onnx|testing)|cfnlint|pip|phonenumbers/geodata|pygments/lexers"
+    r"|sqlalchemy/dialects/(mssql|mysql|oracle))/"
+)
 DOWNLOADING_TORCH = re.compile(r"Downloading \S*torch-\S+\.whl \(([\d.]+) (MB|GB)\)")
 
 

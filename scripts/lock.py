@@ -33,6 +33,7 @@ NEVER_IMPORTED = {
     "numba": "unstructured, for the layout of page images; with llvmlite 200 MB",
     "spacy": "presidio and unstructured, for models of names and sentences; with its numerics 200 MB",
     "preshed": "presidio, to hold spacy's version back",
+    "unstructured-client": "unstructured, for its makers' service",
     "hf-xet": "huggingface-hub, for another way to download; 12 MB",
 }
 LEFT_OUT = re.compile(r"(torch|triton|nvidia-.*|cuda-.*)==|.* sys_platform == 'never'")

@@ -116,7 +116,7 @@ def read_weights(path: Path) -> Weights:
         data = np.memmap(path, np.uint8, mode="r")
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read ({error}); {_REINSTALL}") from None
-    if hashlib.sha256(data).hexdigest() != SHA256:
+    if hashlib.sha256(data.data).hexdigest() != SHA256:
         raise SettingsError(f"{path} is damaged, or from another release than kb_pipeline expects; {_REINSTALL}")
     return _parse(data)
 
@@ -129,7 +129,7 @@ class _Reader:
     position: int = len(_MAGIC)
 
     def values(self, layout: str) -> tuple[Any, ...]:
-        found = struct.unpack_from("<" + layout, self.data, self.position)
+        found = struct.unpack_from("<" + layout, self.data.data, self.position)
         self.position += struct.calcsize("<" + layout)
         return found
 
