@@ -8,12 +8,14 @@ words, 384 MB of which a text needs a few rows, stay in the file.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kb_pipeline.embedding.bundled.graph import INPUT, OUTPUT, encoder_graph
+from kb_pipeline.embedding.bundled.language_bias import LanguageBias
 from kb_pipeline.embedding.bundled.tokenizer import BundledTokenizer
 from kb_pipeline.embedding.bundled.weights import SHA256, Weights, read_weights, weights_file
 from kb_pipeline.embedding.truncation import normalized
@@ -33,7 +35,6 @@ class BundledEncoder:
     dtype = "float32"
     is_matryoshka = False
     batch_tokens = 1  # a text at a time: batches would be padded, and are slower
-    weight_version = SHA256[:16]
     location = None  # there is no tokenizer.json; texts are short enough for the estimate
 
     def __init__(self, workers: int) -> None:
@@ -48,16 +49,26 @@ class BundledEncoder:
         self._places = weights.vector("emb.pos").reshape(-1, self.dimension)
         self._places = self._places + weights.vector("emb.type")[: self.dimension]
         self._session = _session(weights)
+        self._bias = LanguageBias.shipped()
 
     def tokenize(self, texts: list[str]) -> Sequence[TokenIds]:
         return self._tokenizer.tokenize(texts)
 
+    @property
+    def weight_version(self) -> str:
+        return hashlib.sha256(SHA256.encode() + self._bias.as_array().tobytes()).hexdigest()[:16]
+
     def encode(self, batch: Sequence[TokenIds]) -> NDArray[np.float32]:
+        return self._bias.taken_out(self.plain(batch))
+
+    def plain(self, batch: Sequence[TokenIds]) -> NDArray[np.float32]:
+        """The vectors as the model was trained to give them: a question's nearest passages are of its language."""
         return normalized(np.concatenate([self._vector(ids) for ids in batch]))
 
     def _vector(self, ids: TokenIds) -> NDArray[np.float32]:
         """(1, dimension)"""
         embedded = self._words.rows(np.array(ids)) + self._places[: len(ids)]
+        vector: NDArray[np.float32]
         (vector,) = self._session.run([OUTPUT], {INPUT: embedded[np.newaxis]})
         return vector
 
