@@ -72,7 +72,8 @@ def test_unknown_characters_in_a_row_are_one_token(encoder: BundledEncoder) -> N
 def test_a_vector_depends_on_its_text_alone(encoder: BundledEncoder) -> None:
     inputs = encoder.tokenize(["passage: short", "passage: " + "a longer text " * 60, "passage: 短"])
     together = encoder.encode(inputs)
-    assert all(np.array_equal(vector, encoder.encode([ids])[0]) for vector, ids in zip(together, inputs, strict=True))
+    alone = np.concatenate([encoder.encode([ids]) for ids in inputs])
+    np.testing.assert_allclose(together, alone, atol=1e-6)  # a sum of several rows may be rounded in another order
 
 
 def test_a_question_finds_its_answer_in_the_other_language_among_passages_of_its_own(encoder: BundledEncoder) -> None:
