@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.privacy.detection import CELL, Detector, Trigger, labelled, lowered, prepared, simplified
@@ -42,7 +42,9 @@ class _Nothing(metaclass=_AnyAttribute):
 class _EmptyModule(ModuleType):
     """Whatever is imported from it is _Nothing."""
 
-    __path__: ClassVar[list[str]] = []
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__ = []
 
     def __getattr__(self, name: str) -> type:
         return getattr(_Nothing, name)  # type: ignore[no-any-return]
