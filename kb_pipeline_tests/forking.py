@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -156,10 +157,8 @@ def _keep(connection: socket.socket) -> None:
         _become(json.loads(message), files)
     connection.send(str(pid).encode())
     _, status = os.waitpid(pid, 0)
-    try:
+    with suppress(BrokenPipeError):  # the test is gone
         connection.send(str(status).encode())
-    except BrokenPipeError:  # the test is gone
-        pass
     os._exit(0)
 
 

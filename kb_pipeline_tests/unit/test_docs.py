@@ -1,4 +1,4 @@
-"""README and docs/ against the code: settings, commands, columns and links, and the two languages against each other."""
+"""README and docs/ against the code: settings, commands, columns, links, and both languages."""
 
 from __future__ import annotations
 
