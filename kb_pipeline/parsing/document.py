@@ -19,6 +19,7 @@ from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
 from kb_pipeline.parsing.partition import partition
 from kb_pipeline.parsing.tables import cell_characters
 
+REPLACEMENT = "\ufffd"  # stands for bytes that are no character
 LEAST_COVERAGE = 0.98  # of a file's characters; less is a warning
 
 Mask = Callable[[CleanedDocument], CleanedDocument]
@@ -63,7 +64,7 @@ def clean_document(parsed: ParsedDocument) -> CleanedDocument:
         dropped=dropped,
         page_count=parsed.page_count,
         metadata=clean_values(parsed.metadata),
-        warnings=(*parsed.warnings, *_coverage_warning(coverage)),
+        warnings=(*parsed.warnings, *_damage_warning(elements), *_coverage_warning(coverage)),
         coverage=coverage,
     )
 
@@ -81,6 +82,12 @@ def _coverage(
 def _visible_characters(element: Element) -> int:
     """Those of a table are the ones in its cells: neither what separates them nor what spans repeat."""
     return len("".join(element.text.split())) if element.html is None else cell_characters(element.html)
+
+
+def _damage_warning(elements: Iterable[Element]) -> Iterable[str]:
+    damaged = sum(element.text.count(REPLACEMENT) for element in elements)
+    if damaged:
+        yield f"{damaged} characters are damaged in the file and read as {REPLACEMENT}; correct them there."
 
 
 def _coverage_warning(coverage: float | None) -> Iterable[str]:
