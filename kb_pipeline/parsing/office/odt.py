@@ -20,6 +20,7 @@ from kb_pipeline.parsing.office.lists import with_space
 from kb_pipeline.parsing.office.package import Package, mended_warnings
 from kb_pipeline.parsing.office.pages import PageCounter
 from kb_pipeline.parsing.parsed import ParsedDocument
+from kb_pipeline.parsing.scripts_notation import subscript, superscript
 from kb_pipeline.parsing.tables import Cell, spanned_table_element
 
 if TYPE_CHECKING:
@@ -53,12 +54,13 @@ _MOST_REPEATED = 1000  # columns or rows that one cell or row stands for; more i
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """What a paragraph or character style says, with what it inherits."""
+    """What a paragraph or character style says, with what it inherits. `shift`: above 0 for raised text."""
 
     heading_level: int | None = None
     hidden: bool = False
     break_before: bool = False
     break_after: bool = False
+    shift: int = 0
 
 
 @dataclass(slots=True)
@@ -258,7 +260,11 @@ class _Reader:
                     paragraph.anchored.append(child)
                 case _:
                     style = self._style("text", child.get(f"{TEXT}style-name"))
+                    before = len(paragraph.parts)
                     self._inline(child, paragraph, hidden or style.hidden)
+                    if style.shift:
+                        written = "".join(paragraph.parts[before:])
+                        paragraph.parts[before:] = [superscript(written) if style.shift > 0 else subscript(written)]
             self._write(child.tail, paragraph, hidden)
 
     def _write(self, text: str | None, paragraph: _Paragraph, hidden: bool, *, raw: bool = False) -> None:
@@ -342,13 +348,23 @@ class _Reader:
         text = node.find(f"{STYLE}text-properties")
         layout = node.find(f"{STYLE}paragraph-properties")
         display = None if text is None else text.get(f"{TEXT}display")
+        position = "" if text is None else text.get(f"{STYLE}text-position", "")
         return _Style(
             level,
             hidden=base.hidden if display is None else display == "none",
             break_before=bool(node.get(f"{STYLE}master-page-name"))
             or (layout is not None and layout.get(f"{FO}break-before") == "page"),
             break_after=layout is not None and layout.get(f"{FO}break-after") == "page",
+            shift=_shift(position) if position else base.shift,
         )
+
+
+def _shift(position: str) -> int:
+    """Of a text position such as `super 58%`, `-33% 58%` or `0% 100%`."""
+    place = position.split(maxsplit=1)[0]
+    if place in ("super", "sub"):
+        return 1 if place == "super" else -1
+    return (place[0] != "-") * 2 - 1 if place.strip("-+%0.") else 0
 
 
 def _level_by_name(name: str) -> int | None:

@@ -26,6 +26,7 @@ from kb_pipeline.parsing.office.drawings import A, C, chart_element, diagram_tex
 from kb_pipeline.parsing.office.equations import M, equation_text
 from kb_pipeline.parsing.office.package import Package, Relationship, mended_warnings
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
+from kb_pipeline.parsing.scripts_notation import subscript, superscript
 from kb_pipeline.parsing.tables import Cell, plain_text, spanned_table_element
 
 if TYPE_CHECKING:
@@ -433,7 +434,12 @@ def _paragraph_text(paragraph: Node) -> str:
     parts = []
     for node in paragraph:
         if node.tag in (f"{A}r", f"{A}fld"):
-            parts.append(node.findtext(f"{A}t") or "")
+            text = node.findtext(f"{A}t") or ""
+            properties = node.find(f"{A}rPr")
+            baseline = "" if properties is None else properties.get("baseline", "")
+            if baseline.strip("-0%"):
+                text = subscript(text) if baseline.startswith("-") else superscript(text)
+            parts.append(text)
         elif node.tag == f"{A}br":
             parts.append("\n")
         elif isinstance(node.tag, str) and next(node.iter(f"{M}oMath"), None) is not None:
