@@ -83,7 +83,7 @@ BUILT_IN_FORMATS: dict[int, str] = {
     58: _CHINESE_DAY,
 }
 _TOKEN = re.compile(
-    r'"(?P<quoted>[^"]*)"?|\\(?P<escaped>.)|_(?P<gap>.)|\*(?P<fill>.)|\[(?P<bracket>[^\]]*)\]'
+    r'"(?P<quoted>[^"]*)"?|[\\!](?P<escaped>.)|_(?P<gap>.)|\*(?P<fill>.)|\[(?P<bracket>[^\]]*)\]'
     r"|(?P<halfday>AM/PM|A/P|上午/下午)|(?P<general>General|G/通用格式)"
     r"|(?P<date>y+|m+|d+|h+|s+|aaaa?|e+(?![+-])|b+)|(?P<exponent>E[+-])"
     r"|(?P<number>[0#?.,%/@])|(?P<other>.)",
@@ -126,6 +126,9 @@ def format_number(value: float, code: str, *, epoch_1904: bool = False) -> str:
         return general(abs(value) if negative else value) + literal.strip()
     if section.is_date:
         return _date_text(section.tokens, value, epoch_1904=epoch_1904)
+    if any(token.kind == "@" for token in section.tokens):
+        # A code for texts shows a number as it is, with what it adds to a text.
+        return _with_literals(section.tokens, general(value))
     text = _number_text(section.tokens, abs(value)).strip()
     return f"-{text}" if value < 0 and not negative and any(digit in "123456789" for digit in text) else text
 
@@ -136,7 +139,11 @@ def format_text(text: str, code: str) -> str:
     place = sections[3] if len(sections) > 3 else sections[-1]
     if not any(token.kind == "@" for token in place.tokens):
         return text
-    shown = (token for token in place.tokens if token.kind in ("@", "literal"))
+    return _with_literals(place.tokens, text)
+
+
+def _with_literals(tokens: Sequence[_Token], text: str) -> str:
+    shown = (token for token in tokens if token.kind in ("@", "literal"))
     return "".join(text if token.kind == "@" else token.text for token in shown)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import openpyxl
 import pytest
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
 from openpyxl.chart import BarChart, Reference
 from openpyxl.worksheet.worksheet import Worksheet
 
@@ -69,6 +71,22 @@ def test_a_phone_number_typed_as_an_amount_is_shown_without_separators() -> None
     book = book_of([["联系人", "手机"], ["周启明", 13900004127]])
     book.active["B2"].number_format = "#,##0"
     assert tables(read(book)) == ["联系人 | 手机\n周启明 | 13900004127"]
+
+
+def test_a_blank_column_does_not_tear_rows_apart() -> None:
+    rows = [
+        ["姓名", "部门", None, "电话", "备注"],
+        ["甲", "采购", None, "8001", "新"],
+        ["乙", "生产", None, "8002", "老"],
+    ]
+    assert tables(read(book_of(rows))) == ["姓名 | 部门 | 电话 | 备注\n甲 | 采购 | 8001 | 新\n乙 | 生产 | 8002 | 老"]
+
+
+def test_raised_text_in_a_cell_stays_raised() -> None:
+    book = book_of(
+        [["面积"], [CellRichText("25 m", TextBlock(InlineFont(vertAlign="superscript"), "2"))], ["x"], ["y"]]
+    )
+    assert "25 m²" in "\n".join(element.text for element in read(book).elements)
 
 
 def test_blank_rows_and_columns_set_tables_apart() -> None:
