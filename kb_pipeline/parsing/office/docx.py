@@ -28,6 +28,7 @@ from kb_pipeline.parsing.office.pages import PageCounter
 from kb_pipeline.parsing.office.word_headings import Look, with_plain_headings
 from kb_pipeline.parsing.office.word_styles import Style, Styles, is_on, paragraph_changes
 from kb_pipeline.parsing.parsed import ParsedDocument
+from kb_pipeline.parsing.scripts_notation import subscript, superscript
 from kb_pipeline.parsing.tables import Cell, plain_text, spanned_table_element
 from kb_pipeline.parsing.text import join_lines
 
@@ -45,6 +46,7 @@ _TRANSPARENT = frozenset(
     for name in ("ins", "moveTo", "smartTag", "customXml", "hyperlink", "dir", "bdo", "fldSimple", "sdtContent")
 )
 _REMOVED = frozenset({f"{W}del", f"{W}moveFrom"})
+_SHIFTED = {"superscript": superscript, "subscript": subscript}
 _LONGEST_HEADING = 240  # columns; a longer paragraph in a heading style is text
 _LIST_STYLES = ("list ", "列表", "列出段落")
 _TYPED_ITEM = re.compile(
@@ -67,8 +69,7 @@ def read_docx(data: bytes) -> ParsedDocument:
     package = Package(data)
     reader = _Reader(package)
     reader.read()
-    # One heading by style is the title of the document.
-    elements = reader.elements if reader.headings > 1 else with_plain_headings(reader.elements, reader.looks)
+    elements = reader.elements if reader.headings else with_plain_headings(reader.elements, reader.looks)
     has_pages = reader.pages.are_known
     return ParsedDocument(
         tuple(elements if has_pages else map(_without_page, elements)),
@@ -128,7 +129,7 @@ class _Reader:
         self.elements: list[Element] = []
         self.dropped: list[DroppedText] = []
         self.looks: dict[int, Look] = {}
-        self.headings = 0
+        self.headings = 0  # by style, without the title of the document
         self.source_characters = 0
         self._package = package
         self._part = package.main_part
@@ -275,7 +276,7 @@ class _Reader:
                 self.dropped.append(DroppedText("table of contents", text, page))
         elif level is not None and display_width(text) <= _LONGEST_HEADING:
             if text:
-                self.headings += 1
+                self.headings += not style.is_title
                 heading = " ".join(labelled(paragraph.label or "", text).split())
                 self.elements.append(Element("Title", heading, page, level, metadata=_ends(page, page_end)))
         elif text:
@@ -402,6 +403,9 @@ class _Reader:
             (paragraph.hidden if hidden else paragraph.placeholder).append("".join(written))
             return
         characters = len("".join("".join(written).split()))
+        shift = None if properties is None else properties.find(f"{W}vertAlign")
+        if shift is not None and shift.get(f"{W}val") in _SHIFTED:
+            paragraph.parts[before:] = [_SHIFTED[shift.get(f"{W}val", "")]("".join(written))]
         bold = is_on(properties, "b")
         paragraph.bold_characters += characters if (paragraph.style.bold if bold is None else bold) else 0
         size = None if properties is None else properties.find(f"{W}sz")
