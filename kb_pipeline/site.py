@@ -6,6 +6,7 @@ schema is brought up to date. The embedding server is only reached for when it i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from kb_pipeline.chunking.lexemes import TOKENIZER_VERSION
+from kb_pipeline.parsing.parsed import ParseLimits
 from kb_pipeline.privacy.entities import PRESETS
 from kb_pipeline.privacy.key import load_or_create_key
 from kb_pipeline.privacy.masking import Masker, Maskers
@@ -36,6 +38,9 @@ from kb_pipeline.store.ledger import ParsePolicy, Scope, StageFingerprints
 if TYPE_CHECKING:
     from kb_pipeline.embedding.client import EmbeddingClient
     from kb_pipeline.embedding.models import ExpectedModel
+    from kb_pipeline.parsing.sandbox import ParserPool
+
+MOST_PARSER_PROCESSES = 8
 
 
 @dataclass
@@ -97,6 +102,11 @@ class Site:
         )
 
     @cached_property
+    def parsers(self) -> ParserPool:
+        """The parser processes, started as they are needed and kept until the site is closed."""
+        return self._resources.enter_context(parser_pool(self.settings))
+
+    @cached_property
     def scratch(self) -> Path:
         """A private folder for temporary files."""
         folder = self.settings.home_path / "tmp"
@@ -128,6 +138,14 @@ def open_site(settings: Settings) -> Site:
         resources.close()
         raise
     return Site(settings, url, resources)
+
+
+def parser_pool(settings: Settings, processes: int | None = None) -> ParserPool:
+    """Parser processes with the limits of the settings; as many as these say, unless `processes` does."""
+    from kb_pipeline.parsing.sandbox import ParserPool
+
+    most = processes or settings.parser_processes or min(os.cpu_count() or 1, MOST_PARSER_PROCESSES)
+    return ParserPool(most, ParseLimits(**settings.limits.model_dump()))
 
 
 def database_url(settings: Settings) -> str:

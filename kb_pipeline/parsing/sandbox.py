@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -31,6 +32,7 @@ from typing import Any, cast
 import kb_pipeline
 from kb_pipeline import errors
 from kb_pipeline.errors import DocumentError, LimitExceeded, ParserCrashed, UnavailableError
+from kb_pipeline.parsing.confinement import allowed_environment
 from kb_pipeline.parsing.document import Mask
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.parsing.parsed import ParseLimits
@@ -69,16 +71,17 @@ class ParseJob:
 
 
 class ParserPool:
-    """Up to `processes` workers. A context manager; leaving it ends the workers.
+    """Up to `processes` workers, kept from one `parse` to the next. A context manager; leaving it ends the workers.
 
-    One `parse` at a time. Works from any thread of any process: workers are fresh interpreters, not forks.
+    One `parse` at a time: another thread's waits for it to end. Works from any thread of any process: workers are
+    fresh interpreters, not forks.
     """
 
     def __init__(self, processes: int, limits: ParseLimits = ParseLimits()) -> None:  # noqa: B008 (frozen)
-        self._processes = processes
+        self._processes = self._most = processes
         self._limits = limits
-        self._threads = max(1, min(_MOST_THREADS, _cores() // processes))
         self._workers: list[_Worker] = []
+        self._parsing = threading.Lock()
         self._failed_starts = 0
 
     def __enter__(self) -> ParserPool:
@@ -99,13 +102,20 @@ class ParserPool:
             worker.end()
         self._workers.clear()
 
-    def parse(self, jobs: Iterable[ParseJob]) -> Iterator[tuple[ParseJob, CleanedDocument | DocumentError]]:
+    def parse(
+        self, jobs: Iterable[ParseJob], *, expected: int | None = None
+    ) -> Iterator[tuple[ParseJob, CleanedDocument | DocumentError]]:
         """Each job with its document or error, as they get ready, in no order.
 
+        `expected`: how many jobs there will be at most; for few, workers that are started get more threads each.
         Jobs are taken from the iterable only as workers can take them, and only while the caller asks for
         the next result. Leaving the iteration early ends the workers that are still at work.
         """
-        source = iter(jobs)
+        with self._parsing:
+            self._most = max(1, min(self._processes, expected or self._processes))
+            yield from self._parse(iter(jobs))
+
+    def _parse(self, source: Iterator[ParseJob]) -> Iterator[tuple[ParseJob, CleanedDocument | DocumentError]]:
         waiting: deque[ParseJob] = deque()  # taken from the source, or back from a worker that ended
         try:
             while True:
@@ -159,13 +169,13 @@ class ParserPool:
         for dead in [worker for worker in self._workers if not worker.pending and worker.is_dead()]:
             self._end(dead)
         size = _file_size(job.path)
-        may_start = len(self._workers) < self._processes
+        may_start = len(self._workers) < self._most
         most = (SMALL_JOBS, SMALL_BYTES) if may_start else (QUEUED_JOBS, QUEUED_BYTES)
         worker: _Worker | None = min(self._workers, key=lambda each: len(each.pending), default=None)
         if worker is None or not worker.has_room(size, *most):
             if not may_start:
                 return False
-            worker = _Worker(self._limits, self._threads)
+            worker = _Worker(self._limits, max(1, min(_MOST_THREADS, _cores() // self._most)))
             self._workers.append(worker)
         worker.send(job, size)
         return True
@@ -201,7 +211,12 @@ class _Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), lock),
-                env={**os.environ, **_ONE_THREAD, "OMP_NUM_THREADS": str(threads), "TMPDIR": str(self._folder)},
+                env={
+                    **allowed_environment(os.environ),
+                    **_ONE_THREAD,
+                    "OMP_NUM_THREADS": str(threads),
+                    "TMPDIR": str(self._folder),
+                },
                 start_new_session=True,  # so that its converters can be ended with it
             )
         except BaseException:

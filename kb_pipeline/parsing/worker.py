@@ -2,7 +2,7 @@
 
 Started by `sandbox.ParserPool`, never imported by anything else. The kernel enforces the limits: memory by
 RLIMIT_DATA, CPU by RLIMIT_CPU, wall time by an alarm; each kills the process, so no library can outwait
-them. Nothing that a library prints leaves the process.
+them. What else it may not do is in `confinement`. Nothing that a library prints leaves the process.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 from kb_pipeline.errors import DocumentError
 from kb_pipeline.parsing import clock
+from kb_pipeline.parsing.confinement import confine
 from kb_pipeline.parsing.document import read_document
 from kb_pipeline.parsing.offline import block_heavy_imports
 from kb_pipeline.parsing.parsed import ParseLimits
@@ -35,7 +36,7 @@ def main() -> None:
     _silence()
     memory = limits.memory_mb << 20
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    confine(file_mb=limits.unzipped_mb)
     connection = Connection(int(socket_fd))
     jobs: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
     threading.Thread(target=_receive, args=(connection, jobs, Path(folder)), daemon=True).start()
