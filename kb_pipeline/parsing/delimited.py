@@ -54,6 +54,10 @@ def read_delimited(data: bytes, *, delimiter: str | None = None) -> ParsedDocume
     )
 
 
+def read_tsv(data: bytes) -> ParsedDocument:
+    return read_delimited(data, delimiter="\t")
+
+
 def _rows(text: str, delimiter: str) -> Rows:
     """The rows of the text; where a quote is never closed, each line by itself."""
     csv.field_size_limit(_LARGEST_FIELD)

@@ -18,16 +18,9 @@ from kb_pipeline.errors import (
     UnsupportedFormat,
 )
 from kb_pipeline.parsing.archive import check_archive
-from kb_pipeline.parsing.formats import IMAGE_FORMATS, ZIP_FORMATS, Format, detect_format
+from kb_pipeline.parsing.formats import ZIP_FORMATS, detect_format
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
-
-# What LibreOffice makes of the formats that it converts.
-CONVERTED_INTO = {
-    Format.DOC: Format.DOCX,
-    Format.PPT: Format.PPTX,
-    Format.ODS: Format.XLSX,
-    Format.ODP: Format.PPTX,
-}
+from kb_pipeline.parsing.readers import READERS, File
 
 
 def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
@@ -38,7 +31,7 @@ def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
     try:
         if kind in ZIP_FORMATS:
             check_archive(data, unzipped_mb=limits.unzipped_mb)
-        document = _read(kind, data, name, limits)
+        document = READERS[kind](File(data, name, kind, limits))
     except DocumentError:
         raise
     except MemoryError:
@@ -63,97 +56,3 @@ def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
             f"The file cannot be read as {kind.value.upper()} ({type(error).__name__}); open it and save it again."
         ) from None
     return replace(document, metadata={"format": kind.value, **document.metadata})
-
-
-def _read(kind: Format, data: bytes, name: str, limits: ParseLimits) -> ParsedDocument:
-    """Call the reader. The import of its libraries waits for the first file of that kind."""
-    if kind in IMAGE_FORMATS:
-        from kb_pipeline.parsing.images import read_image
-
-        return read_image(data, limits=limits)
-    match kind:
-        case Format.PDF:
-            from kb_pipeline.parsing.pdf import read_pdf
-
-            return read_pdf(data, limits=limits)
-        case Format.EPUB:
-            from kb_pipeline.parsing.epub import read_epub
-
-            return read_epub(data)
-        case Format.RTF:
-            from kb_pipeline.parsing.rtf import read_rtf
-
-            return read_rtf(data)
-        case Format.DOCX | Format.ODT | Format.PPTX | Format.XLSX | Format.XLS:
-            return _read_office(kind, data, limits)
-        case Format.DOC | Format.PPT | Format.ODS | Format.ODP:
-            from kb_pipeline.parsing.office.legacy import convert
-
-            target = CONVERTED_INTO[kind]
-            return _read_office(target, convert(data, source=kind, target=target, seconds=limits.seconds), limits)
-        case _:
-            return _read_text_format(kind, data, name)
-
-
-def _read_office(kind: Format, data: bytes, limits: ParseLimits) -> ParsedDocument:
-    match kind:
-        case Format.DOCX:
-            from kb_pipeline.parsing.office.docx import read_docx
-
-            return read_docx(data)
-        case Format.ODT:
-            from kb_pipeline.parsing.office.odt import read_odt
-
-            return read_odt(data)
-        case Format.PPTX:
-            from kb_pipeline.parsing.office.pptx import read_pptx
-
-            return read_pptx(data, limits=limits)
-        case Format.XLSX:
-            from kb_pipeline.parsing.office.xlsx import read_xlsx
-
-            return read_xlsx(data)
-        case _:
-            from kb_pipeline.parsing.office.xls import read_xls
-
-            return read_xls(data)
-
-
-def _read_text_format(kind: Format, data: bytes, name: str) -> ParsedDocument:
-    match kind:
-        case Format.MARKDOWN:
-            from kb_pipeline.parsing.markdown import read_markdown
-
-            return read_markdown(data)
-        case Format.CSV | Format.TSV:
-            from kb_pipeline.parsing.delimited import read_delimited
-
-            return read_delimited(data, delimiter="\t" if kind is Format.TSV else None)
-        case Format.HTML:
-            from kb_pipeline.parsing.html.reader import read_html
-
-            return read_html(data)
-        case Format.CODE:
-            from kb_pipeline.parsing.code.reader import read_code
-
-            return read_code(data, name=name)
-        case Format.EML:
-            from kb_pipeline.parsing.mail.reader import read_eml
-
-            return read_eml(data)
-        case Format.MHTML:
-            from kb_pipeline.parsing.mail.reader import read_mhtml
-
-            return read_mhtml(data)
-        case Format.IPYNB:
-            from kb_pipeline.parsing.notebook import read_notebook
-
-            return read_notebook(data)
-        case Format.MSG:
-            from kb_pipeline.parsing.mail.reader import read_msg
-
-            return read_msg(data)
-        case _:
-            from kb_pipeline.parsing.text import read_text
-
-            return read_text(data)
