@@ -143,6 +143,7 @@ class CollectionSettings(Frozen):
 
     chunking: ChunkingSettings | None = None
     privacy: PolicySettings | None = None
+    readers: dict[str, str] = Field({}, description='Format -> another reader: pdf = "unstructured:hi_res", "docling".')
     query_instruction: str | None = Field(None, description="Task sentence of queries over this collection alone.")
 
 
@@ -233,6 +234,10 @@ class Settings(EmptyIsUnset, BaseSettings):
     def chunking_for(self, collection: str) -> ChunkingSettings:
         specific = self.collections.get(collection)
         return specific.chunking if specific and specific.chunking else self.chunking
+
+    def readers_for(self, collection: str) -> dict[str, str]:
+        specific = self.collections.get(collection)
+        return specific.readers if specific else {}
 
 
 def fingerprint(*parts: Any) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from kb_pipeline.errors import ChangedWhileRead, EmptyDocument, UnreadableFile
 from kb_pipeline.parsing.cleaning import clean_dropped, clean_elements, clean_values
@@ -32,12 +33,13 @@ def read_document(
     mask: Mask,
     limits: ParseLimits = ParseLimits(),  # noqa: B008 (frozen)
     content_hash: bytes | None = None,
+    readers: Mapping[str, str] = MappingProxyType({}),
 ) -> CleanedDocument:
     """The document in the file at `path`, called `name`.
 
     `mask` takes personal data out of a whole document. `content_hash` is the sha256 that the bytes must
-    have, if given. Raises DocumentError: UnreadableFile, ChangedWhileRead, EmptyDocument and all that
-    `partition` raises.
+    have, if given. `readers`: format -> the reader that its collection wants instead of ours. Raises DocumentError:
+    UnreadableFile, ChangedWhileRead, EmptyDocument and all that `partition` raises.
     """
     try:
         data = path.read_bytes()
@@ -48,7 +50,7 @@ def read_document(
     if content_hash is not None and hashlib.sha256(data).digest() != content_hash:
         raise ChangedWhileRead("The file changed between the scan and the reading; the next run picks it up.")
     started = time.monotonic()
-    document = mask(clean_document(partition(data, name=name, limits=limits)))
+    document = mask(clean_document(partition(data, name=name, limits=limits, readers=readers)))
     return replace(document, seconds=time.monotonic() - started)
 
 

@@ -7,7 +7,9 @@ only: what libraries say may quote the document.
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from kb_pipeline.errors import (
     DocumentError,
@@ -15,23 +17,30 @@ from kb_pipeline.errors import (
     EncryptedDocument,
     LimitExceeded,
     MalformedDocument,
+    SettingsError,
     UnsupportedFormat,
 )
 from kb_pipeline.parsing.archive import check_archive
-from kb_pipeline.parsing.formats import ZIP_FORMATS, detect_format
+from kb_pipeline.parsing.formats import ZIP_FORMATS, Format, detect_format
+from kb_pipeline.parsing.offline import allow_heavy_imports
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
-from kb_pipeline.parsing.readers import READERS, File
+from kb_pipeline.parsing.readers import READERS, File, Reader
 
 
-def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
-    """Read the document. `name` is its file name; only the extension counts. Raises DocumentError."""
+def partition(
+    data: bytes, *, name: str, limits: ParseLimits, readers: Mapping[str, str] = MappingProxyType({})
+) -> ParsedDocument:
+    """Read the document. `name` is its file name; only the extension counts. Raises DocumentError.
+
+    `readers`: those that its collection wants instead of ours, for some formats.
+    """
     if not data:
         raise EmptyDocument("The file is empty (0 bytes).")
     kind = detect_format(name, data)
     try:
         if kind in ZIP_FORMATS:
             check_archive(data, unzipped_mb=limits.unzipped_mb)
-        document = READERS[kind](File(data, name, kind, limits))
+        document = _reader(kind, readers)(File(data, name, kind, limits))
     except DocumentError:
         raise
     except MemoryError:
@@ -56,3 +65,16 @@ def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
             f"The file cannot be read as {kind.value.upper()} ({type(error).__name__}); open it and save it again."
         ) from None
     return replace(document, metadata={"format": kind.value, **document.metadata})
+
+
+def _reader(kind: Format, readers: Mapping[str, str]) -> Reader:
+    wanted = readers.get(kind.value)
+    if wanted is None:
+        return READERS[kind]
+    from kb_pipeline.parsing.exchange import chosen_reader
+
+    allow_heavy_imports()
+    try:
+        return chosen_reader(wanted)
+    except SettingsError as error:
+        raise UnsupportedFormat(str(error)) from None

@@ -23,8 +23,8 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, cast
@@ -60,7 +60,8 @@ class ParseJob:
 
     `key` is the caller's, and stays in this process. `name` is the file name that the format is read from.
     `content_hash`: sha256 that the bytes must have; None takes any. `mask` takes personal data out of the
-    document; it is pickled, so a bound method of a frozen Masker serves.
+    document; it is pickled, so a bound method of a frozen Masker serves. `readers`: format -> the reader that its
+    collection wants instead of ours.
     """
 
     key: Any
@@ -68,6 +69,7 @@ class ParseJob:
     name: str
     content_hash: bytes | None
     mask: Mask
+    readers: Mapping[str, str] = field(default_factory=dict)
 
 
 class ParserPool:
@@ -241,7 +243,7 @@ class _Worker:
         """Hand a job over. A worker that died meanwhile is found out by `receive`."""
         self.pending.append(_Pending(job, size))
         with contextlib.suppress(OSError):
-            self.connection.send((str(job.path), job.name, job.content_hash, job.mask))
+            self.connection.send((str(job.path), job.name, job.content_hash, job.mask, dict(job.readers)))
 
     def receive(self) -> tuple[ParseJob, CleanedDocument | DocumentError] | None:
         """The next answer; None for the sign that the worker is up.

@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -42,16 +43,19 @@ def main() -> None:
     threading.Thread(target=_receive, args=(connection, jobs, Path(folder)), daemon=True).start()
     connection.send(("ready", None))
     while True:
-        path, name, content_hash, mask = jobs.get()
+        path, name, content_hash, mask, readers = jobs.get()
         clock.start(limits.seconds)
-        answer = _answer(Path(path), name, content_hash, mask, limits)
+        answer = _answer(Path(path), name, content_hash, mask, readers, limits)
         clock.stop()
         connection.send(answer)
 
 
-def _answer(path: Path, name: str, content_hash: bytes | None, mask: Any, limits: ParseLimits) -> tuple[str, Any]:
+def _answer(
+    path: Path, name: str, content_hash: bytes | None, mask: Any, readers: Mapping[str, str], limits: ParseLimits
+) -> tuple[str, Any]:
     try:
-        return "document", read_document(path, name=name, mask=mask, limits=limits, content_hash=content_hash)
+        document = read_document(path, name=name, mask=mask, limits=limits, content_hash=content_hash, readers=readers)
+        return "document", document
     except DocumentError as error:
         return type(error).__name__, str(error)
     except MemoryError:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kb_pipeline.errors import DocumentError, UnreadableFile
 from kb_pipeline.parsing.elements import CleanedDocument
+from kb_pipeline.parsing.exchange import check_choice
 from kb_pipeline.parsing.sandbox import ParseJob
 from kb_pipeline.privacy.policy import can_follow
 from kb_pipeline.progress import track
@@ -47,6 +48,8 @@ def run(site: Site, shards: Sequence[str]) -> StageReport:
             finished = {job.id for job, _ in masked}
             jobs = [job for job in jobs if job.id not in finished]
         if jobs:
+            for collection in {job.collection for job in jobs}:
+                check_choice(site.settings.readers_for(collection))
             with track("parsing documents", len(jobs)) as progress:
                 for batch in _committable(_parse(site, jobs), site.settings.batch_documents):
                     _store(connection, batch, wanted, report)
@@ -100,6 +103,7 @@ def _parse(site: Site, pending: Sequence[PendingParse]) -> Iterator[Outcome]:
                 name=Path(document.path).name,
                 content_hash=document.content_hash,
                 mask=site.maskers.of(document.collection).mask_document,
+                readers=site.settings.readers_for(document.collection),
             )
 
     remove_leftovers(site.scratch)
