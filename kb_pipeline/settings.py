@@ -73,6 +73,7 @@ class ParsingLimits(Frozen):
     unzipped_mb: int = Field(512, ge=1, description="Unzipped size of an Office or EPUB file, MiB.")
     pixels: int = Field(100_000_000, ge=1_000_000, description="Pixels of one image or of one frame of it.")
     ocr_page_seconds: float = Field(60.0, gt=0, description="Wall time added for each page read by OCR, seconds.")
+    characters: int = Field(10_000_000, ge=100_000, description="Characters of a document's text.")
 
 
 class ChunkingSettings(Frozen):

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from kb_pipeline.errors import ChangedWhileRead, EmptyDocument, UnreadableFile
+from kb_pipeline.errors import ChangedWhileRead, EmptyDocument, LimitExceeded, UnreadableFile
 from kb_pipeline.parsing.cleaning import clean_dropped, clean_elements, clean_values
 from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
@@ -50,8 +50,21 @@ def read_document(
     if content_hash is not None and hashlib.sha256(data).digest() != content_hash:
         raise ChangedWhileRead("The file changed between the scan and the reading; the next run picks it up.")
     started = time.monotonic()
-    document = mask(clean_document(partition(data, name=name, limits=limits, readers=readers)))
+    parsed = partition(data, name=name, limits=limits, readers=readers)
+    _check_length(parsed, limits.characters)
+    document = mask(clean_document(parsed))
     return replace(document, seconds=time.monotonic() - started)
+
+
+def _check_length(parsed: ParsedDocument, most: int) -> None:
+    """Raises LimitExceeded for more text than may be stored, chunked and embedded for one document."""
+    characters = sum(len(element.text) for element in parsed.elements)
+    characters += sum(len(item.text) for item in parsed.dropped)
+    if characters > most:
+        raise LimitExceeded(
+            f"The file holds {characters:,} characters of text, more than {most:,}; split it, or raise"
+            " limits.characters."
+        )
 
 
 def clean_document(parsed: ParsedDocument) -> CleanedDocument:

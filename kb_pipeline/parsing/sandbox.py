@@ -46,6 +46,9 @@ _FOLDER_PREFIX = "kb-parser-"
 _LOCK_NAME = "lock"
 _MOST_FAILED_STARTS = 3  # workers in a row that end before they are up; one may have been killed
 _RETIRE_SHARE = 0.5  # a worker that keeps more than this share of its memory limit is replaced
+# How libraries in C end where they get no memory; what they had then is near the limit, or it is a plain crash.
+_GAVE_UP = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGTRAP)
+_FULL_SHARE = 0.7
 _BOOTSTRAP = (
     "import sys; root = sys.argv.pop(1); root in sys.path or sys.path.insert(0, root); "
     "from kb_pipeline.parsing.worker import main; main()"
@@ -198,6 +201,7 @@ class _Worker:
         self.pending: deque[_Pending] = deque()
         self.ended = False
         self.is_ready = False
+        self._most_memory_kb = 0
         self._limits = limits
         self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
         # Held by this process and the worker: while one of them lives, the folder is not stale.
@@ -265,6 +269,14 @@ class _Worker:
     def is_dead(self) -> bool:
         return self._process.poll() is not None
 
+    def _reaped(self) -> int:
+        """Wait for the end of the process, and note the most memory that it had."""
+        if self._process.returncode is None:
+            _, status, used = os.wait4(self._process.pid, 0)
+            self._process.returncode = os.waitstatus_to_exitcode(status)
+            self._most_memory_kb = used.ru_maxrss
+        return self._process.returncode
+
     def memory_bytes(self) -> int:
         """Resident memory; 0 where the system does not tell."""
         try:
@@ -284,17 +296,22 @@ class _Worker:
     @property
     def cause(self) -> str:
         """How the process ended, which it has: a signal or an exit code."""
-        code = self._process.wait()
+        code = self._reaped()
         return signal.Signals(-code).name if code < 0 else f"exit {code}"
 
     def _death(self) -> DocumentError:
         """Why the process ended, as the error of the document it was at."""
-        code = self._process.wait()
+        code = self._reaped()
         if code in (-signal.SIGALRM, -signal.SIGXCPU):
             seconds = self._limits.seconds
             return LimitExceeded(
                 f"Reading the file takes more than {seconds:g} s, not counting pages read by OCR; raise limits.seconds "
                 "or split the file."
+            )
+        if code in _GAVE_UP and self._most_memory_kb >= _FULL_SHARE * (self._limits.memory_mb << 10):
+            return LimitExceeded(
+                f"Reading the file takes more than {self._limits.memory_mb} MiB; raise limits.memory_mb or split the"
+                " file."
             )
         return ParserCrashed(
             f"The parser process died on this file ({self.cause}); it is tried again, then open it and save it anew."

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from kb_pipeline.errors import EncryptedDocument
+from kb_pipeline.parsing.cells import check_cells
 from kb_pipeline.parsing.elements import DroppedText, Element
 from kb_pipeline.parsing.office.counting import number_text
 from kb_pipeline.parsing.office.lists import with_space
@@ -77,7 +78,7 @@ class _Paragraph:
 
 
 def read_odt(data: bytes) -> ParsedDocument:
-    """Raises EncryptedDocument, MalformedDocument where the content is not there."""
+    """Raises EncryptedDocument, LimitExceeded for too many cells, MalformedDocument where the content is not there."""
     package = Package(data)
     manifest = package.read("META-INF/manifest.xml") if package.has("META-INF/manifest.xml") else b""
     if b"encryption-data" in manifest:
@@ -102,6 +103,7 @@ class _Reader:
         self.elements: list[Element] = []
         self.dropped: list[DroppedText] = []
         self.source_characters = 0
+        self._cell_count = 0
         self._content = package.xml("content.xml")
         self._styles_root = package.optional_xml("styles.xml")
         self.pages = PageCounter(laid_out=next(self._content.iter(f"{TEXT}soft-page-break"), None) is not None)
@@ -291,7 +293,10 @@ class _Reader:
                 self.pages.laid_out_break()
                 continue
             cells = [cell for node in row for cell in self._cells(node, asides, nested)]
-            grid += [cells] * min(_number(row, f"{TABLE}number-rows-repeated", 1), _MOST_REPEATED)
+            repeated = min(_number(row, f"{TABLE}number-rows-repeated", 1), _MOST_REPEATED)
+            self._cell_count += len(cells) * repeated
+            check_cells(self._cell_count)
+            grid += [cells] * repeated
         headers = sum(len(group) for group in table.iterfind(f"{TABLE}table-header-rows"))
         element = spanned_table_element(grid, header_rows=headers, page_number=page)
         if element is not None:

@@ -19,13 +19,11 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 
-from kb_pipeline.errors import LimitExceeded
 from kb_pipeline.parsing.elements import DroppedText, Element
 from kb_pipeline.parsing.office.number_format import format_number
 from kb_pipeline.parsing.parsed import ParsedDocument
 from kb_pipeline.parsing.tables import Cell, spanned_table_element
 
-MOST_CELLS = 2_000_000  # with content, in a workbook
 _LONGEST_LIST_ITEM = 60  # characters; a column of longer texts is prose
 _SHORTEST_LIST = 4  # rows
 _NOTE_CHARACTERS = 30  # a longer text alone in the last rows is a note on the table
@@ -110,12 +108,6 @@ def number_cell(value: float, code: str, *, epoch_1904: bool = False) -> SheetCe
 @lru_cache(maxsize=65536)
 def _formatted(value: float, code: str, epoch_1904: bool) -> str:
     return format_number(value, code, epoch_1904=epoch_1904)
-
-
-def check_size(cells: int) -> None:
-    """Raises LimitExceeded for more cells than a workbook may have."""
-    if cells > MOST_CELLS:
-        raise LimitExceeded(f"The workbook holds more than {MOST_CELLS} cells; split it, or export its sheets as CSV.")
 
 
 def _warnings(sheets: Sequence[Sheet]) -> Iterator[str]:

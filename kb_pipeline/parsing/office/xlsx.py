@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from kb_pipeline.errors import UnsupportedFormat
+from kb_pipeline.parsing.cells import check_cells
 from kb_pipeline.parsing.elements import Element
 from kb_pipeline.parsing.office.drawings import A, chart_element
 from kb_pipeline.parsing.office.number_format import BUILT_IN_FORMATS, GENERAL, format_text
 from kb_pipeline.parsing.office.package import Package, mended_warnings
-from kb_pipeline.parsing.office.sheets import Sheet, SheetCell, check_size, number_cell, workbook_document
+from kb_pipeline.parsing.office.sheets import Sheet, SheetCell, number_cell, workbook_document
 from kb_pipeline.parsing.parsed import ParsedDocument
 from kb_pipeline.parsing.scripts_notation import subscript, superscript
 
@@ -119,7 +120,7 @@ class _Reader:
         if cells:
             sheet.cells[row_number] = cells
             self._cell_count += len(cells)
-            check_size(self._cell_count)
+            check_cells(self._cell_count)
 
     def _cell(self, node: Node) -> SheetCell | None:
         kind = node.get("t", "n")

@@ -84,6 +84,18 @@ def tell_about_the_process(document: CleanedDocument) -> CleanedDocument:
     return replace(document, metadata={"pid": os.getpid(), "modules": loaded})
 
 
+def abort_without_memory(document: CleanedDocument) -> CleanedDocument:
+    """As a library in C does, which has no exceptions."""
+    if _wanted(document):
+        hoard = []
+        try:
+            while True:
+                hoard.append(b"x" * (16 << 20))
+        except MemoryError:
+            os.abort()
+    return document
+
+
 def tell_what_it_may_do(document: CleanedDocument) -> CleanedDocument:
     sockets = {}
     for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):

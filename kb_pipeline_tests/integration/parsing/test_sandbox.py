@@ -57,8 +57,9 @@ def results(pool: ParserPool, wanted: Iterable[ParseJob]) -> dict[str, CleanedDo
         (ill_willed.segfault, LIMITS, ParserCrashed, "SIGSEGV"),
         (ill_willed.hang_with_the_interpreter_locked, ParseLimits(seconds=0.5), LimitExceeded, "0.5 s"),
         (ill_willed.take_all_memory, LIMITS, LimitExceeded, "512 MiB"),
+        (ill_willed.abort_without_memory, LIMITS, LimitExceeded, "512 MiB"),
     ],
-    ids=["kill", "segfault", "hang", "memory"],
+    ids=["kill", "segfault", "hang", "memory", "memory of a library in C"],
 )
 def test_a_document_that_ruins_its_process_fails_alone(
     tmp_path: Path, mask: Mask, limits: ParseLimits, expected: type[DocumentError], message: str
@@ -295,3 +296,12 @@ def test_what_leaves_the_process_is_masked(tmp_path: Path) -> None:
     assert len(document.elements) == 3
     assert phone not in repr(document)
     assert document.privacy_counts
+
+
+def test_a_document_of_more_text_than_a_run_may_handle_is_refused(tmp_path: Path) -> None:
+    paths = write(tmp_path, "text", "word " * 30_000)
+    with ParserPool(1, ParseLimits(characters=100_000)) as pool:
+        found = results(pool, jobs(paths, ill_willed.unchanged))
+    assert isinstance(found["000.md"], CleanedDocument)
+    assert isinstance(found["001.md"], LimitExceeded)
+    assert "limits.characters" in str(found["001.md"])

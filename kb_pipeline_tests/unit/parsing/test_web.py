@@ -242,3 +242,9 @@ def test_an_aside_inside_the_main_part_is_part_of_it() -> None:
     html = f"<body><aside>Ads</aside><main><h1>Rules</h1>{FILLER}<aside>Note: keep receipts.</aside></main></body>"
     assert ("NarrativeText", "Note: keep receipts.") in shapes(html)
     assert dropped(html)["Ads"] == "outside the main content"
+
+
+def test_a_tag_of_endless_attributes_costs_nothing() -> None:
+    """200,000 of them: with time that grows with the square this does not end within the test's timeout."""
+    attributes = " ".join(f"a{number}=1" for number in range(200_000))
+    assert shapes(f"<body><p {attributes}>text</p></body>") == [("NarrativeText", "text")]

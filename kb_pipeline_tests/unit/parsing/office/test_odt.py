@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from kb_pipeline.errors import EncryptedDocument
+from kb_pipeline.errors import EncryptedDocument, LimitExceeded
 from kb_pipeline.parsing.document import clean_document
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.parsing.office.odt import read_odt
@@ -159,3 +159,9 @@ def test_raised_and_lowered_text_keeps_its_meaning() -> None:
         ),
     )
     assert texts(found) == ["10⁶ CO₂ 4"]
+
+
+def test_rows_that_repeat_without_end_are_refused() -> None:
+    row = '<table:table-row table:number-rows-repeated="1000"><table:table-cell table:number-columns-repeated="1000">'
+    with pytest.raises(LimitExceeded, match="more than 2,000,000 cells"):
+        document(f"<table:table>{(row + '<text:p>x</text:p></table:table-cell></table:table-row>') * 3}</table:table>")

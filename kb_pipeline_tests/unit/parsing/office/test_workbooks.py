@@ -17,9 +17,9 @@ from openpyxl.chart import BarChart, Reference
 from openpyxl.worksheet.worksheet import Worksheet
 
 from kb_pipeline.errors import LimitExceeded, UnsupportedFormat
+from kb_pipeline.parsing import cells
 from kb_pipeline.parsing.document import clean_document
 from kb_pipeline.parsing.elements import CleanedDocument
-from kb_pipeline.parsing.office import sheets
 from kb_pipeline.parsing.office.xls import read_xls
 from kb_pipeline.parsing.office.xlsx import read_xlsx
 from kb_pipeline.parsing.tables import html_to_rows
@@ -187,7 +187,7 @@ def test_a_huge_used_range_costs_nothing() -> None:
 
 
 def test_too_many_cells_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sheets, "MOST_CELLS", 3)
+    monkeypatch.setattr(cells, "MOST_CELLS", 3)
     with pytest.raises(LimitExceeded, match="more than 3 cells"):
         read(book_of([["a", "b"], [1, 2]]))
 
