@@ -62,6 +62,7 @@ class SourceSettings(Frozen):
     """A folder or bucket prefix that is kept in step with the knowledge base."""
 
     uri: str = Field(description="A local folder or an fsspec URL such as s3://bucket/prefix.")
+    follow_links: bool = Field(False, description="Follow links that lead out of the folder.")
 
 
 class ParsingLimits(Frozen):

@@ -19,6 +19,7 @@ from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
 from kb_pipeline.parsing.partition import partition
 from kb_pipeline.parsing.tables import cell_characters
+from kb_pipeline.system.files import open_regular
 
 REPLACEMENT = "\ufffd"  # stands for bytes that are no character
 LEAST_COVERAGE = 0.98  # of a file's characters; less is a warning
@@ -42,7 +43,8 @@ def read_document(
     UnreadableFile, ChangedWhileRead, EmptyDocument and all that `partition` raises.
     """
     try:
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            data = file.read()
     except OSError as error:
         raise UnreadableFile(
             f"The file cannot be read ({error.strerror}); check that it is there and may be read."
