@@ -12,7 +12,6 @@ that a converter or a thread pool merely reserves costs nothing.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -36,6 +35,7 @@ from kb_pipeline.parsing.confinement import allowed_environment
 from kb_pipeline.parsing.document import Mask
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.parsing.parsed import ParseLimits
+from kb_pipeline.system.scratch import owned_folder, remove_stale_folders
 
 QUEUED_JOBS = 32  # per worker, so that small files never wait for the caller
 QUEUED_BYTES = 256 * 1024  # per worker, so that no file waits behind a large one
@@ -43,7 +43,6 @@ QUEUED_BYTES = 256 * 1024  # per worker, so that no file waits behind a large on
 SMALL_JOBS = 16
 SMALL_BYTES = 32 * 1024
 _FOLDER_PREFIX = "kb-parser-"
-_LOCK_NAME = "lock"
 _MOST_FAILED_STARTS = 3  # workers in a row that end before they are up; one may have been killed
 _RETIRE_SHARE = 0.5  # a worker that keeps more than this share of its memory limit is replaced
 # How libraries in C end where they get no memory; what they had then is near the limit, or it is a plain crash.
@@ -90,7 +89,7 @@ class ParserPool:
         self._failed_starts = 0
 
     def __enter__(self) -> ParserPool:
-        remove_stale_folders()
+        remove_stale_folders(Path(tempfile.gettempdir()), _FOLDER_PREFIX)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -203,12 +202,10 @@ class _Worker:
         self.is_ready = False
         self._most_memory_kb = 0
         self._limits = limits
-        self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
-        # Held by this process and the worker: while one of them lives, the folder is not stale.
-        lock = os.open(self._folder / _LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+        # The lock is the worker's: while it lives, the folder is not stale.
+        self._folder, lock = owned_folder(Path(tempfile.gettempdir()), _FOLDER_PREFIX)
         ours, theirs = socket.socketpair()
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-P", "-c", _BOOTSTRAP, str(Path(kb_pipeline.__file__).parents[1])),
@@ -316,22 +313,6 @@ class _Worker:
         return ParserCrashed(
             f"The parser process died on this file ({self.cause}); it is tried again, then open it and save it anew."
         )
-
-
-def remove_stale_folders() -> None:
-    """Remove the folders of workers that were killed together with their parent."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
-        try:
-            lock = os.open(folder / _LOCK_NAME, os.O_RDWR)
-        except OSError:  # being made just now, or another user's
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # in use
-            continue
-        finally:
-            os.close(lock)
 
 
 def _cores() -> int:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,15 +20,13 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, BinaryIO
-
-import psutil
 
 from kb_pipeline.errors import SettingsError, SourceUnavailable, UnreadableFile
 from kb_pipeline.source.boundary import Boundary
 from kb_pipeline.system.files import in_time, open_regular
+from kb_pipeline.system.scratch import remove_stale_folders, scratch_folder
 
 IGNORED_SUFFIXES = (".part", ".tmp", ".crdownload", ".swp", "~")
 IGNORED_PREFIXES = (".", "~$")
@@ -341,8 +338,8 @@ def local_copy(uri: str, path: str, scratch: Path) -> Iterator[Path]:
         yield Path(uri, path)
         return
     filesystem, root = _filesystem(uri)
-    with TemporaryDirectory(dir=scratch, prefix=f"{FETCHED_PREFIX}{os.getpid()}-") as folder:
-        target = Path(folder, "download" + Path(path).suffix)
+    with scratch_folder(scratch, FETCHED_PREFIX) as folder:
+        target = folder / ("download" + Path(path).suffix)
         try:
             filesystem.get_file(f"{root}/{path}", str(target))
         except Exception as error:  # noqa: BLE001 - each fsspec backend raises errors of its own kind
@@ -354,10 +351,7 @@ def local_copy(uri: str, path: str, scratch: Path) -> Iterator[Path]:
 
 def remove_leftovers(scratch: Path) -> None:
     """Remove the downloads of processes that were killed: they hold text that nobody has masked."""
-    for folder in scratch.glob(f"{FETCHED_PREFIX}*"):
-        owner = folder.name.removeprefix(FETCHED_PREFIX).partition("-")[0]
-        if not psutil.pid_exists(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
+    remove_stale_folders(scratch, FETCHED_PREFIX)
 
 
 def _hash_local(path: Path, digest: Any) -> bytes:
