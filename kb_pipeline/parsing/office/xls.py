@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import xlrd
 
 from kb_pipeline.parsing.cells import check_cells
-from kb_pipeline.parsing.office.number_format import BUILT_IN_FORMATS, GENERAL, format_text
+from kb_pipeline.parsing.office.built_in_formats import BUILT_IN_FORMATS, GENERAL
+from kb_pipeline.parsing.office.number_format import format_text
 from kb_pipeline.parsing.office.sheets import Sheet, SheetCell, number_cell, workbook_document
 from kb_pipeline.parsing.parsed import ParsedDocument
 

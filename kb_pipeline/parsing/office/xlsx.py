@@ -16,8 +16,9 @@ from lxml import etree
 from kb_pipeline.errors import UnsupportedFormat
 from kb_pipeline.parsing.cells import check_cells
 from kb_pipeline.parsing.elements import Element
+from kb_pipeline.parsing.office.built_in_formats import BUILT_IN_FORMATS, GENERAL
 from kb_pipeline.parsing.office.drawings import A, chart_element
-from kb_pipeline.parsing.office.number_format import BUILT_IN_FORMATS, GENERAL, format_text
+from kb_pipeline.parsing.office.number_format import format_text
 from kb_pipeline.parsing.office.package import Package, mended_warnings
 from kb_pipeline.parsing.office.sheets import Sheet, SheetCell, number_cell, workbook_document
 from kb_pipeline.parsing.parsed import ParsedDocument

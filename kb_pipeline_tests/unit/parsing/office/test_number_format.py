@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kb_pipeline.parsing.office.number_format import BUILT_IN_FORMATS, format_number, format_text
+from kb_pipeline.parsing.office.built_in_formats import BUILT_IN_FORMATS
+from kb_pipeline.parsing.office.number_format import format_number, format_text
 
 DAY = 45047  # 2023-05-01, a Monday
 ACCOUNTING = '_-* #,##0.00_-;-* #,##0.00_-;_-* "-"??_-;_-@_-'

@@ -15,7 +15,8 @@ from pptx.util import Cm, Pt
 from kb_pipeline.errors import LimitExceeded
 from kb_pipeline.parsing.document import clean_document
 from kb_pipeline.parsing.elements import CleanedDocument
-from kb_pipeline.parsing.office.pptx import read_pptx, reading_order
+from kb_pipeline.parsing.office.pptx import read_pptx
+from kb_pipeline.parsing.office.reading_order import reading_order
 from kb_pipeline.parsing.parsed import ParseLimits
 from kb_pipeline.parsing.tables import html_to_rows
 
