@@ -62,6 +62,7 @@ class SourceSettings(Frozen):
     """A folder or bucket prefix that is kept in step with the knowledge base."""
 
     uri: str = Field(description="A local folder or an fsspec URL such as s3://bucket/prefix.")
+    follow_links: bool = Field(False, description="Follow links that lead out of the folder.")
 
 
 class ParsingLimits(Frozen):
@@ -73,6 +74,7 @@ class ParsingLimits(Frozen):
     unzipped_mb: int = Field(512, ge=1, description="Unzipped size of an Office or EPUB file, MiB.")
     pixels: int = Field(100_000_000, ge=1_000_000, description="Pixels of one image or of one frame of it.")
     ocr_page_seconds: float = Field(60.0, gt=0, description="Wall time added for each page read by OCR, seconds.")
+    characters: int = Field(10_000_000, ge=100_000, description="Characters of a document's text.")
 
 
 class ChunkingSettings(Frozen):
@@ -143,6 +145,7 @@ class CollectionSettings(Frozen):
 
     chunking: ChunkingSettings | None = None
     privacy: PolicySettings | None = None
+    readers: dict[str, str] = Field({}, description='Format -> another reader: pdf = "unstructured:hi_res", "docling".')
     query_instruction: str | None = Field(None, description="Task sentence of queries over this collection alone.")
 
 
@@ -233,6 +236,10 @@ class Settings(EmptyIsUnset, BaseSettings):
     def chunking_for(self, collection: str) -> ChunkingSettings:
         specific = self.collections.get(collection)
         return specific.chunking if specific and specific.chunking else self.chunking
+
+    def readers_for(self, collection: str) -> dict[str, str]:
+        specific = self.collections.get(collection)
+        return specific.readers if specific else {}
 
 
 def fingerprint(*parts: Any) -> str:

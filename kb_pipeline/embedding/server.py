@@ -40,6 +40,7 @@ from kb_pipeline.embedding.encoder import BatchQueue, Dtype, Encoder, QueueClose
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
 from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import KbError, SettingsError
+from kb_pipeline.system.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -520,7 +521,7 @@ def serve(
     def ready() -> None:
         sys.stderr.write(f"Serving {service.name} ({encoder.dtype}, {encoder.dimension} dimensions) at {url}\n")
         if ready_file is not None:
-            _write_atomically(ready_file, json.dumps({"url": url, "pid": os.getpid()}))
+            write_atomically(ready_file, json.dumps({"url": url, "pid": os.getpid()}))
 
     config = uvicorn.Config(
         create_app(service, api_key),
@@ -544,12 +545,6 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise SettingsError(f"Cannot listen on {host}:{port} ({error.strerror}); choose another port.") from None
     return listener
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    partial.write_text(text)
-    partial.replace(path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -38,7 +38,7 @@ class Check:
 
 def examine(settings: Settings) -> list[Check]:
     """Every check, each made whatever the others found."""
-    checks = [_python(), _packages(), _chinese_font(), _home(settings)]
+    checks = [_python(), _packages(), _chinese_font(), _parser(), _home(settings)]
     try:
         with open_site(settings) as site:
             checks += list(_database(site))
@@ -80,6 +80,19 @@ def _chinese_font() -> Check:
         False,
         "none on this machine; PDFs that would lose text since they name one without holding it fail",
         "Install one (on Debian: fonts-wqy-zenhei), then run kb failures retry.",
+    )
+
+
+def _parser() -> Check:
+    from kb_pipeline.parsing.confinement import can_close_network
+
+    if can_close_network():
+        return Check("parser process", True, "without network, new rights or the secrets of its caller")
+    return Check(
+        "parser process",
+        False,
+        "the kernel does not take the network from it; a file that breaks a library could reach it",
+        "Allow seccomp filters, or run kb where documents come in without network.",
     )
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,13 +20,13 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Any
-
-import psutil
+from typing import Any, BinaryIO
 
 from kb_pipeline.errors import SettingsError, SourceUnavailable, UnreadableFile
+from kb_pipeline.source.boundary import Boundary
+from kb_pipeline.system.files import in_time, open_regular
+from kb_pipeline.system.scratch import remove_stale_folders, scratch_folder
 
 IGNORED_SUFFIXES = (".part", ".tmp", ".crdownload", ".swp", "~")
 IGNORED_PREFIXES = (".", "~$")
@@ -37,6 +36,8 @@ IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini"})
 SETTLE_SECONDS = 1.0
 RECENT_NS = 2_000_000_000
 READ_BYTES = 1 << 20
+PATIENCE_SECONDS = 30.0  # for a disk or share to open a file, or to give so many of its bytes
+PATIENT_BYTES = 32 << 20
 FETCHED_PREFIX = "fetched-"
 # PostgreSQL indexes paths, and an index entry holds at most 2,704 bytes.
 LONGEST_PATH = 2000  # bytes of UTF-8
@@ -112,9 +113,9 @@ def shard_names(digits: int) -> list[str]:
     return ["".join(letters) for letters in product("0123456789abcdef", repeat=digits)]
 
 
-def list_source(uri: str) -> Listing:
+def list_source(uri: str, *, boundary: Boundary = Boundary()) -> Listing:  # noqa: B008 (frozen)
     """List everything below `uri`. Raises SourceUnavailable when the source itself is not there."""
-    return _list_local(uri) if is_local(uri) else _list_remote(uri)
+    return _list_local(uri, boundary) if is_local(uri) else _list_remote(uri)
 
 
 def printable_path(path: str) -> str:
@@ -145,13 +146,16 @@ class _Folder:
     lineage: tuple[tuple[int, int], ...]
 
 
-def _list_local(root: str) -> Listing:
+def _list_local(root: str, boundary: Boundary) -> Listing:
     try:
         identity = Path(root).stat()
     except OSError as error:
         raise SourceUnavailable(f"The source {root} cannot be opened ({error.strerror}); mount or create it.") from None
     if not stat.S_ISDIR(identity.st_mode):
         raise SourceUnavailable(f"The source {root} is not a folder; name the folder that holds it.")
+    real_root = os.path.realpath(root)
+    if boundary.is_home(real_root):
+        raise SourceUnavailable(f"The source {root} lies in KB_HOME, which holds no documents; name another folder.")
     signatures: list[str] = []
     unlisted: dict[str, str] = {}
     ignored = 0
@@ -159,7 +163,7 @@ def _list_local(root: str) -> Listing:
     while pending:
         folder = pending.pop()
         try:
-            ignored += _read_folder(folder, signatures, unlisted, pending)
+            ignored += _read_folder(folder, signatures, unlisted, pending, boundary, real_root)
         except OSError as error:
             if not folder.prefix:
                 raise SourceUnavailable(
@@ -169,7 +173,14 @@ def _list_local(root: str) -> Listing:
     return Listing(root, frozenset(_storable(signatures, unlisted)), unlisted, ignored)
 
 
-def _read_folder(folder: _Folder, signatures: list[str], unlisted: dict[str, str], pending: list[_Folder]) -> int:
+def _read_folder(
+    folder: _Folder,
+    signatures: list[str],
+    unlisted: dict[str, str],
+    pending: list[_Folder],
+    boundary: Boundary,
+    real_root: str,
+) -> int:
     """Read one folder: its files go to `signatures`, its folders to `pending`. Returns how many were ignored."""
     ignored = 0
     prefix, above = folder.prefix, folder.lineage
@@ -182,8 +193,14 @@ def _read_folder(folder: _Folder, signatures: list[str], unlisted: dict[str, str
                 ignored += 1
                 continue
             try:
+                if entry.is_symlink() and not boundary.holds_link(entry.path, real_root):
+                    ignored += 1
+                    continue
                 if entry.is_dir():
                     identity = entry.stat()
+                    if boundary.is_home_folder(identity):
+                        ignored += 1
+                        continue
                     key = (identity.st_dev, identity.st_ino)
                     if key not in above:  # a link back to a folder above is a loop
                         pending.append(_Folder(entry.path, f"{prefix}{name}/", (*above, key)))
@@ -204,7 +221,7 @@ def _storable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
     try:
         "".join(signatures).encode()  # one attempt to encode everything finds undecodable names cheaply
     except UnicodeEncodeError:
-        signatures = [printable_path(signature) for signature in signatures]
+        signatures = _printable(signatures, unlisted)
     if max(map(len, signatures), default=0) <= LONGEST_PATH // 4:
         return signatures
     kept = []
@@ -215,6 +232,18 @@ def _storable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
         else:
             kept.append(signature)
     return kept
+
+
+def _printable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
+    """The signatures with printable paths; a file whose name would then be another's is unlisted."""
+    written: dict[str, str] = {}
+    for signature in sorted(signatures, key=lambda line: printable_path(line) != line):
+        path = printable_path(entry_of(signature).path)
+        if path in written:
+            unlisted[path] = "its name is not valid UTF-8, and written out it is that of another file; rename it"
+        else:
+            written[path] = printable_path(signature)
+    return list(written.values())
 
 
 @cache
@@ -309,8 +338,8 @@ def local_copy(uri: str, path: str, scratch: Path) -> Iterator[Path]:
         yield Path(uri, path)
         return
     filesystem, root = _filesystem(uri)
-    with TemporaryDirectory(dir=scratch, prefix=f"{FETCHED_PREFIX}{os.getpid()}-") as folder:
-        target = Path(folder, "download" + Path(path).suffix)
+    with scratch_folder(scratch, FETCHED_PREFIX) as folder:
+        target = folder / ("download" + Path(path).suffix)
         try:
             filesystem.get_file(f"{root}/{path}", str(target))
         except Exception as error:  # noqa: BLE001 - each fsspec backend raises errors of its own kind
@@ -322,10 +351,21 @@ def local_copy(uri: str, path: str, scratch: Path) -> Iterator[Path]:
 
 def remove_leftovers(scratch: Path) -> None:
     """Remove the downloads of processes that were killed: they hold text that nobody has masked."""
-    for folder in scratch.glob(f"{FETCHED_PREFIX}*"):
-        owner = folder.name.removeprefix(FETCHED_PREFIX).partition("-")[0]
-        if not psutil.pid_exists(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
+    remove_stale_folders(scratch, FETCHED_PREFIX)
+
+
+def _hash_local(path: Path, digest: Any) -> bytes:
+    """The hash of a local file, as long as its bytes come."""
+
+    def read_on(file: BinaryIO) -> bool:
+        piece = file.read(PATIENT_BYTES)
+        digest.update(piece)
+        return len(piece) == PATIENT_BYTES
+
+    with in_time(lambda: open_regular(path), PATIENCE_SECONDS) as file:
+        while in_time(lambda: read_on(file), PATIENCE_SECONDS):
+            pass
+    return digest.digest()  # type: ignore[no-any-return]
 
 
 def hash_file(uri: str, path: str) -> bytes:
@@ -333,8 +373,7 @@ def hash_file(uri: str, path: str) -> bytes:
     digest = hashlib.sha256()
     try:
         if is_local(uri):
-            with Path(uri, path).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").digest()
+            return _hash_local(Path(uri, path), digest)
         filesystem, root = _filesystem(uri)
         with filesystem.open(f"{root}/{path}", "rb") as file:
             while piece := file.read(READ_BYTES):
@@ -343,6 +382,10 @@ def hash_file(uri: str, path: str) -> bytes:
         if "\\x" in path:
             raise UnreadableFile("The file's name is not valid UTF-8; rename it.") from None
         raise UnreadableFile("The file vanished while it was being read; the next scan looks again.") from None
+    except TimeoutError:
+        raise UnreadableFile(
+            "The file cannot be read: its disk or share does not answer; check it, the next scan looks again."
+        ) from None
     except OSError as error:
         raise UnreadableFile(
             f"The file cannot be read ({error.strerror or type(error).__name__}); correct its permissions."
