@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -29,6 +30,7 @@ from common import home, say, table
 from retrieval_sets import RetrievalSet, load
 
 from kb_pipeline.chunking.lexemes import query_terms, tokens
+from kb_pipeline.embedding.stream import EmbeddedText
 from kb_pipeline.search.fusion import fuse
 from kb_pipeline.search.retrieve import SearchRequest, search
 from kb_pipeline.settings import Settings
@@ -110,7 +112,9 @@ def load_passages(connection: Connection, client: EmbeddingClient, questions: Re
     vectors: dict[str, np.ndarray] = {}
     distinct = list(dict.fromkeys(questions.passages))
     for result in client.embed((str(number).encode(), text) for number, text in enumerate(distinct)):
-        vectors[distinct[int(result.key)]] = result.vector  # type: ignore[union-attr]  # a text that is refused ends it
+        if not isinstance(result, EmbeddedText):
+            sys.exit(f"A passage was refused: {result.reason}")
+        vectors[distinct[int(result.key)]] = result.vector
     identity = client.identity
     key = GenerationKey(
         identity.fingerprint, identity.name, identity.native_dimension, identity.native_dimension, questions.name

@@ -6,6 +6,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING
 
+import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from kb_pipeline.errors import SettingsError
@@ -50,29 +51,30 @@ def serve(app: Starlette, *, port: int, announce: Callable[[str], None]) -> int:
     `announce` gets the URL as soon as connections are accepted. To be called from the main thread. Raises SettingsError
     when the port is taken.
     """
-    import uvicorn
-
     with _listen(port) as listener:
-        config = uvicorn.Config(
-            app,
-            http=BoundedProtocol,
-            ws="none",
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
         announce(f"http://{HOST}:{listener.getsockname()[1]}")
         # Once it has shut down, uvicorn sends itself the signal that ended it.
         previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            uvicorn.Server(server_config(app)).run(sockets=[listener])
         except KeyboardInterrupt:
             return 0
         finally:
             signal.signal(signal.SIGTERM, previous)
     return 0
+
+
+def server_config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
 
 
 def _listen(port: int) -> socket.socket:

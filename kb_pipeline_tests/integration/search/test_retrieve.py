@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -390,6 +390,15 @@ def test_a_query_in_a_language_that_the_model_does_not_speak_is_lexical_only(
     assert forced.note is not None
 
 
+def test_numbers_and_versions_have_no_language_to_warn_about(
+    connection: Connection, english_only: tuple[ModelIdentity, EmbeddingClient]
+) -> None:
+    _, client = english_only
+    for text in ("200", "2024-06-30", "3.2.1", "13812345678"):
+        result = find(connection, text, client)
+        assert (result.mode, result.note) == ("hybrid", None), text
+
+
 @pytest.mark.usefixtures("handbook")
 def test_another_model_behind_the_server_is_an_error_that_names_both(connection: Connection) -> None:
     other = cast("EmbeddingClient", SimpleNamespace(identity=SimpleNamespace(fingerprint="0" * 16, name="other-model")))
@@ -400,14 +409,38 @@ def test_another_model_behind_the_server_is_an_error_that_names_both(connection:
 
 
 @pytest.mark.usefixtures("handbook")
-def test_a_missing_embedding_server_is_an_error_except_in_lexical_mode(connection: Connection) -> None:
+def test_without_an_embedding_server_words_answer_unless_only_vectors_were_asked_for(connection: Connection) -> None:
     def away() -> EmbeddingClient:
-        return EmbeddingClient.connect("http://127.0.0.1:9/v1")
+        raise EmbeddingServerUnavailable("It is not there; start it.")
 
-    for mode in ("hybrid", "vector"):
+    def found(text: str, mode: Any) -> SearchResult:
+        return search(using(connection), SearchRequest(text, mode=mode), embedder=away, mask=mask)
+
+    hybrid = found("annual leave", "hybrid")
+    assert (hybrid.mode, hybrid.hits[0].content) == ("lexical", HANDBOOK[3].content)
+    assert hybrid.note is not None
+    assert hybrid.note.code == "embedding_server"
+    assert found("annual leave", "lexical").note is None
+    for text, mode in (("annual leave", "vector"), ("？！", "hybrid")):
         with pytest.raises(EmbeddingServerUnavailable):
-            search(using(connection), SearchRequest("annual leave", mode=mode), embedder=away, mask=mask)
-    assert search(using(connection), SearchRequest("annual leave", mode="lexical"), embedder=away, mask=mask).hits
+            found(text, mode)
+
+
+@pytest.mark.usefixtures("handbook")
+def test_no_connection_is_held_while_a_query_is_embedded(connection: Connection, client: EmbeddingClient) -> None:
+    held: list[bool] = []
+
+    @contextmanager
+    def connect() -> Iterator[Connection]:
+        held.append(True)
+        yield connection
+        held.pop()
+
+    def embedder() -> EmbeddingClient:
+        assert not held
+        return client
+
+    assert search(connect, SearchRequest("annual leave"), embedder=embedder, mask=mask).mode == "hybrid"
 
 
 def test_another_generation_can_be_searched_by_name(
