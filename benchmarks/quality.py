@@ -8,7 +8,7 @@ The passages of a set are loaded into a serving table of a real PostgreSQL, embe
   words, vectors   one ranking alone
   bm25s            the peer for words; its own cutting of words where the text is English, ours where it is Chinese
   RRF              both rankings, by reciprocal rank fusion (what this project did before)
-  fused .3 … .7    both, by `search.fusion` with that weight on meaning
+  fused .3 … .7    both, by `search.fusion` with that weight on meaning (whole: without regard to coverage)
   search           what `kb search` answers
 
 Differences are of `search` to each of the others, per question, with a 95 % interval of a paired bootstrap.
@@ -32,6 +32,7 @@ from retrieval_sets import RetrievalSet, load
 from kb_pipeline.chunking.lexemes import query_terms, tokens
 from kb_pipeline.embedding.stream import EmbeddedText
 from kb_pipeline.search.fusion import fuse
+from kb_pipeline.search.lexical import coverage, inverse_frequencies, rarest_first
 from kb_pipeline.search.retrieve import SearchRequest, search
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import connect_embedding
@@ -40,17 +41,22 @@ from kb_pipeline.store.generations import (
     Generation,
     GenerationKey,
     activate,
+    active_generation,
     ensure_generation,
     ensure_vector_index,
     refresh_statistics,
 )
+from kb_pipeline.store.search import term_statistics
 from kb_pipeline_tests.integration.search.serving import Passage, fill
 
 if TYPE_CHECKING:
     from kb_pipeline.embedding.client import EmbeddingClient
     from kb_pipeline.store.database import Connection
 
-HALVES = {"first": ["XQuAD zh", "XQuAD zh→en", "MED"], "second": ["XQuAD en", "XQuAD en→zh", "CMRC", "CISI"]}
+HALVES = {
+    "first": ["XQuAD zh", "XQuAD zh→en", "XQuAD zh→both", "MED"],
+    "second": ["XQuAD en", "XQuAD en→zh", "XQuAD en→both", "CMRC", "CISI"],
+}
 DEPTH = 100  # rows of each ranking that are fused, as in a search for ten
 SHOWN = 10
 WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7)
@@ -141,9 +147,20 @@ def answers(connection: Connection, client: EmbeddingClient, question: str) -> I
     yield "words", words
     yield "vectors", meaning
     yield "RRF", reciprocal_ranks([words, meaning])
+    yield "fused .5, whole", fuse(meaning, words)
+    covered = coverage_of(connection, question, words)
     for weight in WEIGHTS:
-        yield f"fused {weight}", fuse(meaning, words, weight)
+        yield f"fused {weight}", fuse(meaning, words, covered, weight)
     yield "search", ask("hybrid", SHOWN)
+
+
+def coverage_of(connection: Connection, question: str, words: Ranking) -> float:
+    generation = active_generation(connection)
+    if generation is None or not words:
+        return 0.0
+    terms = query_terms(question[:2000])
+    statistics = term_statistics(connection, generation, terms)
+    return coverage(words[0][1], inverse_frequencies(rarest_first(terms, statistics), statistics))
 
 
 # --- the others ----------------------------------------------------------------------------------------

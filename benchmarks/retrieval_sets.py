@@ -56,6 +56,16 @@ def _squad(passages: Path, questions: Path | None = None) -> _Read:
     return contexts, relevant
 
 
+def _half_translated(folder: Path, language: str) -> _Read:
+    """As a bilingual company's: every other article is there in Chinese, the others in English."""
+    chinese, english = folder / "xquad.zh.json", folder / "xquad.en.json"
+    passages, relevant = _squad(chinese, folder / f"xquad.{language}.json")
+    translated = _squad(english)[0]
+    articles = json.loads(chinese.read_text("utf-8"))["data"]
+    article_of = [number for number, article in enumerate(articles) for _ in article["paragraphs"]]
+    return [translated[place] if article_of[place] % 2 else passages[place] for place in range(len(passages))], relevant
+
+
 def _paragraphs(file: Path) -> list[dict[str, Any]]:
     return [paragraph for article in json.loads(file.read_text("utf-8"))["data"] for paragraph in article["paragraphs"]]
 
@@ -89,9 +99,11 @@ def _items(file: Path, sections: str) -> dict[int, str]:
 _READERS: dict[str, Callable[[Path], _Read]] = {
     "XQuAD zh": lambda folder: _squad(folder / "xquad.zh.json"),
     "XQuAD zh→en": lambda folder: _squad(folder / "xquad.en.json", folder / "xquad.zh.json"),
+    "XQuAD zh→both": lambda folder: _half_translated(folder, "zh"),
     "MED": lambda folder: _smart(folder / "med" / "MED"),
     "XQuAD en": lambda folder: _squad(folder / "xquad.en.json"),
     "XQuAD en→zh": lambda folder: _squad(folder / "xquad.zh.json", folder / "xquad.en.json"),
+    "XQuAD en→both": lambda folder: _half_translated(folder, "en"),
     "CMRC": lambda folder: _squad(folder / "cmrc2018_dev.json"),
     "CISI": lambda folder: _smart(folder / "cisi" / "CISI"),
 }

@@ -23,7 +23,7 @@ import time
 import unicodedata
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import psycopg
@@ -35,7 +35,13 @@ from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, SettingsError
 from kb_pipeline.search.filters import mask_values, parse_filter
 from kb_pipeline.search.fusion import fuse
-from kb_pipeline.search.lexical import MOST_CANDIDATES, candidate_queries, inverse_frequencies, rarest_first
+from kb_pipeline.search.lexical import (
+    MOST_CANDIDATES,
+    candidate_queries,
+    coverage,
+    inverse_frequencies,
+    rarest_first,
+)
 from kb_pipeline.store import search as store
 from kb_pipeline.store.conditions import And, Column, Condition, Membership, compile_condition
 from kb_pipeline.store.database import Connection, database_errors
@@ -299,18 +305,28 @@ def _query_vector(
 def _rank(connection: Connection, plan: _Plan, clock: _Clock) -> list[store.Ranked]:
     """The best k rows; `plan` says by which rankings."""
     meaning: list[store.Ranked] = []
-    words: list[store.Ranked] = []
+    words, covered = _NO_WORDS
     if plan.vector is not None:
         with clock.step("vector"):
             meaning = store.nearest(connection, plan.generation, plan.vector, plan.condition, plan.depth)
     if plan.terms:
         with clock.step("lexical"):
-            words = _lexical(connection, plan)
-    ranked = fuse(meaning, words) if meaning and words else meaning or words
+            words, covered = _lexical(connection, plan)
+    ranked = fuse(meaning, words, covered) if plan.mode == "hybrid" else meaning or words
     return ranked[: plan.k]
 
 
-def _lexical(connection: Connection, plan: _Plan) -> list[store.Ranked]:
+class _Words(NamedTuple):
+    """What words find, and how much of the question the best of it says."""
+
+    ranked: list[store.Ranked]
+    coverage: float
+
+
+_NO_WORDS = _Words([], 0.0)
+
+
+def _lexical(connection: Connection, plan: _Plan) -> _Words:
     statistics = store.term_statistics(connection, plan.generation, plan.terms)
     terms = rarest_first(plan.terms, statistics)
     weights = inverse_frequencies(terms, statistics)
@@ -329,7 +345,8 @@ def _lexical(connection: Connection, plan: _Plan) -> list[store.Ranked]:
         scores.update(found)
         if len(scores) >= plan.k:
             break
-    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))[: plan.depth]
+    ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[: plan.depth]
+    return _Words(ranked, coverage(ranked[0][1], weights)) if ranked else _NO_WORDS
 
 
 def _hits(connection: Connection, plan: _Plan, ranked: Sequence[store.Ranked], clock: _Clock) -> tuple[Hit, ...]:

@@ -92,7 +92,7 @@ WRONG_BODIES: list[tuple[Any, str]] = [
     ([], "not a JSON object"),
     ({"query": "x", "collections": ["a\0b"]}, "no text can hold"),
     ({"query": "x", "generation": "\0"}, "no text can hold"),
-    ({"query": "x", "k": 10**40}, "not a whole number"),
+    ({"query": "x", "k": 10**40}, "choose a number of passages"),
 ]
 # What no JSON library writes, but a client may send.
 HOSTILE_BODIES = [

@@ -16,6 +16,7 @@ def test_scores_are_stretched_and_weighed() -> None:
     meaning = [(1, 0.9), (2, 0.85), (3, 0.7)]
     words = [(2, 12.0), (4, 6.0), (3, 2.0)]
     assert dict(fuse(meaning, words)) == pytest.approx({1: 0.5, 2: 0.375 + 0.5, 3: 0.0, 4: 0.2})
+    assert dict(fuse(meaning, words, coverage=0.25)) == pytest.approx({1: 0.8, 2: 0.6 + 0.2, 3: 0.0, 4: 0.08})
     assert dict(fuse(meaning, words, weight=1.0)) == pytest.approx({1: 1.0, 2: 0.75, 3: 0.0, 4: 0.0})
     assert dict(fuse(meaning, words, weight=0.0)) == pytest.approx({1: 0.0, 2: 1.0, 3: 0.0, 4: 0.4})
 
@@ -38,6 +39,14 @@ def test_every_row_appears_once_and_scores_fall_from_1_to_0(
     assert all(-1e-9 <= score <= 1 + 1e-9 for _, score in fused)
 
 
+def test_words_that_say_little_of_the_question_move_little() -> None:
+    meaning = [(1, 0.9), (2, 0.89), (3, 0.82), (5, 0.8)]
+    by_a_year = [(3, 2.1), (4, 2.0)]
+    assert fuse(meaning, by_a_year)[0][0] == 3
+    assert [row for row, _ in fuse(meaning, by_a_year, coverage=0.05)] == [1, 2, 3, 5, 4]
+
+
 @given(RANKING)
 def test_where_words_find_nothing_the_ranking_by_meaning_stays_as_it_is(meaning: list[tuple[int, float]]) -> None:
-    assert [row for row, _ in fuse(meaning, [])] == [row for row, _ in meaning]
+    assert [row for row, _ in fuse(meaning, [], coverage=0.0)] == [row for row, _ in meaning]
+    assert [row for row, _ in fuse([], meaning)] == [row for row, _ in meaning]
