@@ -118,6 +118,19 @@ def _database(site: Site) -> Iterator[Check]:
         yield Check("pgvector", False, name, "Upgrade to 0.8.4 or newer: older ones can damage an HNSW index.")
     else:
         yield Check("pgvector", True, name)
+    yield _sql_search(connection)
+
+
+def _sql_search(connection: database.Connection) -> Check:
+    if database.scans_go_on(connection):
+        return Check("SQL search", True, "filters get as many rows as they ask for")
+    return Check(
+        "SQL search",
+        False,
+        "hnsw.iterative_scan is off, so that a query by hand may return fewer rows than its LIMIT under a filter",
+        "Have the owner of the database run ALTER DATABASE … SET hnsw.iterative_scan = 'strict_order'; searches by "
+        "kb do without, and so does the SQL function nearest_chunks.",
+    )
 
 
 def _embedding(site: Site) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 
 from kb_pipeline.search.retrieve import SearchRequest, SearchResult
@@ -13,8 +14,9 @@ from kb_pipeline.site import Site, connect_embedding, database_url, open_site
 
 def search(site: Site, request: SearchRequest) -> SearchResult:
     """Raises SettingsError, GenerationMismatch, EmbeddingServerUnavailable."""
+    connection = site.connect()
     return retrieve(
-        site.connect(),
+        lambda: nullcontext(connection),
         request,
         embedder=lambda: site.embedding,
         mask=partial(mask_query, site),

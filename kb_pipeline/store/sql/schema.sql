@@ -18,3 +18,6 @@ CREATE EXTENSION IF NOT EXISTS vector
 
 -- name: installed_pgvector
 SELECT extversion FROM pg_extension WHERE extname = 'vector'
+
+-- name: iterative_scan
+SELECT coalesce(current_setting('hnsw.iterative_scan', true), 'off') <> 'off'
