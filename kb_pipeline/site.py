@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from kb_pipeline.chunking.lexemes import TOKENIZER_VERSION
 from kb_pipeline.privacy.entities import PRESETS
-from kb_pipeline.privacy.key import load_or_create_key
+from kb_pipeline.privacy.key import load_or_create_key, require_key
 from kb_pipeline.privacy.masking import Masker, Maskers
 from kb_pipeline.privacy.policy import MaskingPolicy, SiteTerms
 from kb_pipeline.privacy.pseudonyms import key_id
@@ -57,8 +57,22 @@ class Site:
 
     @cached_property
     def maskers(self) -> Maskers:
-        """Mask personal data with this site's key, which is made at first use."""
+        """Mask personal data with this site's key, which is made at first use.
+
+        Raises SettingsError when the database was masked with another.
+        """
+        with database.connect(self.database_url, autocommit=True) as connection:
+            recorded = database.recorded_key(connection)
+        if recorded is not None:
+            require_key(self.settings.home_path, given_key(self.settings), recorded)
         return site_maskers(self.settings)
+
+    def record_key(self, connection: Connection) -> None:
+        """Have the database remember this site's key before anything is stored under it. Raises SettingsError."""
+        database.record_key(connection, key_id(self.maskers.default.key))
+        recorded = database.recorded_key(connection)
+        if recorded is not None:  # another site may have been faster
+            require_key(self.settings.home_path, given_key(self.settings), recorded)
 
     @cached_property
     def names(self) -> Names:
@@ -178,11 +192,14 @@ def _embedding_server(settings: Settings) -> tuple[str, ExpectedModel | None]:
     return url, None
 
 
+def given_key(settings: Settings) -> str | None:
+    """The privacy key of the settings; None means the file in KB_HOME."""
+    return settings.privacy_key.get_secret_value() if settings.privacy_key else None
+
+
 def site_maskers(settings: Settings) -> Maskers:
     """The maskers of a site; needs no database. Raises SettingsError when the key is unusable."""
-    key = settings.privacy_key
-    given = key.get_secret_value() if key else None
-    secret = load_or_create_key(settings.home_path, given)
+    secret = load_or_create_key(settings.home_path, given_key(settings))
     lists = settings.privacy
     terms = SiteTerms(lists.allow, lists.allow_patterns, lists.deny, lists.deny_patterns)
     default = lists.actions(dict(PRESETS["default"]))

@@ -163,6 +163,7 @@ def run(
     unavailable: list[SourceUnavailable] = []
     scanned = 0
     with site.connect() as reader, site.connect() as writer:
+        site.record_key(writer)
         for source in ledger.sources(reader):
             if prefix is not None and source.uri not in prefix:
                 continue

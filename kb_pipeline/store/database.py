@@ -157,6 +157,22 @@ def migrate(url: str) -> list[str]:
         return missing
 
 
+def recorded_key(connection: Connection) -> str | None:
+    """The id of the key that this database's pseudonyms were made with; None before there are any."""
+    row = connection.execute(query("schema", "recorded_key")).fetchone()
+    return None if row is None else str(row[0])
+
+
+def record_key(connection: Connection, key_id: str) -> None:
+    """Remember the key of a database that has none yet."""
+    connection.execute(query("schema", "record_key"), {"key_id": key_id})
+
+
+def replace_key(connection: Connection, key_id: str) -> None:
+    """From now on this database's key is another; what is stored under the old one waits to be masked anew."""
+    connection.execute(query("schema", "replace_key"), {"key_id": key_id})
+
+
 def pgvector_version(connection: Connection) -> tuple[int, ...] | None:
     """The installed version of the extension, or None."""
     row = connection.execute(query("schema", "installed_pgvector")).fetchone()

@@ -18,3 +18,13 @@ CREATE EXTENSION IF NOT EXISTS vector
 
 -- name: installed_pgvector
 SELECT extversion FROM pg_extension WHERE extname = 'vector'
+
+-- name: recorded_key
+SELECT key_id FROM privacy_key
+
+-- name: record_key
+INSERT INTO privacy_key (key_id) VALUES (%(key_id)s) ON CONFLICT DO NOTHING
+
+-- name: replace_key
+INSERT INTO privacy_key (key_id) VALUES (%(key_id)s)
+ON CONFLICT (singleton) DO UPDATE SET key_id = excluded.key_id, recorded_at = now()
