@@ -13,7 +13,7 @@ running_app = typer.Typer()
 @running_app.command()
 def up() -> int:
     """Dagster with its daemon and the search server, in the foreground; Ctrl-C stops all of it."""
-    from kb_pipeline.services.up import run_up
+    from kb_pipeline.cli.up import run_up
 
     return run_up(call_settings())
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kb_pipeline.cli.up import run_up
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.services.daemon import UP, read_state, running, stop_all
 from kb_pipeline.services.postgres import ensure_postgres
 from kb_pipeline.services.supervisor import Plan, Program
-from kb_pipeline.services.up import run_up
 from kb_pipeline.settings import load_settings
 from kb_pipeline.system.locks import is_locked
 
@@ -46,7 +46,8 @@ time.sleep(600)
 """
 UP_COMMAND = """
 import sys
-from kb_pipeline.services import supervisor, up
+from kb_pipeline.cli import up
+from kb_pipeline.services import supervisor
 sys.exit(up.run_plan(supervisor.Plan.from_json(sys.argv[1]), address="http://stand-in"))
 """
 
