@@ -7,7 +7,7 @@ schema is brought up to date. The embedding server is only reached for when it i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from kb_pipeline.chunking.lexemes import TOKENIZER_VERSION
+from kb_pipeline.errors import EmbeddingServerUnavailable
 from kb_pipeline.privacy.entities import PRESETS
 from kb_pipeline.privacy.key import load_or_create_key, require_key
 from kb_pipeline.privacy.masking import Masker, Maskers
@@ -34,7 +35,7 @@ from kb_pipeline.store.database import Connection
 from kb_pipeline.store.ledger import ParsePolicy, Scope, StageFingerprints
 
 if TYPE_CHECKING:
-    from kb_pipeline.embedding.client import EmbeddingClient
+    from kb_pipeline.embedding.client import EmbeddingClient, ModelIdentity
     from kb_pipeline.embedding.models import ExpectedModel
 
 
@@ -54,6 +55,16 @@ class Site:
     def embedding(self) -> EmbeddingClient:
         """The client, connected at first use. Raises EmbeddingServerUnavailable, SettingsError."""
         return self._resources.enter_context(connect_embedding(self.settings))
+
+    def model_now(self, *, ask: bool) -> ModelIdentity | str | None:
+        """The model that embeds: by the server that was asked already, or if `ask` is elsewhere; else by the settings.
+
+        Starts nothing. None when only a server that does not answer can tell.
+        """
+        if "embedding" in self.__dict__ or (ask and self.settings.embedding_url is not None):
+            with suppress(EmbeddingServerUnavailable):
+                return self.embedding.identity
+        return configured_model(self.settings)
 
     @cached_property
     def maskers(self) -> Maskers:
@@ -95,10 +106,11 @@ class Site:
     def parse_policies(self) -> list[ParsePolicy]:
         """What the parse fingerprints that this site asks for stand for."""
         distinct = {self._parse_fingerprint(masker): masker for masker in self.maskers.distinct}
-        return [ParsePolicy(parse, self._parse_version, masker.policy.as_json()) for parse, masker in distinct.items()]
+        return [ParsePolicy(parse, self.parse_version, masker.policy.as_json()) for parse, masker in distinct.items()]
 
     @property
-    def _parse_version(self) -> str:
+    def parse_version(self) -> str:
+        """All that parsing depends on besides the policy; see `ledger.ParsePolicy`."""
         return fingerprint("parse", PARSE_CODE_VERSION, key_id(self.maskers.default.key))
 
     def _parse_fingerprint(self, masker: Masker) -> str:
@@ -162,6 +174,15 @@ def connect_embedding(settings: Settings) -> EmbeddingClient:
 
     url, expected = _embedding_server(settings)
     return EmbeddingClient.connect(url, api_key=embedding_key(settings), expected_model=expected)
+
+
+def configured_model(settings: Settings) -> str | None:
+    """The name of the model that the settings ask for; None when a server elsewhere decides."""
+    from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
+
+    if settings.embedding_url is not None:
+        return settings.embedding_model
+    return settings.sglang.model or settings.embedding_model or DEFAULT_CPU_MODEL
 
 
 def embedding_key(settings: Settings) -> str | None:

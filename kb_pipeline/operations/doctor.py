@@ -134,11 +134,10 @@ def examine_model(settings: Settings) -> tuple[list[Check], ModelReport]:
     """What the embedding model is good for, by `embedding.model_check`. Raises EmbeddingServerUnavailable,
     SettingsError."""
     from kb_pipeline.embedding.model_check import LANGUAGES, check_model
-    from kb_pipeline.stages.embeddings import WIDEST_DEFAULT
 
     with connect_embedding(settings) as client:
         report = check_model(client, settings.query_instruction)
-    wanted = settings.dimension or min(report.native_dimension, WIDEST_DEFAULT)
+    wanted = settings.dimension or min(report.native_dimension, generations.WIDEST_DEFAULT)
     checks = [_language(report, language) for language in LANGUAGES]
     checks += [_translation(report), _questions(report), _dimension(report, wanted)]
     return checks, report
