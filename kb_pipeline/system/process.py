@@ -57,6 +57,12 @@ def is_alive(process: Identity) -> bool:
     return identify(process.pid) == process
 
 
+def is_stopped(process: Identity) -> bool:
+    """Whether a process that is there was told to stand still, by SIGSTOP or a debugger."""
+    fields = _stat_fields(process.pid)
+    return fields is not None and fields[0] in ("T", "t") and is_alive(process)
+
+
 def send(process: Identity, number: signal.Signals) -> bool:
     """Send a signal; False when the process is gone."""
     if not is_alive(process):
