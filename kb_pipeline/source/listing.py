@@ -287,6 +287,27 @@ def _list_remote(uri: str, selection: Selection) -> Listing:
     return Listing(uri, frozenset(_storable(signatures, unlisted)), unlisted, ignored, skipped)
 
 
+def is_empty(uri: str) -> bool:
+    """Whether a source holds nothing at all, at the cost of one look at it. Raises SourceUnavailable."""
+    if is_local(uri):
+        try:
+            with os.scandir(uri) as entries:
+                return next(entries, None) is None
+        except OSError as error:
+            raise SourceUnavailable(
+                f"The source {uri} cannot be opened ({error.strerror}); mount or create it, or correct its permissions."
+            ) from None
+    try:
+        return not list_names(uri, "")
+    except SettingsError:
+        raise
+    except Exception as error:  # noqa: BLE001 - each fsspec backend raises errors of its own kind
+        raise SourceUnavailable(
+            f"The source {uri} cannot be listed ({type(error).__name__}); check the address, the network and the "
+            "credentials."
+        ) from None
+
+
 def list_names(uri: str, folder: str) -> list[str]:
     """The names in one folder of a remote source. Raises OSError."""
     filesystem, root = _filesystem(uri)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, class_row
 
 from kb_pipeline.errors import DatabaseUnavailable, SettingsError
 from kb_pipeline.store.queries import query
@@ -193,6 +194,32 @@ def migrate(url: str) -> list[str]:
                 connection.execute(sql.SQL(available[name]))
                 connection.execute(query("schema", "record_migration"), [name])
         return missing
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRights:
+    """What the role of a connection may do. `owns`: build an index on the tables; `closed_tables`: those of which it
+    may not read or write every row."""
+
+    role: str
+    may_create: bool
+    may_stage: bool
+    owns: bool
+    only_reads: bool
+    closed_tables: list[str]
+
+
+def role_rights(connection: Connection) -> RoleRights:
+    """Of a database that was migrated."""
+    with connection.cursor(row_factory=class_row(RoleRights)) as cursor:
+        found = cursor.execute(query("schema", "role_rights")).fetchone()
+    assert found is not None  # noqa: S101 - the table was made by a migration
+    return found
+
+
+def time_limits(connection: Connection) -> dict[str, float]:
+    """Setting of the server that ends statements or connections -> seconds; those that are off are not in it."""
+    return {name: limit / 1000 for name, limit in connection.execute(query("schema", "time_limits"))}
 
 
 def recorded_key(connection: Connection) -> str | None:
