@@ -201,6 +201,7 @@ class PostgresServer:
         return row is not None and bool(row[0])
 
     def stop(self, child: subprocess.Popen[bytes], *, graceful: bool) -> None:
+        child.send_signal(signal.SIGCONT)  # a server that stands still hears nothing else but SIGKILL
         # Asked for a fast shutdown while it recovers from a crash, PostgreSQL 18.4 may hang for good. An
         # immediate one is a crash by intent: the next start recovers, and nothing committed is lost.
         fast = graceful and _answers(database_url(self.cluster, SUPERUSER))
