@@ -88,6 +88,9 @@ def make_plan(settings: Settings) -> Plan:
                 command=(*python, "dagster", "api", "grpc", "--socket", str(code_socket), "-m", DEFINITIONS),
                 socket=str(code_socket),
                 first=True,
+                # Asked to stop during a run or a tick, it waits up to a minute for its callers, who are ending as
+                # well. Its runs are processes of their own, which record by themselves that they were stopped.
+                keeps_nothing=True,
             ),
             Program(
                 name="dagster-webserver",
