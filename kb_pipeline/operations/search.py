@@ -10,6 +10,7 @@ from kb_pipeline.search.retrieve import SearchRequest, SearchResult
 from kb_pipeline.search.retrieve import search as retrieve
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site, connect_embedding, database_url, open_site
+from kb_pipeline.store.database import database_errors
 
 
 def search(site: Site, request: SearchRequest) -> SearchResult:
@@ -31,7 +32,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     from kb_pipeline.web.app import create_app
     from kb_pipeline.web.serve import serve as run_server
 
-    with open_site(settings) as site:
+    with database_errors(), open_site(settings) as site:
+        site.scope()  # a wrong key is one sentence now, not one in answer to each query
         app = create_app(
             # Asked again after a failure: an embedded server may have come back elsewhere.
             database_url=lambda: database_url(settings),

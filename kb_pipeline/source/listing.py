@@ -14,9 +14,10 @@ import hashlib
 import os
 import stat
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -27,6 +28,7 @@ from kb_pipeline.errors import SettingsError, SourceUnavailable, UnreadableFile
 from kb_pipeline.source.boundary import Boundary
 from kb_pipeline.system.files import in_time, open_regular
 from kb_pipeline.system.scratch import remove_stale_folders, scratch_folder
+from kb_pipeline.source.selection import EVERYTHING, Selection
 
 IGNORED_SUFFIXES = (".part", ".tmp", ".crdownload", ".swp", "~")
 IGNORED_PREFIXES = (".", "~$")
@@ -60,12 +62,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source holds now. `signatures` has one line per file; `unlisted` maps path to reason."""
+    """What a source holds now. `signatures` has one line per file; `unlisted` maps path to reason; `skipped` maps the
+    extension of files that nobody can read to their number."""
 
     uri: str
     signatures: frozenset[str]
     unlisted: dict[str, str]
     ignored: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 def entry_of(signature: str) -> Entry:
@@ -113,9 +117,9 @@ def shard_names(digits: int) -> list[str]:
     return ["".join(letters) for letters in product("0123456789abcdef", repeat=digits)]
 
 
-def list_source(uri: str, *, boundary: Boundary = Boundary()) -> Listing:  # noqa: B008 (frozen)
-    """List everything below `uri`. Raises SourceUnavailable when the source itself is not there."""
-    return _list_local(uri, boundary) if is_local(uri) else _list_remote(uri)
+def list_source(uri: str, selection: Selection = EVERYTHING, *, boundary: Boundary = Boundary()) -> Listing:  # noqa: B008
+    """List what lies below `uri` and is selected. Raises SourceUnavailable when the source itself is not there."""
+    return _list_local(uri, selection, boundary) if is_local(uri) else _list_remote(uri, selection)
 
 
 def printable_path(path: str) -> str:
@@ -146,7 +150,7 @@ class _Folder:
     lineage: tuple[tuple[int, int], ...]
 
 
-def _list_local(root: str, boundary: Boundary) -> Listing:
+def _list_local(root: str, selection: Selection, boundary: Boundary) -> Listing:
     try:
         identity = Path(root).stat()
     except OSError as error:
@@ -158,26 +162,31 @@ def _list_local(root: str, boundary: Boundary) -> Listing:
         raise SourceUnavailable(f"The source {root} lies in KB_HOME, which holds no documents; name another folder.")
     signatures: list[str] = []
     unlisted: dict[str, str] = {}
+    skipped: Counter[str] = Counter()
     ignored = 0
     pending = [_Folder(root, "", ((identity.st_dev, identity.st_ino),))]
     while pending:
         folder = pending.pop()
         try:
-            ignored += _read_folder(folder, signatures, unlisted, pending, boundary, real_root)
+            ignored += _read_folder(
+                folder, selection, signatures, unlisted, pending, skipped, boundary, real_root
+            )
         except OSError as error:
             if not folder.prefix:
                 raise SourceUnavailable(
                     f"The source {root} cannot be listed ({error.strerror}); check its permissions."
                 ) from None
             unlisted[printable_path(folder.prefix)] = error.strerror or "cannot be listed"
-    return Listing(root, frozenset(_storable(signatures, unlisted)), unlisted, ignored)
+    return Listing(root, frozenset(_storable(signatures, unlisted)), unlisted, ignored, skipped)
 
 
 def _read_folder(
     folder: _Folder,
+    selection: Selection,
     signatures: list[str],
     unlisted: dict[str, str],
     pending: list[_Folder],
+    skipped: Counter[str],
     boundary: Boundary,
     real_root: str,
 ) -> int:
@@ -197,6 +206,9 @@ def _read_folder(
                     ignored += 1
                     continue
                 if entry.is_dir():
+                    if selection.excludes(f"{prefix}{name}/"):
+                        ignored += 1
+                        continue
                     identity = entry.stat()
                     if boundary.is_home_folder(identity):
                         ignored += 1
@@ -211,7 +223,13 @@ def _read_folder(
             except OSError as error:
                 unlisted[printable_path(f"{prefix}{name}")] = error.strerror or "cannot be read"
                 continue
-            if stat.S_ISREG(info.st_mode):
+            if not stat.S_ISREG(info.st_mode):
+                continue
+            if selection.excludes(f"{prefix}{name}"):
+                ignored += 1
+            elif kind := selection.unreadable_kind(name):
+                skipped[kind] += 1
+            else:
                 signatures.append(f"{prefix}{name}\t{info.st_size}\t{info.st_mtime_ns}\t")
     return ignored
 
@@ -260,7 +278,7 @@ def _filesystem(uri: str) -> tuple[Any, str]:
     return filesystem, root.rstrip("/")
 
 
-def _list_remote(uri: str) -> Listing:
+def _list_remote(uri: str, selection: Selection) -> Listing:
     filesystem, root = _filesystem(uri)
     filesystem.invalidate_cache()
     try:
@@ -276,19 +294,44 @@ def _list_remote(uri: str) -> Listing:
         ) from None
     signatures: list[str] = []
     unlisted: dict[str, str] = {}
+    skipped: Counter[str] = Counter()
     ignored = 0
     for key, info in found.items():
         path = key[len(root) + 1 :]
         if not path or key.endswith("/"):
             continue
-        if any(_ignored(part) for part in path.split("/")):
+        if any(_ignored(part) for part in path.split("/")) or selection.excludes(path):
             ignored += 1
+            continue
+        if kind := selection.unreadable_kind(path):
+            skipped[kind] += 1
             continue
         etag = str(info.get("ETag") or info.get("etag") or "").strip('"') or None
         modified = info.get("LastModified")
         modified_ns = None if etag or modified is None else int(modified.timestamp() * 1e9)
         signatures.append(Entry(path, int(info["size"]), modified_ns, etag).signature)
-    return Listing(uri, frozenset(_storable(signatures, unlisted)), unlisted, ignored)
+    return Listing(uri, frozenset(_storable(signatures, unlisted)), unlisted, ignored, skipped)
+
+
+def is_empty(uri: str) -> bool:
+    """Whether a source holds nothing at all, at the cost of one look at it. Raises SourceUnavailable."""
+    if is_local(uri):
+        try:
+            with os.scandir(uri) as entries:
+                return next(entries, None) is None
+        except OSError as error:
+            raise SourceUnavailable(
+                f"The source {uri} cannot be opened ({error.strerror}); mount or create it, or correct its permissions."
+            ) from None
+    try:
+        return not list_names(uri, "")
+    except SettingsError:
+        raise
+    except Exception as error:  # noqa: BLE001 - each fsspec backend raises errors of its own kind
+        raise SourceUnavailable(
+            f"The source {uri} cannot be listed ({type(error).__name__}); check the address, the network and the "
+            "credentials."
+        ) from None
 
 
 def list_names(uri: str, folder: str) -> list[str]:
