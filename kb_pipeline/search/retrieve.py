@@ -289,10 +289,7 @@ def _query_vector(
     with clock.step("connect"):
         client = embedder()
     if client.identity.fingerprint != generation.model_fingerprint:
-        raise GenerationMismatch(
-            f"Generation {generation.name} was embedded by {generation.model}, but the embedding server runs "
-            f"{client.identity.name}; serve {generation.model}, or build a generation for the other model."
-        )
+        raise GenerationMismatch(generation.name, generation.model, client.identity.name)
     with clock.step("embed"):
         native = client.embed_query(text, generation.instruction_for(collections))
     vector: np.ndarray = to_dimension(native[np.newaxis, :], generation.dimension)[0]
