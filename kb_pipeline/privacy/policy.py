@@ -16,7 +16,7 @@ from typing import Any
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.privacy.entities import ACTIONS, ENTITIES, PRESETS, Action, unknown_entities
 
-DETECTION_VERSION = 4  # Raise when the same policy and key mask the same text differently.
+DETECTION_VERSION = 5  # Raise when the same policy and key mask the same text differently.
 
 
 @dataclass(frozen=True, slots=True)
