@@ -24,11 +24,11 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
-from kb_pipeline.parsing.tables import rows_to_text
+from kb_pipeline.parsing.tables import html_to_rows, rows_to_text
 from kb_pipeline.privacy.detection import CELL, HIDDEN, fold
 from kb_pipeline.privacy.policy import MaskingPolicy, strictest
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM, key_id, pseudonym
-from kb_pipeline.privacy.tables import Cells, column_groups, split_numbers, stands_alone
+from kb_pipeline.privacy.tables import Cells, as_lead, labels_of, split_numbers, stands_alone, unit_of
 
 if TYPE_CHECKING:
     from presidio_analyzer import RecognizerResult
@@ -106,12 +106,13 @@ class Masker:
         counts: Counter[str] = Counter()
         for context, group in split_numbers(cells):
             self._mask_split_number(cells.texts, context, group, counts)
-        for header, column in column_groups(cells):
-            self._mask_amounts(cells.texts, header, column, counts)
-            leads = [f"{CELL}{header}：" for _ in column]
-            pieces, found = self._mask_pieces([cells.texts[index] for index in column], leads)
+        labels = labels_of(cells)
+        for label, labelled in labels.groups.items():
+            self._mask_amounts(cells.texts, unit_of(label, labels.unit), labelled, counts)
+            leads = [f"{CELL}{as_lead(label)}："] * len(labelled)
+            pieces, found = self._mask_pieces([cells.texts[index] for index in labelled], leads)
             counts.update(found)
-            for index, piece in zip(column, pieces, strict=True):
+            for index, piece in zip(labelled, pieces, strict=True):
                 cells.texts[index] = piece
         texts, found = self._mask_pieces(cells.texts, cells.leads)
         counts.update(found)
@@ -167,11 +168,10 @@ class Masker:
         if markup is not None:
             table = self.mask_html(markup)
             if table.text != markup:
-                before, after = Cells.of(markup), Cells.of(table.text)
-                as_rows = element.text == rows_to_text(before.rows)
-                # Headers of columns and split cells give away more than the plain text shows.
+                as_rows = element.text == rows_to_text(html_to_rows(markup)[0])
+                # Labels and split cells give away more than the plain text shows.
                 if as_rows or sum(table.counts.values()) > len(PSEUDONYM.findall(text)):
-                    text = rows_to_text(after.rows)
+                    text = rows_to_text(html_to_rows(table.text)[0])
             markup = table.text
         return replace(
             element,
@@ -269,11 +269,10 @@ class Masker:
             {"entity_type": entity, "canonical": canonical(entity, value), "key": self.key, "new_value": REMOVED},
         )
 
-    def _mask_amounts(self, texts: list[str], header: str, column: Sequence[int], counts: Counter[str]) -> None:
-        """The bare numbers below a header that names their currency, as in 金额（万元）."""
-        from kb_pipeline.privacy.detectors.amounts import is_number, unit_of_column
+    def _mask_amounts(self, texts: list[str], unit: str | None, column: Sequence[int], counts: Counter[str]) -> None:
+        """The bare numbers whose label names their currency, as in 金额（万元）."""
+        from kb_pipeline.privacy.detectors.amounts import is_number
 
-        unit = unit_of_column(header)
         if unit is None or self.policy.actions["AMOUNT"] == "keep":
             return
         for index in column:
