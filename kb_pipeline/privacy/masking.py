@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
 from kb_pipeline.parsing.tables import html_to_rows, rows_to_text
-from kb_pipeline.privacy.detection import CELL, HIDDEN, fold
+from kb_pipeline.privacy.detection import CELL, HIDDEN, fold, simplified
 from kb_pipeline.privacy.policy import MaskingPolicy, strictest
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM, key_id, pseudonym
 from kb_pipeline.privacy.tables import Cells, as_lead, labels_of, split_numbers, stands_alone, unit_of
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from presidio_analyzer import RecognizerResult
 
 BATCH_NAMES = 400
+MOST_QUERY_PARTS = 16  # of a query that are looked at behind labels
+MOST_STAND_INS = 64  # that a query is looked up by
 REACH_CHARACTERS = 60  # how far what stands beside a value can count
 BATCH_CHARACTERS = 20_000  # of neighbouring paragraphs that are looked at together
 # Masked text is looked at again, since what was uncovered may be a value; more passes change next to nothing.
@@ -78,6 +80,27 @@ class Masker:
     def findings(self, text: str) -> list[Finding]:
         """Disjoint findings in text order, as the first look at `text` gives them."""
         return [Finding(r.entity_type, r.start, r.end) for r in self._analyse(text)]
+
+    def possible_stand_ins(self, query: str) -> list[str]:
+        """What may stand in stored text for what `query` names, whatever stood beside it there.
+
+        A document is masked with its labels and titles and a query has none, so each part of it is looked at behind
+        every label, and wherever a word begins like a name.
+        """
+        from kb_pipeline.privacy.detectors.chinese_words import names_of_any_length
+
+        if not self.policy.masked:
+            return []
+        parts = [query.strip(), *_QUERY_PARTS.findall(query)]
+        # Names in small letters, too: equal names are equal however they are written.
+        parts = list(dict.fromkeys([*parts, *(part.title() for part in parts if part.islower())]))[:MOST_QUERY_PARTS]
+        labelled = [f"{label}{part}" for part in parts for label in _QUERY_LABELS]
+        text = _APART.join(labelled)
+        found = {(r.entity_type, text[r.start : r.end]) for r in self._analyse(text)}
+        if "PERSON" in self.policy.masked:
+            found |= {("PERSON", name) for name in names_of_any_length(simplified(fold(query)))}
+        shown = [(entity, value) for entity, value in found if self.policy.actions[entity] != "remove"]
+        return sorted({self._stand_in(entity, value) for entity, value in shown})[:MOST_STAND_INS]
 
     def mask_paths(self, paths: Sequence[str]) -> list[str]:
         """Relative paths with the values in their names replaced.
@@ -362,6 +385,22 @@ def _widened(indexes: Sequence[int], texts: Sequence[str]) -> list[int]:
 
 # Between two names: longer than any label reaches, so that what is found in a name depends on nothing else.
 _APART = "\n" + HIDDEN * 48 + "\n"
+# What makes of a number, a name or a place what it was in a document; each makes other detectors look.
+_QUERY_LABELS = (
+    *(
+        "姓名：",
+        "联系电话：",
+        "银行账号：",
+        "卡号：",
+        "地址：",
+        "出生日期：",
+        "身份证号：",
+        "护照号码：",
+        "港澳通行证：",
+    ),
+    *("QQ：", "微信号：", "密码：", "SSN: ", "Name: ", "Full name: ", "Address: ", "Phone: ", "金额：人民币"),
+)
+_QUERY_PARTS = re.compile(r"[^\s,，。;；、?？!！\"“”()（）《》的]{2,80}")
 _NAME_SEPARATORS = str.maketrans("_+", "  ")
 
 

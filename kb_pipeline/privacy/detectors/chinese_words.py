@@ -173,6 +173,18 @@ def _likeliest(found: list[str], place: int, surname: int) -> tuple[int, float] 
     return best
 
 
+def names_of_any_length(text: str) -> Iterator[str]:
+    """Whatever may be a name in `text` where a word begins with a surname, however it goes on."""
+    start = 0
+    for word in words(text):
+        if surname := surname_of(word):
+            for end in range(start + len(surname) + 1, start + len(surname) + MOST_GIVEN + 1):
+                name = text[start:end]
+                if len(name) == end - start and all("\u3400" <= character <= "\u9fff" for character in name):
+                    yield name
+        start += len(word)
+
+
 # Two characters that the dictionary has together are a word more often than their characters say, even where it
 # takes them for a name: 祝贺, 智慧.
 WORD_PENALTY = 3.0
