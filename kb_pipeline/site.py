@@ -81,7 +81,7 @@ class Site:
     def parse_policies(self) -> list[ParsePolicy]:
         """What the parse fingerprints that this site asks for stand for."""
         distinct = {self._parse_fingerprint(masker): masker for masker in self.maskers.distinct}
-        return [ParsePolicy(parse, self._parse_version, masker.policy.as_json()) for parse, masker in distinct.items()]
+        return [ParsePolicy(parse, self._parse_version, masker.policy_json) for parse, masker in distinct.items()]
 
     @property
     def _parse_version(self) -> str:

@@ -67,9 +67,14 @@ class Masker:
     key: bytes = field(repr=False)
 
     @property
+    def policy_json(self) -> dict[str, Any]:
+        """The policy as it may be stored."""
+        return self.policy.as_json(self.key)
+
+    @property
     def fingerprint_parts(self) -> tuple[Any, ...]:
         """What masked text depends on besides the text: for `settings.fingerprint`."""
-        return ("masking", self.policy.as_json(), key_id(self.key))
+        return ("masking", self.policy_json, key_id(self.key))
 
     def mask(self, text: str) -> MaskedText:
         """`text` with every personal value replaced as the policy says."""
@@ -468,5 +473,5 @@ class Maskers:
 
 
 def _distinct(maskers: Iterable[Masker]) -> tuple[Masker, ...]:
-    by_policy = {json.dumps(masker.policy.as_json(), sort_keys=True): masker for masker in maskers}
+    by_policy = {json.dumps(masker.policy_json, sort_keys=True): masker for masker in maskers}
     return tuple(by_policy.values())
