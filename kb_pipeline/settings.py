@@ -122,7 +122,9 @@ class ChunkingSettings(Frozen):
 class PolicySettings(Frozen):
     """What is done with each kind of personal data."""
 
-    preset: Preset | None = Field(None, description="default or finance, which keeps amounts.")
+    preset: Preset | None = Field(
+        None, description="default, which keeps amounts of money, or strict, which masks them, too."
+    )
     entities: dict[str, Action] = Field({}, description="Entity to keep, mask, pseudonym or remove.")
 
     @model_validator(mode="after")

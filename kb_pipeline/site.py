@@ -115,7 +115,7 @@ class Site:
         asked_for += [(self.maskers.of(name), part.readers) for name, part in self.settings.collections.items()]
         distinct = {self._parse_fingerprint(*each): each for each in asked_for}
         return [
-            ParsePolicy(parse, self._parse_version(readers), masker.policy.as_json())
+            ParsePolicy(parse, self._parse_version(readers), masker.policy_json)
             for parse, (masker, readers) in distinct.items()
         ]
 

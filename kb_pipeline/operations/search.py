@@ -44,6 +44,13 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
 
 
 def mask_query(site: Site, query: str, collections: Sequence[str]) -> list[str]:
-    """`query` as each policy of `collections` masks it, none named meaning all; the strictest first."""
-    spellings = [masker.mask(query).text for masker in site.maskers.among(collections)]
-    return list(dict.fromkeys(spellings))
+    """`query` in every form in which its words may be stored; the first may be logged, shown and embedded.
+
+    That first one is masked as all policies of `collections` (none named: all) would have it together. The others are
+    only for looking up: `query` as each of them masks it and as it is, since what a detector takes for a value here it
+    may have left in a document, and what may stand for it there.
+    """
+    maskers = site.maskers.among(collections)
+    spellings = [masker.mask(query).text for masker in maskers]
+    stand_ins = [" ".join(masker.possible_stand_ins(query)) for masker in maskers]
+    return list(dict.fromkeys([*spellings, query, *filter(None, stand_ins)]))
