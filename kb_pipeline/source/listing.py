@@ -26,9 +26,9 @@ from typing import Any, BinaryIO
 
 from kb_pipeline.errors import SettingsError, SourceUnavailable, UnreadableFile
 from kb_pipeline.source.boundary import Boundary
+from kb_pipeline.source.selection import EVERYTHING, Selection
 from kb_pipeline.system.files import in_time, open_regular
 from kb_pipeline.system.scratch import remove_stale_folders, scratch_folder
-from kb_pipeline.source.selection import EVERYTHING, Selection
 
 IGNORED_SUFFIXES = (".part", ".tmp", ".crdownload", ".swp", "~")
 IGNORED_PREFIXES = (".", "~$")
@@ -160,78 +160,73 @@ def _list_local(root: str, selection: Selection, boundary: Boundary) -> Listing:
     real_root = os.path.realpath(root)
     if boundary.is_home(real_root):
         raise SourceUnavailable(f"The source {root} lies in KB_HOME, which holds no documents; name another folder.")
-    signatures: list[str] = []
-    unlisted: dict[str, str] = {}
-    skipped: Counter[str] = Counter()
-    ignored = 0
-    pending = [_Folder(root, "", ((identity.st_dev, identity.st_ino),))]
-    while pending:
-        folder = pending.pop()
+    walk = _Walk(selection, boundary, real_root, [_Folder(root, "", ((identity.st_dev, identity.st_ino),))])
+    while walk.pending:
+        folder = walk.pending.pop()
         try:
-            ignored += _read_folder(
-                folder, selection, signatures, unlisted, pending, skipped, boundary, real_root
-            )
+            walk.read(folder)
         except OSError as error:
             if not folder.prefix:
                 raise SourceUnavailable(
                     f"The source {root} cannot be listed ({error.strerror}); check its permissions."
                 ) from None
-            unlisted[printable_path(folder.prefix)] = error.strerror or "cannot be listed"
-    return Listing(root, frozenset(_storable(signatures, unlisted)), unlisted, ignored, skipped)
+            walk.unlisted[printable_path(folder.prefix)] = error.strerror or "cannot be listed"
+    signatures = frozenset(_storable(walk.signatures, walk.unlisted))
+    return Listing(root, signatures, walk.unlisted, walk.ignored, walk.skipped)
 
 
-def _read_folder(
-    folder: _Folder,
-    selection: Selection,
-    signatures: list[str],
-    unlisted: dict[str, str],
-    pending: list[_Folder],
-    skipped: Counter[str],
-    boundary: Boundary,
-    real_root: str,
-) -> int:
-    """Read one folder: its files go to `signatures`, its folders to `pending`. Returns how many were ignored."""
-    ignored = 0
-    prefix, above = folder.prefix, folder.lineage
-    with os.scandir(folder.where) as entries:
-        for entry in entries:
-            name = entry.name
-            end = name[-2:]
-            suspect = name[0] in _MAYBE_IGNORED_FIRST or end in _MAYBE_IGNORED_LAST or end[-1] == "~"
-            if suspect and _ignored(name):
-                ignored += 1
-                continue
-            try:
-                if entry.is_symlink() and not boundary.holds_link(entry.path, real_root):
-                    ignored += 1
+@dataclass(slots=True)
+class _Walk:
+    """A source that is being read: its rules, the folders that are left, and what was found."""
+
+    selection: Selection
+    boundary: Boundary
+    real_root: str
+    pending: list[_Folder]
+    signatures: list[str] = field(default_factory=list)
+    unlisted: dict[str, str] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+    ignored: int = 0
+
+    def read(self, folder: _Folder) -> None:
+        """Read one folder: its files become signatures, its folders pending."""
+        prefix = folder.prefix
+        with os.scandir(folder.where) as entries:
+            for entry in entries:
+                name = entry.name
+                end = name[-2:]
+                suspect = name[0] in _MAYBE_IGNORED_FIRST or end in _MAYBE_IGNORED_LAST or end[-1] == "~"
+                if suspect and _ignored(name):
+                    self.ignored += 1
                     continue
-                if entry.is_dir():
-                    if selection.excludes(f"{prefix}{name}/"):
-                        ignored += 1
-                        continue
-                    identity = entry.stat()
-                    if boundary.is_home_folder(identity):
-                        ignored += 1
-                        continue
-                    key = (identity.st_dev, identity.st_ino)
-                    if key not in above:  # a link back to a folder above is a loop
-                        pending.append(_Folder(entry.path, f"{prefix}{name}/", (*above, key)))
-                    continue
-                info = entry.stat()
-            except FileNotFoundError:
-                continue  # a dangling link, or gone since the folder was read
-            except OSError as error:
-                unlisted[printable_path(f"{prefix}{name}")] = error.strerror or "cannot be read"
-                continue
-            if not stat.S_ISREG(info.st_mode):
-                continue
-            if selection.excludes(f"{prefix}{name}"):
-                ignored += 1
-            elif kind := selection.unreadable_kind(name):
-                skipped[kind] += 1
-            else:
-                signatures.append(f"{prefix}{name}\t{info.st_size}\t{info.st_mtime_ns}\t")
-    return ignored
+                try:
+                    if entry.is_symlink() and not self.boundary.holds_link(entry.path, self.real_root):
+                        self.ignored += 1
+                    elif entry.is_dir():
+                        self._take_folder(entry, f"{prefix}{name}/", folder.lineage)
+                    else:
+                        self._take_file(entry.stat(), f"{prefix}{name}", name)
+                except FileNotFoundError:
+                    continue  # a dangling link, or gone since the folder was read
+                except OSError as error:
+                    self.unlisted[printable_path(f"{prefix}{name}")] = error.strerror or "cannot be read"
+
+    def _take_folder(self, entry: os.DirEntry[str], path: str, above: tuple[tuple[int, int], ...]) -> None:
+        info = entry.stat()
+        if self.selection.excludes(path) or self.boundary.is_home_folder(info):
+            self.ignored += 1
+        elif (key := (info.st_dev, info.st_ino)) not in above:  # a link back to a folder above is a loop
+            self.pending.append(_Folder(entry.path, path, (*above, key)))
+
+    def _take_file(self, info: os.stat_result, path: str, name: str) -> None:
+        if not stat.S_ISREG(info.st_mode):
+            return
+        if self.selection.excludes(path):
+            self.ignored += 1
+        elif kind := self.selection.unreadable_kind(name):
+            self.skipped[kind] += 1
+        else:
+            self.signatures.append(f"{path}\t{info.st_size}\t{info.st_mtime_ns}\t")
 
 
 def _storable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
