@@ -6,7 +6,9 @@
     ├── UnavailableError             exit code 3: something needed is not there
     │   ├── DatabaseUnavailable
     │   ├── EmbeddingServerUnavailable
-    │   └── SourceUnavailable
+    │   ├── SourceUnavailable
+    │   ├── OutputUnavailable        what a command prints cannot be written
+    │   └── TooFewFiles              this process may not open as many files as it needs
     ├── MassDeletionHeld             a listing lost most of its files; deletions wait
     └── DocumentError                one document cannot be processed; it becomes a failure row
         ├── UnreadableFile
@@ -68,6 +70,14 @@ class EmbeddingServerUnavailable(UnavailableError):
 
 class SourceUnavailable(UnavailableError):
     """A source folder or bucket cannot be listed."""
+
+
+class OutputUnavailable(UnavailableError):
+    """What a command prints cannot be written where it goes."""
+
+
+class TooFewFiles(UnavailableError):
+    """This process may not open as many files as it needs."""
 
 
 class MassDeletionHeld(KbError):

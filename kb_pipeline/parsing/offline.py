@@ -16,6 +16,13 @@ def block_heavy_imports() -> None:
         sys.modules.setdefault(module, None)  # type: ignore[arg-type]
 
 
+def allow_heavy_imports() -> None:
+    """Undo it, for a reader that computes with one of them."""
+    for module in _UNWANTED:
+        if module in sys.modules and sys.modules[module] is None:
+            del sys.modules[module]
+
+
 def silence_unstructured() -> None:
     """Call before unstructured is imported: its import alone tells its makers, unless these variables are set."""
     os.environ.update(_QUIET)

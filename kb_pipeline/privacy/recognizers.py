@@ -1,8 +1,9 @@
 """The detectors as Presidio recognizers, Presidio's own ones for English, and an optional model for names.
 
-Presidio's engine runs without a language model (NoOpNlpEngine): nothing is downloaded. One language code
-stands for all text, since the recognizers look at characters and not at language. Presidio imports spaCy, for
-engines that are not used here; it is given empty classes instead, and spaCy is only needed for a model of names.
+They run without a language model: nothing is downloaded. One language code stands for all text, since the recognizers
+look at characters and not at language. Importing this module imports Presidio: import it only where something is to be
+masked. Presidio imports spaCy, for engines that are not used here; it is given empty classes instead, and spaCy is only
+needed for a model of names.
 """
 
 from __future__ import annotations
@@ -71,16 +72,9 @@ _SPACY = (
 _OPTIONAL = ("torch", "transformers", "stanza", "gliner", "flair")
 
 with _replaced({name: _EmptyModule(name) for name in _SPACY} | dict.fromkeys(_OPTIONAL)):
-    from presidio_analyzer import (
-        AnalyzerEngine,
-        EntityRecognizer,
-        PatternRecognizer,
-        RecognizerRegistry,
-        RecognizerResult,
-    )
+    from presidio_analyzer import EntityRecognizer, PatternRecognizer, RecognizerResult
     from presidio_analyzer import predefined_recognizers as predefined
-    from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
-    from presidio_analyzer.nlp_engine import NlpArtifacts, NoOpNlpEngine
+    from presidio_analyzer.nlp_engine import NlpArtifacts
 
 LANGUAGE = "zh"
 
@@ -233,23 +227,12 @@ class ModelRecognizer(EntityRecognizer):
         return results
 
 
-class ResultsAsTheyAre(ContextAwareEnhancer):
-    """Presidio's own enhancer copies all results, and without a tokenizer raises no score."""
-
-    def enhance_using_context(
-        self,
-        text: str,  # noqa: ARG002
-        raw_results: list[RecognizerResult],
-        nlp_artifacts: NlpArtifacts,  # noqa: ARG002
-        recognizers: list[EntityRecognizer],  # noqa: ARG002
-        context: list[str] | None = None,  # noqa: ARG002
-    ) -> list[RecognizerResult]:
-        return raw_results
+_NO_ARTIFACTS: Any = None  # of a language model, which none of them asks for
 
 
 @lru_cache(maxsize=16)
-def analyzer_engine(entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None) -> AnalyzerEngine:
-    """An engine that knows the recognizers of `entities` and nothing else."""
+def _recognizers(entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None) -> tuple[EntityRecognizer, ...]:
+    """The recognizers of `entities`."""
     recognizers: list[EntityRecognizer] = [
         DetectorRecognizer(DETECTORS[name]) for name in entities if name in DETECTORS
     ]
@@ -259,28 +242,16 @@ def analyzer_engine(entities: tuple[str, ...], terms: SiteTerms, ner_model: str 
         recognizers.append(DenyRecognizer(denied))
     if ner_model is not None and "PERSON" in entities:
         recognizers.append(ModelRecognizer(ner_model))
-    nlp_engine = NoOpNlpEngine([{"lang_code": LANGUAGE, "model_name": ""}])
-    nlp_engine.load()
-    registry = RecognizerRegistry(recognizers=recognizers, supported_languages=[LANGUAGE])
-    return AnalyzerEngine(
-        registry=registry,
-        nlp_engine=nlp_engine,
-        supported_languages=[LANGUAGE],
-        context_aware_enhancer=ResultsAsTheyAre(0, 0, 0, 0),
-    )
+    return tuple(recognizers)
 
 
-def recognized(text: str, entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None) -> list[Any]:
-    """Presidio's results for `text`."""
-    engine = analyzer_engine(entities, terms, ner_model)
-    found_by = _supported(engine)
-    if not found_by:
-        return []
-    # Asked to drop the explanations, which there are none of, Presidio copies every result.
-    return engine.analyze(text, language=LANGUAGE, entities=found_by, return_decision_process=True)
+def recognized(text: str, entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None) -> list[RecognizerResult]:
+    """What the recognizers of `entities` find in `text`, as they find it.
 
-
-@lru_cache(maxsize=16)
-def _supported(engine: AnalyzerEngine) -> list[str]:
-    """The entities that some recognizer of `engine` finds; Presidio warns about each other one."""
-    return [entity for recognizer in engine.registry.recognizers for entity in recognizer.supported_entities]
+    Presidio's engine would compare every result with every other and so take quadratic time.
+    """
+    return [
+        result
+        for recognizer in _recognizers(entities, terms, ner_model)
+        for result in recognizer.analyze(text, recognizer.supported_entities, _NO_ARTIFACTS)
+    ]
