@@ -8,10 +8,10 @@ Terms
             both find tolerably beats one that only one of them finds.
   event     the logged search; feedback points at it.
 
-Queries are masked with the policy of the documents before anything else sees them: a mobile number in a
-query becomes its pseudonym, and so finds the passage that holds the number. Where collections have different
-policies, the words of the query are looked up as each of them would have them; what is logged and embedded is the
-query as the strictest has it.
+Queries are masked with the policy of the documents before anything is logged, shown or embedded: a mobile number in
+a query becomes its pseudonym, and so finds the passage that holds the number. A document is masked by what stands
+beside a value, though, and a query has little beside it. So its words are looked up in every form in which they may be
+stored: as they are, as each policy would have them, and as what may stand for them.
 
 No database connection is held while the embedding server is asked: a slow one takes no place from searches that do
 without it.
@@ -56,7 +56,8 @@ if TYPE_CHECKING:
 
     # An idle connection for the length of a block.
     Connect = Callable[[], AbstractContextManager[Connection]]
-    # The query as each policy of the named collections (none: all) masks it, first as all of them together do.
+    # Every form in which the words of a query may be stored in the named collections (none: all); only the first,
+    # masked as all their policies together do, may be logged, shown or embedded.
     MaskQuery = Callable[[str, Sequence[str]], Sequence[str]]
 
 Mode = Literal["hybrid", "vector", "lexical"]
@@ -296,10 +297,7 @@ def _query_vector(
     with clock.step("connect"):
         client = embedder()
     if client.identity.fingerprint != generation.model_fingerprint:
-        raise GenerationMismatch(
-            f"Generation {generation.name} was embedded by {generation.model}, but the embedding server runs "
-            f"{client.identity.name}; serve {generation.model}, or build a generation for the other model."
-        )
+        raise GenerationMismatch(generation.name, generation.model, client.identity.name)
     with clock.step("embed"):
         native = client.embed_query(text, generation.instruction_for(collections))
     vector: np.ndarray = to_dimension(native[np.newaxis, :], generation.dimension)[0]

@@ -11,14 +11,14 @@ from kb_pipeline.search.retrieve import SearchRequest, search
 from kb_pipeline.settings import CollectionSettings
 from kb_pipeline.store.generations import active_generation, generations
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server, instant_vector
-from kb_pipeline_tests.sites import embedding_server, kb
+from kb_pipeline_tests.sites import embedding_server, kb, parsers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kb_pipeline_tests.sites import TestSite
 
-__all__ = ["embedding_server", "kb"]
+__all__ = ["embedding_server", "kb", "parsers"]
 
 DIMENSION = 1024
 OWN = "Given a legal question, retrieve contract clauses that answer it"

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from kb_pipeline.chunking.lexemes import query_terms, tokens
 from kb_pipeline.embedding.client import EmbeddingClient
+from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, SettingsError
 from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy
@@ -397,6 +398,23 @@ def test_numbers_and_versions_have_no_language_to_warn_about(
     for text in ("200", "2024-06-30", "3.2.1", "13812345678"):
         result = find(connection, text, client)
         assert (result.mode, result.note) == ("hybrid", None), text
+
+
+@pytest.mark.usefixtures("english_only")
+def test_after_an_upgrade_of_the_default_model_a_search_says_how_to_keep_the_old_one_or_change(
+    connection: Connection,
+) -> None:
+    with (
+        instant_server(dimension=384, model_name=DEFAULT_CPU_MODEL) as server,
+        EmbeddingClient.connect(server.base_url) as client,
+        pytest.raises(GenerationMismatch) as caught,
+    ):
+        find(connection, "annual leave", client, mode="hybrid")
+    assert str(caught.value) == (
+        "Generation g1 was embedded by all-MiniLM-L6-v2, but the embedding server runs multilingual-e5-small; set "
+        "KB_EMBEDDING_MODEL=all-MiniLM-L6-v2 (or KB_EMBEDDING_URL to a server of it) to keep what is there, or run "
+        "kb generations build (the job re_embed) to embed everything anew."
+    )
 
 
 @pytest.mark.usefixtures("handbook")
