@@ -35,6 +35,7 @@ from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, SettingsError
 from kb_pipeline.search.filters import mask_values, parse_filter
 from kb_pipeline.search.fusion import fuse
+from kb_pipeline.search.languages import aims
 from kb_pipeline.search.lexical import (
     MOST_CANDIDATES,
     candidate_queries,
@@ -43,7 +44,7 @@ from kb_pipeline.search.lexical import (
     rarest_first,
 )
 from kb_pipeline.store import search as store
-from kb_pipeline.store.conditions import And, Column, Condition, Membership, compile_condition
+from kb_pipeline.store.conditions import And, Column, Membership, Node, Not, compile_condition
 from kb_pipeline.store.database import Connection, database_errors
 from kb_pipeline.store.generations import Generation, active_generation, named_generation
 
@@ -81,7 +82,8 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """`score`: fused (hybrid), cosine similarity (vector) or BM25 (lexical); only its order means something."""
+    """`score`: fused (hybrid), cosine similarity (vector; see `search.languages`) or BM25 (lexical); only its order
+    means something."""
 
     rank: int
     score: float
@@ -149,10 +151,11 @@ class _Plan:
     """What will be looked up where; `vector` is None in lexical mode, `terms` empty in vector mode."""
 
     generation: Generation
-    condition: Condition
+    condition: Node | None
     k: int
     terms: tuple[str, ...]
     vector: np.ndarray | None
+    language: str
 
     @property
     def depth(self) -> int:
@@ -197,7 +200,7 @@ def search(
             if not terms:
                 raise
             note = _WORDS_ONLY
-    plan = _Plan(generation, condition, request.k, terms, vector)
+    plan = _Plan(generation, condition, request.k, terms, vector, language_of(text))
     with database_errors(), connect() as connection:
         with store.snapshot(connection, depth=plan.depth):
             ranked = _rank(connection, plan, clock)
@@ -234,12 +237,16 @@ def _check(request: SearchRequest) -> None:
         raise SettingsError("The mode is unknown; choose hybrid, vector or lexical.")
 
 
-def _condition(request: SearchRequest, mask: Callable[[str], str]) -> Condition:
+def _condition(request: SearchRequest, mask: Callable[[str], str]) -> Node | None:
     node = Membership(Column("collection"), request.collections) if request.collections else None
     if request.where and request.where.strip():
         where = mask_values(parse_filter(request.where), mask)
-        return compile_condition(where if node is None else And(node, where))
-    return compile_condition(node)
+        return _both(node, where)
+    return node
+
+
+def _both(one: Node | None, other: Node) -> Node:
+    return other if one is None else And(one, other)
 
 
 _EMPTY = Note("empty", "The knowledge base is empty; run `kb ingest` with a folder of documents.")
@@ -306,12 +313,30 @@ def _rank(connection: Connection, plan: _Plan, clock: _Clock) -> list[store.Rank
     words, covered = _NO_WORDS
     if plan.vector is not None:
         with clock.step("vector"):
-            meaning = store.nearest(connection, plan.generation, plan.vector, plan.condition, plan.depth)
+            meaning = _nearest(connection, plan, plan.vector)
     if plan.terms:
         with clock.step("lexical"):
             words, covered = _lexical(connection, plan)
     ranked = fuse(meaning, words, covered) if plan.mode == "hybrid" else meaning or words
     return ranked[: plan.k]
+
+
+def _nearest(connection: Connection, plan: _Plan, vector: np.ndarray) -> list[store.Ranked]:
+    """By cosine similarity; where passages are in several languages, by how much it is above their language's mean."""
+    speaks = profile_for(plan.generation.model).speaks
+    means = {name: mean for name, mean in store.language_means(connection, plan.generation).items() if speaks(name)}
+    aimed = aims(vector, plan.language, means)
+    if not aimed:
+        return store.nearest(connection, plan.generation, vector, compile_condition(plan.condition), plan.depth)
+    found: list[store.Ranked] = []
+    for language, aim in aimed.items():
+        passages: Node = Membership(Column("language"), (language,))
+        if language == plan.language:  # and what has none
+            passages = Not(Membership(Column("language"), tuple(name for name in aimed if name != language)))
+        condition = compile_condition(_both(plan.condition, passages))
+        near = store.nearest(connection, plan.generation, aim.vector, condition, plan.depth)
+        found += [(row, similarity - aim.baseline) for row, similarity in near]
+    return sorted(found, key=lambda row: (-row[1], row[0]))[: plan.depth]
 
 
 class _Words(NamedTuple):
@@ -336,7 +361,7 @@ def _lexical(connection: Connection, plan: _Plan) -> _Words:
             candidates=candidates,
             idfs=weights,
             mean_length=statistics.mean_length,
-            condition=plan.condition,
+            condition=compile_condition(plan.condition),
             most=MOST_CANDIDATES,
             depth=plan.depth,
         )

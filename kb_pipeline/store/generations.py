@@ -247,6 +247,8 @@ def refresh_statistics(connection: Connection, generation: Generation) -> bool:
         connection.execute(query("generations", "delete_lexemes"), parameters)
         connection.execute(query("generations", "insert_lexemes", generation=literal, statement=sql.Literal(statement)))
         connection.execute(query("generations", "record_statistics", generation=literal, table=generation.table))
+        connection.execute(query("generations", "delete_languages"), parameters)
+        connection.execute(query("generations", "record_languages", generation=literal, table=generation.table))
     connection.execute(query("generations", "analyze", table=generation.table))
     return True
 

@@ -100,6 +100,13 @@ def nearest(
     return found
 
 
+def language_means(connection: Connection, generation: Generation) -> dict[str, np.ndarray]:
+    """Language -> the mean vector, (dimension,), of its rows; of languages with more than a few."""
+    register_types(connection)
+    rows = connection.execute(query("search", "language_means"), {"generation": generation.id})
+    return {language: mean.to_numpy().astype("float32") for language, mean in rows}
+
+
 def term_statistics(connection: Connection, generation: Generation, terms: Sequence[str]) -> TermStatistics:
     """From the ledger; counted on the fly while nothing was recorded for this generation yet."""
     parameters = {"generation": generation.id, "lexemes": list(terms)}

@@ -130,6 +130,15 @@ SELECT {generation}, word, ndoc FROM ts_stat({statement})
 -- name: lexemes_statement
 SELECT lexemes FROM {table}
 
+-- name: delete_languages
+DELETE FROM generation_languages WHERE generation_id = %(generation)s
+
+-- name: record_languages
+-- A language with fewer rows than one in a hundred is not worth a scan of its own at every search.
+INSERT INTO generation_languages (generation_id, language, mean)
+SELECT {generation}, language, avg(embedding) FROM {table} WHERE language <> 'other'
+GROUP BY language HAVING count(*) >= 0.01 * (SELECT count(*) FROM {table})
+
 -- name: record_statistics
 INSERT INTO generation_statistics (generation_id, row_count, mean_length)
 SELECT {generation}, count(*), coalesce(avg(token_count), 0) FROM {table}

@@ -27,6 +27,9 @@ WITH passing AS MATERIALIZED (
     SELECT id, embedding <=> %(vector)s::halfvec AS distance FROM {table} WHERE {condition})
 SELECT id, 1 - distance FROM passing ORDER BY distance, id LIMIT %(depth)s
 
+-- name: language_means
+SELECT language, mean FROM generation_languages WHERE generation_id = %(generation)s ORDER BY language
+
 -- name: statistics
 SELECT row_count, mean_length FROM generation_statistics WHERE generation_id = %(generation)s
 

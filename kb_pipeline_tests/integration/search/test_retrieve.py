@@ -475,6 +475,37 @@ def test_another_generation_can_be_searched_by_name(
         find(connection, "年假", client, generation="g99")
 
 
+TOPICS = {"年假": 0, "annual leave": 0, "报销": 1, "expenses": 1, "密码": 2, "passwords": 2}
+
+
+def by_topic_and_language(text: str) -> np.ndarray:
+    """As embedding models do it: what a text is about, and far more, which language it is in."""
+    vector = np.zeros(DIMENSION, dtype=np.float32)
+    for word, topic in TOPICS.items():
+        vector[topic] += word in text
+    vector[10 if text.isascii() else 11] = 3
+    return vector / np.linalg.norm(vector)
+
+
+def test_a_question_finds_its_answer_in_the_other_language_among_all_that_is_in_its_own(
+    connection: Connection, client: EmbeddingClient
+) -> None:
+    generation = make_generation(connection, client.identity)
+    texts = ["年假的规定", "报销的规定", "密码的规定", "the annual leave", "the passwords", "2024"]
+    fill(connection, generation, [Passage(text) for text in texts], embed=by_topic_and_language)
+    refresh_statistics(connection, generation)
+    model = SimpleNamespace(identity=client.identity, embed_query=lambda text, instruction: by_topic_and_language(text))
+
+    def found(question: str, **options: Any) -> list[str]:
+        return [hit.content for hit in find(connection, question, cast("EmbeddingClient", model), **options).hits]
+
+    assert set(found("关于年假", mode="vector", k=2)) == {"年假的规定", "the annual leave"}
+    assert set(found("about passwords", mode="vector", k=2)) == {"the passwords", "密码的规定"}
+    assert set(found("关于年假", mode="hybrid", k=2)) == {"年假的规定", "the annual leave"}
+    assert set(found("关于年假", mode="vector", where="language = 'en'")) == {"the annual leave", "the passwords"}
+    assert len(found("关于年假", mode="vector")) == len(texts)
+
+
 # --- nothing to find, and wrong requests -------------------------------------------------------------
 
 

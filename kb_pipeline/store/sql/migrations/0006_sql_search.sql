@@ -44,3 +44,11 @@ BEGIN
                c.collection, c.metadata
         FROM knowledge_chunks c WHERE c.id = ANY(found) ORDER BY c.embedding <=> query;
 END $$;
+
+-- The mean vector of the passages in each language: embedding models lay the languages apart, see search.languages.
+CREATE TABLE generation_languages (
+    generation_id bigint NOT NULL REFERENCES generations ON DELETE CASCADE,
+    language      text NOT NULL,
+    mean          halfvec NOT NULL,
+    PRIMARY KEY (generation_id, language)
+);
