@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from kb_pipeline.chunking.lexemes import TOKENIZER_VERSION
+from kb_pipeline.errors import EmbeddingServerUnavailable
 from kb_pipeline.parsing.parsed import ParseLimits
 from kb_pipeline.privacy.entities import PRESETS
-from kb_pipeline.privacy.key import load_or_create_key
+from kb_pipeline.privacy.key import load_or_create_key, require_key
 from kb_pipeline.privacy.masking import Masker, Maskers
 from kb_pipeline.privacy.policy import MaskingPolicy, SiteTerms
 from kb_pipeline.privacy.pseudonyms import key_id
@@ -36,7 +37,7 @@ from kb_pipeline.store.database import Connection
 from kb_pipeline.store.ledger import ParsePolicy, Scope, StageFingerprints
 
 if TYPE_CHECKING:
-    from kb_pipeline.embedding.client import EmbeddingClient
+    from kb_pipeline.embedding.client import EmbeddingClient, ModelIdentity
     from kb_pipeline.embedding.models import ExpectedModel
     from kb_pipeline.parsing.exchange import Choice
     from kb_pipeline.parsing.sandbox import ParserPool
@@ -61,10 +62,34 @@ class Site:
         """The client, connected at first use. Raises EmbeddingServerUnavailable, SettingsError."""
         return self._resources.enter_context(connect_embedding(self.settings))
 
+    def model_now(self, *, ask: bool) -> ModelIdentity | str | None:
+        """The model that embeds: by the server that was asked already, or if `ask` is elsewhere; else by the settings.
+
+        Starts nothing. None when only a server that does not answer can tell.
+        """
+        if "embedding" in self.__dict__ or (ask and self.settings.embedding_url is not None):
+            with suppress(EmbeddingServerUnavailable):
+                return self.embedding.identity
+        return configured_model(self.settings)
+
     @cached_property
     def maskers(self) -> Maskers:
-        """Mask personal data with this site's key, which is made at first use."""
+        """Mask personal data with this site's key, which is made at first use.
+
+        Raises SettingsError when the database was masked with another.
+        """
+        with database.connect(self.database_url, autocommit=True) as connection:
+            recorded = database.recorded_key(connection)
+        if recorded is not None:
+            require_key(self.settings.home_path, given_key(self.settings), recorded)
         return site_maskers(self.settings)
+
+    def record_key(self, connection: Connection) -> None:
+        """Have the database remember this site's key before anything is stored under it. Raises SettingsError."""
+        database.record_key(connection, key_id(self.maskers.default.key))
+        recorded = database.recorded_key(connection)
+        if recorded is not None:  # another site may have been faster
+            require_key(self.settings.home_path, given_key(self.settings), recorded)
 
     @cached_property
     def names(self) -> Names:
@@ -90,13 +115,18 @@ class Site:
         asked_for += [(self.maskers.of(name), part.readers) for name, part in self.settings.collections.items()]
         distinct = {self._parse_fingerprint(*each): each for each in asked_for}
         return [
-            ParsePolicy(parse, self._parse_version(readers), masker.policy.as_json())
+            ParsePolicy(parse, self._parse_version(readers), masker.policy_json)
             for parse, (masker, readers) in distinct.items()
         ]
 
     def _parse_version(self, readers: Choice) -> str:
         """What must be equal for one policy's elements to be masked further into another's."""
         return fingerprint("parse", PARSE_CODE_VERSION, key_id(self.maskers.default.key), *_identities(readers))
+
+    @property
+    def parse_version(self) -> str:
+        """All that parsing depends on besides the policy and the readers; see `ledger.ParsePolicy`."""
+        return self._parse_version({})
 
     def _parse_fingerprint(self, masker: Masker, readers: Choice) -> str:
         return fingerprint("parse", PARSE_CODE_VERSION, masker.fingerprint_parts, *_identities(readers))
@@ -183,6 +213,15 @@ def connect_embedding(settings: Settings) -> EmbeddingClient:
     return EmbeddingClient.connect(url, api_key=embedding_key(settings), expected_model=expected)
 
 
+def configured_model(settings: Settings) -> str | None:
+    """The name of the model that the settings ask for; None when a server elsewhere decides."""
+    from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
+
+    if settings.embedding_url is not None:
+        return settings.embedding_model
+    return settings.sglang.model or settings.embedding_model or DEFAULT_CPU_MODEL
+
+
 def embedding_key(settings: Settings) -> str | None:
     key = settings.embedding_api_key
     return key.get_secret_value() if key else None
@@ -211,11 +250,14 @@ def _embedding_server(settings: Settings) -> tuple[str, ExpectedModel | None]:
     return url, None
 
 
+def given_key(settings: Settings) -> str | None:
+    """The privacy key of the settings; None means the file in KB_HOME."""
+    return settings.privacy_key.get_secret_value() if settings.privacy_key else None
+
+
 def site_maskers(settings: Settings) -> Maskers:
     """The maskers of a site; needs no database. Raises SettingsError when the key is unusable."""
-    key = settings.privacy_key
-    given = key.get_secret_value() if key else None
-    secret = load_or_create_key(settings.home_path, given)
+    secret = load_or_create_key(settings.home_path, given_key(settings))
     lists = settings.privacy
     terms = SiteTerms(lists.allow, lists.allow_patterns, lists.deny, lists.deny_patterns)
     default = lists.actions(dict(PRESETS["default"]))

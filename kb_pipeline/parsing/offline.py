@@ -6,7 +6,7 @@ import os
 import sys
 
 _QUIET = {"DO_NOT_TRACK": "1", "SCARF_NO_ANALYTICS": "true", "UNSTRUCTURED_DISABLE_NOTICE": "1"}
-# spaCy's backend imports whichever of these is installed, for nothing: torch alone costs 1.5 s and 180 MB.
+# Some packages import whichever of these is installed, for nothing: torch alone costs 1.5 s and 180 MB.
 _UNWANTED = ("torch", "tensorflow", "mxnet", "cupy", "transformers")
 
 

@@ -14,9 +14,10 @@ import hashlib
 import os
 import stat
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import Any, BinaryIO
 
 from kb_pipeline.errors import SettingsError, SourceUnavailable, UnreadableFile
 from kb_pipeline.source.boundary import Boundary
+from kb_pipeline.source.selection import EVERYTHING, Selection
 from kb_pipeline.system.files import in_time, open_regular
 from kb_pipeline.system.scratch import remove_stale_folders, scratch_folder
 
@@ -60,12 +62,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source holds now. `signatures` has one line per file; `unlisted` maps path to reason."""
+    """What a source holds now. `signatures` has one line per file; `unlisted` maps path to reason; `skipped` maps the
+    extension of files that nobody can read to their number."""
 
     uri: str
     signatures: frozenset[str]
     unlisted: dict[str, str]
     ignored: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 def entry_of(signature: str) -> Entry:
@@ -113,9 +117,9 @@ def shard_names(digits: int) -> list[str]:
     return ["".join(letters) for letters in product("0123456789abcdef", repeat=digits)]
 
 
-def list_source(uri: str, *, boundary: Boundary = Boundary()) -> Listing:  # noqa: B008 (frozen)
-    """List everything below `uri`. Raises SourceUnavailable when the source itself is not there."""
-    return _list_local(uri, boundary) if is_local(uri) else _list_remote(uri)
+def list_source(uri: str, selection: Selection = EVERYTHING, *, boundary: Boundary = Boundary()) -> Listing:  # noqa: B008
+    """List what lies below `uri` and is selected. Raises SourceUnavailable when the source itself is not there."""
+    return _list_local(uri, selection, boundary) if is_local(uri) else _list_remote(uri, selection)
 
 
 def printable_path(path: str) -> str:
@@ -146,7 +150,7 @@ class _Folder:
     lineage: tuple[tuple[int, int], ...]
 
 
-def _list_local(root: str, boundary: Boundary) -> Listing:
+def _list_local(root: str, selection: Selection, boundary: Boundary) -> Listing:
     try:
         identity = Path(root).stat()
     except OSError as error:
@@ -156,64 +160,73 @@ def _list_local(root: str, boundary: Boundary) -> Listing:
     real_root = os.path.realpath(root)
     if boundary.is_home(real_root):
         raise SourceUnavailable(f"The source {root} lies in KB_HOME, which holds no documents; name another folder.")
-    signatures: list[str] = []
-    unlisted: dict[str, str] = {}
-    ignored = 0
-    pending = [_Folder(root, "", ((identity.st_dev, identity.st_ino),))]
-    while pending:
-        folder = pending.pop()
+    walk = _Walk(selection, boundary, real_root, [_Folder(root, "", ((identity.st_dev, identity.st_ino),))])
+    while walk.pending:
+        folder = walk.pending.pop()
         try:
-            ignored += _read_folder(folder, signatures, unlisted, pending, boundary, real_root)
+            walk.read(folder)
         except OSError as error:
             if not folder.prefix:
                 raise SourceUnavailable(
                     f"The source {root} cannot be listed ({error.strerror}); check its permissions."
                 ) from None
-            unlisted[printable_path(folder.prefix)] = error.strerror or "cannot be listed"
-    return Listing(root, frozenset(_storable(signatures, unlisted)), unlisted, ignored)
+            walk.unlisted[printable_path(folder.prefix)] = error.strerror or "cannot be listed"
+    signatures = frozenset(_storable(walk.signatures, walk.unlisted))
+    return Listing(root, signatures, walk.unlisted, walk.ignored, walk.skipped)
 
 
-def _read_folder(
-    folder: _Folder,
-    signatures: list[str],
-    unlisted: dict[str, str],
-    pending: list[_Folder],
-    boundary: Boundary,
-    real_root: str,
-) -> int:
-    """Read one folder: its files go to `signatures`, its folders to `pending`. Returns how many were ignored."""
-    ignored = 0
-    prefix, above = folder.prefix, folder.lineage
-    with os.scandir(folder.where) as entries:
-        for entry in entries:
-            name = entry.name
-            end = name[-2:]
-            suspect = name[0] in _MAYBE_IGNORED_FIRST or end in _MAYBE_IGNORED_LAST or end[-1] == "~"
-            if suspect and _ignored(name):
-                ignored += 1
-                continue
-            try:
-                if entry.is_symlink() and not boundary.holds_link(entry.path, real_root):
-                    ignored += 1
+@dataclass(slots=True)
+class _Walk:
+    """A source that is being read: its rules, the folders that are left, and what was found."""
+
+    selection: Selection
+    boundary: Boundary
+    real_root: str
+    pending: list[_Folder]
+    signatures: list[str] = field(default_factory=list)
+    unlisted: dict[str, str] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+    ignored: int = 0
+
+    def read(self, folder: _Folder) -> None:
+        """Read one folder: its files become signatures, its folders pending."""
+        prefix = folder.prefix
+        with os.scandir(folder.where) as entries:
+            for entry in entries:
+                name = entry.name
+                end = name[-2:]
+                suspect = name[0] in _MAYBE_IGNORED_FIRST or end in _MAYBE_IGNORED_LAST or end[-1] == "~"
+                if suspect and _ignored(name):
+                    self.ignored += 1
                     continue
-                if entry.is_dir():
-                    identity = entry.stat()
-                    if boundary.is_home_folder(identity):
-                        ignored += 1
-                        continue
-                    key = (identity.st_dev, identity.st_ino)
-                    if key not in above:  # a link back to a folder above is a loop
-                        pending.append(_Folder(entry.path, f"{prefix}{name}/", (*above, key)))
-                    continue
-                info = entry.stat()
-            except FileNotFoundError:
-                continue  # a dangling link, or gone since the folder was read
-            except OSError as error:
-                unlisted[printable_path(f"{prefix}{name}")] = error.strerror or "cannot be read"
-                continue
-            if stat.S_ISREG(info.st_mode):
-                signatures.append(f"{prefix}{name}\t{info.st_size}\t{info.st_mtime_ns}\t")
-    return ignored
+                try:
+                    if entry.is_symlink() and not self.boundary.holds_link(entry.path, self.real_root):
+                        self.ignored += 1
+                    elif entry.is_dir():
+                        self._take_folder(entry, f"{prefix}{name}/", folder.lineage)
+                    else:
+                        self._take_file(entry.stat(), f"{prefix}{name}", name)
+                except FileNotFoundError:
+                    continue  # a dangling link, or gone since the folder was read
+                except OSError as error:
+                    self.unlisted[printable_path(f"{prefix}{name}")] = error.strerror or "cannot be read"
+
+    def _take_folder(self, entry: os.DirEntry[str], path: str, above: tuple[tuple[int, int], ...]) -> None:
+        info = entry.stat()
+        if self.selection.excludes(path) or self.boundary.is_home_folder(info):
+            self.ignored += 1
+        elif (key := (info.st_dev, info.st_ino)) not in above:  # a link back to a folder above is a loop
+            self.pending.append(_Folder(entry.path, path, (*above, key)))
+
+    def _take_file(self, info: os.stat_result, path: str, name: str) -> None:
+        if not stat.S_ISREG(info.st_mode):
+            return
+        if self.selection.excludes(path):
+            self.ignored += 1
+        elif kind := self.selection.unreadable_kind(name):
+            self.skipped[kind] += 1
+        else:
+            self.signatures.append(f"{path}\t{info.st_size}\t{info.st_mtime_ns}\t")
 
 
 def _storable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
@@ -260,7 +273,7 @@ def _filesystem(uri: str) -> tuple[Any, str]:
     return filesystem, root.rstrip("/")
 
 
-def _list_remote(uri: str) -> Listing:
+def _list_remote(uri: str, selection: Selection) -> Listing:
     filesystem, root = _filesystem(uri)
     filesystem.invalidate_cache()
     try:
@@ -276,19 +289,44 @@ def _list_remote(uri: str) -> Listing:
         ) from None
     signatures: list[str] = []
     unlisted: dict[str, str] = {}
+    skipped: Counter[str] = Counter()
     ignored = 0
     for key, info in found.items():
         path = key[len(root) + 1 :]
         if not path or key.endswith("/"):
             continue
-        if any(_ignored(part) for part in path.split("/")):
+        if any(_ignored(part) for part in path.split("/")) or selection.excludes(path):
             ignored += 1
+            continue
+        if kind := selection.unreadable_kind(path):
+            skipped[kind] += 1
             continue
         etag = str(info.get("ETag") or info.get("etag") or "").strip('"') or None
         modified = info.get("LastModified")
         modified_ns = None if etag or modified is None else int(modified.timestamp() * 1e9)
         signatures.append(Entry(path, int(info["size"]), modified_ns, etag).signature)
-    return Listing(uri, frozenset(_storable(signatures, unlisted)), unlisted, ignored)
+    return Listing(uri, frozenset(_storable(signatures, unlisted)), unlisted, ignored, skipped)
+
+
+def is_empty(uri: str) -> bool:
+    """Whether a source holds nothing at all, at the cost of one look at it. Raises SourceUnavailable."""
+    if is_local(uri):
+        try:
+            with os.scandir(uri) as entries:
+                return next(entries, None) is None
+        except OSError as error:
+            raise SourceUnavailable(
+                f"The source {uri} cannot be opened ({error.strerror}); mount or create it, or correct its permissions."
+            ) from None
+    try:
+        return not list_names(uri, "")
+    except SettingsError:
+        raise
+    except Exception as error:  # noqa: BLE001 - each fsspec backend raises errors of its own kind
+        raise SourceUnavailable(
+            f"The source {uri} cannot be listed ({type(error).__name__}); check the address, the network and the "
+            "credentials."
+        ) from None
 
 
 def list_names(uri: str, folder: str) -> list[str]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from kb_pipeline.errors import SourceUnavailable, UnreadableFile
+from kb_pipeline.parsing.formats import UNREADABLE_EXTENSIONS
 from kb_pipeline.progress import track
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
@@ -30,6 +31,7 @@ from kb_pipeline.source.listing import (
     shard_hash,
 )
 from kb_pipeline.source.names import Names
+from kb_pipeline.source.selection import Selection
 from kb_pipeline.stages.report import StageReport, batched
 from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
@@ -39,7 +41,7 @@ STAGE = "raw_documents"
 REMOTE_READERS = 16
 COUNTS = (
     *("scanned", "unchanged", "new", "changed", "moved", "deleted"),
-    *("held", "writing", "unlisted", "failed", "sources_unavailable"),
+    *("held", "writing", "skipped", "unlisted", "failed", "sources_unavailable"),
 )
 
 
@@ -47,13 +49,15 @@ COUNTS = (
 class Scan:
     """A source, its difference to the ledger, and why some of its folders could not be listed.
 
-    `real_paths`: stored path -> the file's own, where names hold personal data.
+    `real_paths`: stored path -> the file's own, where names hold personal data. `skipped`: extension -> files of a
+    kind that nobody can read.
     """
 
     source: Source
     diff: SourceDiff
     unlisted: dict[str, str]
     real_paths: Mapping[str, str] = field(default_factory=dict, repr=False)
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     def shards(self, digits: int) -> dict[str, int]:
         """shard -> how many documents of it have to be looked at."""
@@ -81,7 +85,8 @@ def scan_source(
 
     `hashes` collects what had to be hashed to tell moves from new files. Raises SourceUnavailable.
     """
-    listing = list_source(source.uri, boundary=_boundary(settings, source.uri))
+    selection, boundary = selection_of(settings, source.uri), _boundary(settings, source.uri)
+    listing = list_source(source.uri, selection, boundary=boundary)
     known = ledger.signatures(connection, source.id)
     # A name that stands in the ledger as it is was found to hold nothing, unless the policies changed.
     looked_at = source.names_policy == names.policy
@@ -113,7 +118,14 @@ def scan_source(
     )
     if not looked_at and not differing and source.id != UNREGISTERED:
         ledger.set_names_policy(connection, source.id, names.policy)
-    return Scan(source, result, unlisted, real_paths)
+    return Scan(source, result, unlisted, real_paths, listing.skipped)
+
+
+def selection_of(settings: Settings, uri: str) -> Selection:
+    """Which files of a source are read; one that kb.toml does not name has no patterns."""
+    own = next((source for source in settings.sources if canonical_uri(source.uri) == uri), None)
+    patterns = (own.include, own.exclude) if own else ((), ())
+    return Selection(*patterns, unreadable=UNREADABLE_EXTENSIONS)
 
 
 def _boundary(settings: Settings, uri: str) -> Boundary:
@@ -189,6 +201,7 @@ def run(
     unavailable: list[SourceUnavailable] = []
     scanned = 0
     with site.connect() as reader, site.connect() as writer:
+        site.record_key(writer)
         for source in ledger.sources(reader):
             if prefix is not None and source.uri not in prefix:
                 continue
@@ -227,6 +240,7 @@ def _count(scan: Scan, limited: Scan, report: StageReport) -> None:
         deleted=len(limited.diff.deleted),
         held=len(scan.diff.held),
         writing=len(scan.diff.writing),
+        skipped=sum(scan.skipped.values()),
         unlisted=len(scan.unlisted),
     )
     places = {f"{scan.source.uri}/{path}": reason for path, reason in scan.unlisted.items()}

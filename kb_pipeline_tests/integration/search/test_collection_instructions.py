@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,7 +43,9 @@ def site(kb: TestSite, qwen: InstantServer) -> TestSite:
 
 def scores(site: TestSite, *collections: str) -> dict[str, float]:
     request = SearchRequest(QUERY, mode="vector", collections=collections)
-    result = search(site.connection, request, embedder=lambda: site.site.embedding, mask=lambda text, _: [text])
+    result = search(
+        lambda: nullcontext(site.connection), request, embedder=lambda: site.site.embedding, mask=lambda text, _: [text]
+    )
     return {hit.source_file: hit.score for hit in result.hits}
 
 

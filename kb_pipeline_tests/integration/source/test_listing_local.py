@@ -26,6 +26,7 @@ from kb_pipeline.source.listing import (
     local_copy,
     settle,
 )
+from kb_pipeline.source.selection import Selection
 
 NFC = unicodedata.normalize("NFC", "café é")
 NFD = unicodedata.normalize("NFD", "café é")
@@ -311,3 +312,18 @@ def test_a_local_file_is_parsed_where_it_lies(root: Path, tmp_path: Path) -> Non
     write(root, "a/b.md", b"text")
     with local_copy(str(root), "a/b.md", tmp_path) as path:
         assert path == root / "a/b.md"
+
+
+def test_what_is_not_selected_is_not_listed_and_what_nobody_can_read_is_counted(tmp_path: Path) -> None:
+    for name in ("a.md", "film.mp4", "x/Film.MP4", "x/setup.exe", "drafts/b.md", "node_modules/c/d.md", "e.tmp"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text")
+    (tmp_path / "node_modules").chmod(0)
+    selection = Selection(exclude=("drafts/", "node_modules"), unreadable=frozenset({".mp4", ".exe"}))
+    listing = list_source(str(tmp_path), selection)
+    (tmp_path / "node_modules").chmod(0o700)
+    assert list(entries(listing)) == ["a.md"]
+    assert (listing.unlisted, listing.ignored) == ({}, 3)
+    assert dict(listing.skipped) == {".mp4": 2, ".exe": 1}
+    only = list_source(str(tmp_path), Selection(include=("drafts/*.md",)))
+    assert list(entries(only)) == ["drafts/b.md"]
