@@ -43,8 +43,8 @@ from kb_pipeline.privacy.entities import PRESETS, Action, Preset, unknown_entiti
 from kb_pipeline.privacy.patterns import complaint_about
 
 # Raise when the code of a stage changes its output for the same input.
-PARSE_CODE_VERSION = 4
-CHUNK_CODE_VERSION = 2
+PARSE_CODE_VERSION = 5
+CHUNK_CODE_VERSION = 3
 
 PREFIX = "KB_"
 # Names the settings file, so it cannot stand in one; like every variable of ours it begins with the prefix.

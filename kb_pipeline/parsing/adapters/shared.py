@@ -17,7 +17,7 @@ def html_table(html: str, page_number: int | None) -> Element | None:
 def wants_network(error: BaseException | None) -> bool:
     """Whether an error, or what caused it, came from looking for a model on its hub."""
     while error is not None:
-        if type(error).__module__.startswith(("huggingface_hub", "requests", "httpx", "urllib3")):
+        if type(error).__module__.startswith(("huggingface_hub", "requests", "httpx", "urllib")):
             return True
         error = error.__cause__ or error.__context__
     return False

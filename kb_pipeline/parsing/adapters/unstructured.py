@@ -19,6 +19,7 @@ from kb_pipeline.parsing.parsed import ParsedDocument
 if TYPE_CHECKING:
     from kb_pipeline.parsing.readers import File
 
+_LANGUAGE_MODEL = "en_core_web_sm"
 STRATEGIES = ("auto", "fast", "hi_res", "ocr_only")
 
 
@@ -29,6 +30,7 @@ def read(file: File, *, option: str = "auto") -> ParsedDocument:
     silence_unstructured()
     from unstructured.partition.auto import partition
 
+    warnings = _without_download()
     try:
         found = partition(file=io.BytesIO(file.data), metadata_filename=file.name, strategy=option)
     except Exception as error:
@@ -40,8 +42,25 @@ def read(file: File, *, option: str = "auto") -> ParsedDocument:
         raise
     pages = [element.metadata.page_number for element in found if element.metadata.page_number]
     return ParsedDocument(
-        tuple(_elements(found)), page_count=max(pages, default=None), metadata={"reader": f"unstructured {option}"}
+        tuple(_elements(found)),
+        page_count=max(pages, default=None),
+        metadata={"reader": f"unstructured {option}"},
+        warnings=warnings,
     )
+
+
+def _without_download() -> tuple[str, ...]:
+    """Keep the library from fetching its language model: a blank pipeline stands in for one that is not installed."""
+    import spacy
+    import spacy.util
+    from unstructured.nlp import tokenize
+
+    if spacy.util.is_package(_LANGUAGE_MODEL):
+        return ()
+    blank = spacy.blank("xx")
+    blank.add_pipe("sentencizer")
+    tokenize._get_nlp = lambda: blank  # type: ignore[assignment]  # noqa: SLF001 (there is no public way)
+    return (f"unstructured told headings from text without {_LANGUAGE_MODEL}; install that model for better ones.",)
 
 
 def _elements(found: list[Any]) -> Iterator[Element]:
