@@ -5,9 +5,10 @@ JOBS ?= 2
 # Extra arguments for pytest: make test ARGS='-k search'
 ARGS ?=
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint up down bench lock clean install install-dev
+.PHONY: help run test check lint up down bench lock clean install install-cpu-torch install-dev
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -22,13 +23,18 @@ up: install ## Dagster, its daemon and the search server in the foreground; Ctrl
 down: ## Stop what runs for this KB_HOME
 	@if [ -x $(BIN)/kb ]; then $(BIN)/kb down; else echo "Nothing is installed, so nothing runs."; fi
 
-test: lint ## The whole suite: style, types and tests
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+test: lint ## The whole suite: style, types, imports and tests
+	@$(PYTEST) --durations=20 --durations-min=1 $(ARGS)
 
-lint: install-dev ## Style and types only
+check: lint ## Style, types, imports and the unit tests: for every change, in about a minute
+	@$(PYTEST) kb_pipeline_tests/unit $(ARGS)
+
+lint: install-dev ## Style, types, who imports whom, and the tables in the docs against the code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q kb_pipeline_tests/unit/test_docs.py
 
 bench: install-dev ## The benchmarks: each prints a table and a ratio
 	@set -e; for benchmark in benchmarks/bench_*.py; do $(BIN)/python "$$benchmark"; done
@@ -36,7 +42,10 @@ bench: install-dev ## The benchmarks: each prints a table and a ratio
 install: ## Make .venv with what running needs
 	@$(PYTHON) scripts/install.py run
 
-install-dev: ## The same, with what the tests need
+install-cpu-torch: ## The same, with torch for other embedding models by name (KB_EMBEDDING_MODEL)
+	@$(PYTHON) scripts/install.py cpu-torch
+
+install-dev: ## The same as install, with what the tests need
 	@$(PYTHON) scripts/install.py dev
 
 lock: ## Remake requirements/ from pyproject.toml with the newest versions it allows

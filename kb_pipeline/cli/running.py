@@ -13,7 +13,7 @@ running_app = typer.Typer()
 @running_app.command()
 def up() -> int:
     """Dagster with its daemon and the search server, in the foreground; Ctrl-C stops all of it."""
-    from kb_pipeline.services.up import run_up
+    from kb_pipeline.cli.up import run_up
 
     return run_up(call_settings())
 
@@ -34,6 +34,6 @@ def down(as_json: Json = False) -> int:
 @running_app.command()
 def serve() -> int:
     """Only the search server, in the foreground."""
-    from kb_pipeline.operations.search import serve
+    from kb_pipeline.web.site import serve_site
 
-    return serve(call_settings(), lambda url: say(f"Search at {url}"))
+    return serve_site(call_settings(), lambda url: say(f"Search at {url}"))

@@ -22,11 +22,13 @@ import time
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import orjson
 import uvicorn
+from pydantic import TypeAdapter, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -34,10 +36,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from kb_pipeline.embedding.encoder import BatchQueue, Dtype, Encoder, QueueClosed, QueueFull, TokenIds
+from kb_pipeline.embedding.batch_queue import BatchQueue, QueueClosed, QueueFull
+from kb_pipeline.embedding.encoder import Encoder, TokenIds, load_encoder
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
 from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import KbError, SettingsError
+from kb_pipeline.system.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -48,8 +52,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 MAX_QUEUED_TEXTS = 4096
-# How long a thread may hold the interpreter while another waits. After each of a query's some hundred tensor
-# operations the encoder has to get it back, so that Python's own 5 ms would add up while a large body is read.
+# How long a thread may hold the interpreter while another waits. With torch, a query gives it away and has to get it
+# back some hundred times, so that Python's own 5 ms would add up while a large body is read.
 SWITCH_SECONDS = 0.0005
 STOP_SECONDS = 60  # how long requests in flight may take after SIGTERM
 OPEN_PATHS = ("/health", "/metrics")  # answered without a key, so that a probe needs none
@@ -113,22 +117,41 @@ def parse_call(content_type: str, body: bytes) -> EmbeddingCall:
         raise _invalid([_problem("model_attributes_type", ("body",), "Input should be a valid dictionary or object")])
     if "input" not in data:
         raise _invalid([_problem("missing", ("body", "input"), "Field required")])
+    _check_model(data.get("model", ""))
     dimensions, priority = _integer(data, "dimensions"), _integer(data, "priority")
     texts, token_ids = _parse_input(data["input"])
     return EmbeddingCall(
         texts,
         token_ids,
         dimensions,
-        base64=data.get("encoding_format") == "base64",
+        base64=_encoding(data) == "base64",
         urgent=len(texts) + len(token_ids) == 1 if priority is None else priority > 0,
     )
 
 
+def _check_model(value: Any) -> None:
+    if not isinstance(value, str):
+        raise _invalid([_problem("string_type", ("body", "model"), "Input should be a valid string")])
+    if ":" in value:  # base:adapter
+        raise Refused(400, "LoRA adapter was requested, but LoRA is not enabled on this server.")
+
+
+def _encoding(data: dict[str, Any]) -> str:
+    value = data.get("encoding_format", "float")
+    if value not in ("float", "base64"):
+        raise Refused(400, "encoding_format must be either 'float' or 'base64'")
+    return cast("str", value)
+
+
 def _integer(data: dict[str, Any], name: str) -> int | None:
+    """As lenient as pydantic is for SGLang: "32", 32.0 and true are numbers, 3.5 is none."""
     value = data.get(name)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise _invalid([_problem("int_type", ("body", name), "Input should be a valid integer")])
-    return value
+    if value is None:
+        return None
+    try:
+        return TypeAdapter(int).validate_python(value)
+    except ValidationError:
+        raise _invalid([_problem("int_type", ("body", name), "Input should be a valid integer")]) from None
 
 
 def _parse_input(value: Any) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
@@ -237,6 +260,9 @@ def create_app(service: Service, api_key: str | None = None) -> ASGIApp:
             Route("/health_generate", endpoints.health),
             Route("/model_info", endpoints.model_info),
             Route("/get_model_info", endpoints.model_info),
+            Route("/server_info", endpoints.server_info),
+            Route("/get_server_info", endpoints.server_info),
+            Route("/", endpoints.root),
             Route("/metrics", endpoints.metrics),
         ],
         exception_handlers={
@@ -284,15 +310,14 @@ class _Endpoints:
         return _json({"error": error}, 404)
 
     async def model_info(self, _request: Request) -> Response:
-        return _json(
-            {
-                "model_path": self._service.name,
-                "tokenizer_path": self._service.encoder.location,
-                "is_generation": False,
-                "preferred_sampling_params": None,
-                "weight_version": "default",
-            }
-        )
+        return _json(_model_facts(self._service))
+
+    async def server_info(self, _request: Request) -> Response:
+        """Where routers look for the model's name."""
+        return _json({**_model_facts(self._service), "is_embedding": True, "version": version("kb_pipeline")})
+
+    async def root(self, _request: Request) -> Response:
+        return PlainTextResponse("kb_pipeline's embedding server is running")
 
     async def metrics(self, _request: Request) -> Response:
         return PlainTextResponse(_metrics(self._service), media_type="text/plain; version=0.0.4")
@@ -373,6 +398,22 @@ def _model_card(service: Service) -> dict[str, Any]:
         "root": service.name,
         "parent": None,
         "max_model_len": service.encoder.context_length,
+    }
+
+
+def _model_facts(service: Service) -> dict[str, Any]:
+    return {
+        "model_path": service.name,
+        "tokenizer_path": service.encoder.location or "",
+        "is_generation": False,
+        "preferred_sampling_params": None,
+        "weight_version": service.encoder.weight_version or "default",
+        "served_model_name": service.name,
+        "embedding": {
+            "dimension": service.encoder.dimension,
+            "normalize": True,
+            "supports_dimensions": service.encoder.is_matryoshka,
+        },
     }
 
 
@@ -466,14 +507,19 @@ def serve(
     served_model_name: str | None,
     api_key: str | None,
     max_queued_texts: int,
-    dtype: Dtype,
     threads: int | None,
 ) -> None:
     """Load the model and answer until SIGTERM or Ctrl-C. Raises SettingsError."""
     sys.setswitchinterval(SWITCH_SECONDS)
     listener = _bind(host, port)  # before the slow part: a port that is taken is said at once
-    encoder = Encoder(model, dtype=dtype, threads=threads)
-    queue = BatchQueue(encoder.encode, encoder.dimension, max_queued_texts=max_queued_texts)
+    encoder = load_encoder(model, threads=threads)
+    queue = BatchQueue(
+        encoder.encode,
+        encoder.dimension,
+        max_queued_texts=max_queued_texts,
+        batch_tokens=encoder.batch_tokens,
+        workers=encoder.workers,
+    )
     service = Service(served_model_name or model, encoder, queue)
     shown_host = f"[{host}]" if ":" in host else host
     url = f"http://{shown_host}:{listener.getsockname()[1]}/v1"
@@ -481,7 +527,7 @@ def serve(
     def ready() -> None:
         sys.stderr.write(f"Serving {service.name} ({encoder.dtype}, {encoder.dimension} dimensions) at {url}\n")
         if ready_file is not None:
-            _write_atomically(ready_file, json.dumps({"url": url, "pid": os.getpid()}))
+            write_atomically(ready_file, json.dumps({"url": url, "pid": os.getpid()}))
 
     config = uvicorn.Config(
         create_app(service, api_key),
@@ -507,22 +553,15 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    partial.write_text(text)
-    partial.replace(path)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m kb_pipeline.embedding.server", description=__doc__.split("\n")[0])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: a free one, see --ready-file")
     parser.add_argument("--ready-file", type=Path, help="written when the server answers")
-    parser.add_argument("--model", default=DEFAULT_CPU_MODEL, help="folder or name of a sentence-transformers model")
+    parser.add_argument("--model", default=DEFAULT_CPU_MODEL, help="or folder or name of a sentence-transformers model")
     parser.add_argument("--served-model-name", help="the name that clients see (default: --model)")
     parser.add_argument("--api-key", default=os.environ.get("KB_EMBEDDING_API_KEY"), help="bearer key to require")
     parser.add_argument("--max-queued-requests", type=int, default=MAX_QUEUED_TEXTS, help="texts in the queue")
-    parser.add_argument("--dtype", choices=get_args(Dtype), default="auto")
     parser.add_argument("--threads", type=int, help="default: the cores this process may use")
     options = parser.parse_args(arguments)
     try:
@@ -534,7 +573,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             served_model_name=options.served_model_name,
             api_key=options.api_key,
             max_queued_texts=options.max_queued_requests,
-            dtype=options.dtype,
             threads=options.threads,
         )
     except KbError as error:

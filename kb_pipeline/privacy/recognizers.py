@@ -1,18 +1,20 @@
 """The detectors as Presidio recognizers, Presidio's own ones for English, and an optional model for names.
 
 They run without a language model: nothing is downloaded. One language code stands for all text, since the recognizers
-look at characters and not at language. Importing this module imports Presidio (about two seconds, 115 MB): import it
-only where something is to be masked.
+look at characters and not at language. Importing this module imports Presidio: import it only where something is to be
+masked. Presidio imports spaCy, for engines that are not used here; it is given empty classes instead, and spaCy is only
+needed for a model of names.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.privacy.detection import CELL, Detector, Trigger, labelled, lowered, prepared, simplified
@@ -21,21 +23,53 @@ from kb_pipeline.privacy.entities import DENIED
 from kb_pipeline.privacy.policy import SiteTerms
 
 
+class _AnyAttribute(type):
+    def __getattr__(cls, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return cls
+
+
+class _Nothing(metaclass=_AnyAttribute):
+    """Can be a base class, an annotation, or a decorator that changes nothing."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __call__(self, decorated: Any) -> Any:
+        return decorated
+
+
+class _EmptyModule(ModuleType):
+    """Whatever is imported from it is _Nothing."""
+
+    __path__: ClassVar[list[str]] = []
+
+    def __getattr__(self, name: str) -> type:
+        return getattr(_Nothing, name)  # type: ignore[no-any-return]
+
+
 @contextmanager
-def _hidden(*modules: str) -> Iterator[None]:
-    """Let `import` fail for those of `modules` that are not imported yet."""
-    hidden = [name for name in modules if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+def _replaced(modules: Mapping[str, ModuleType | None]) -> Iterator[None]:
+    """Let `import` give these for modules that are not imported yet; None: let it fail."""
+    missing = {name: module for name, module in modules.items() if name not in sys.modules}
+    sys.modules.update(missing)  # type: ignore[arg-type]
     try:
         yield
     finally:
-        for name in hidden:
+        for name in missing:
             sys.modules.pop(name, None)
 
 
-# Presidio and spaCy import these when they are installed, use them for models that are not used here, and
-# do without them when they are not: five more seconds and 300 MB in every parser process.
-with _hidden("torch", "transformers", "stanza", "gliner", "flair"):
+# What Presidio imports at once for engines that are not used here: more than a second and 60 MB in every process that
+# masks, and several times that with those that it does without when they are not installed.
+_SPACY = (
+    *("spacy", "spacy.language", "spacy.pipeline", "spacy.tokens", "spacy.util", "spacy.vocab"),
+    *("thinc", "thinc.api"),
+)
+_OPTIONAL = ("torch", "transformers", "stanza", "gliner", "flair")
+
+with _replaced({name: _EmptyModule(name) for name in _SPACY} | dict.fromkeys(_OPTIONAL)):
     from presidio_analyzer import EntityRecognizer, PatternRecognizer, RecognizerResult
     from presidio_analyzer import predefined_recognizers as predefined
     from presidio_analyzer.nlp_engine import NlpArtifacts
@@ -163,13 +197,13 @@ class ModelRecognizer(EntityRecognizer):
 
     def load(self) -> None:
         """Load the model. Raises SettingsError when it is not installed."""
-        import spacy
-
         try:
+            import spacy
+
             self.nlp = spacy.load(self.model)
-        except OSError:
+        except (ImportError, OSError):
             raise SettingsError(
-                f"The NER model {self.model} is not installed; install the spaCy package of that name, or take "
+                f"The NER model {self.model} is not installed; install spacy and the package of that name, or take "
                 "privacy.ner_model out of the settings."
             ) from None
 

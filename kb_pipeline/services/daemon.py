@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.services import lease
 from kb_pipeline.services.home import log_folder, make_home, run_folder
+from kb_pipeline.system.files import write_atomically
 from kb_pipeline.system.locks import is_locked, locked
 from kb_pipeline.system.process import Identity, end, is_alive, send, wait_until_gone
 
@@ -38,7 +40,13 @@ ALL = (UP, SGLANG, *SERVERS)
 
 STOP_SECONDS = 90.0  # an owner needs this long at most to stop its server
 LOG_BYTES = 10_000_000  # a log larger than this is set aside when its service starts
+MOST_LOG_READ = 4 << 20  # bytes of what one start wrote
 _POLL_SECONDS = 0.02
+# The line that ends a traceback, behind whatever a logger puts before each line.
+_EXCEPTION = re.compile(
+    r"Traceback \(most recent call last\):\n(?:.*\n)*?\S*?\b((?:\w+\.)*\w*(?:Error|Exception|Exit)\w*(?::.*)?)$",
+    re.MULTILINE,
+)
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -159,11 +167,7 @@ def read_state(home: Path, name: str) -> ServiceState | None:
 
 def write_state(home: Path, state: ServiceState) -> None:
     path = state_file(home, state.name)
-    fresh = path.with_suffix(".json.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(asdict(state), file)
-    fresh.replace(path)
+    write_atomically(path, json.dumps(asdict(state)))
 
 
 def remove_state(home: Path, state: ServiceState) -> None:
@@ -182,6 +186,22 @@ def last_lines(path: Path, offset: int = 0, *, characters: int = 600) -> str:
         file.seek(max(offset, size - 8192))
         lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
     return " | ".join(lines[-3:])[:characters]
+
+
+def failure_in(path: Path, offset: int = 0, *, characters: int = 600) -> str:
+    """Why the program that wrote a log from byte `offset` on failed, as one line.
+
+    The exception of its first traceback: a server that is given up prints others, and pages of help, after it. Without
+    any traceback, the last lines.
+    """
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(offset)
+        text = file.read(MOST_LOG_READ).decode(errors="replace")
+    if found := _EXCEPTION.search(text):
+        return found[1].strip()[:characters]
+    return last_lines(path, offset, characters=characters)
 
 
 def rotate(log: Path) -> int:
@@ -248,6 +268,6 @@ def _spawn_owner(home: Path, request: ServiceRequest, log_offset: int) -> bool:
 
 
 def _failure(request: ServiceRequest, log: Path, offset: int, what: str) -> str:
-    lines = last_lines(log, offset).rstrip(".")
-    because = f"; its log {log} ends with: {lines}" if lines else f"; see its log {log}"
+    lines = failure_in(log, offset).rstrip(".")
+    because = f"; its log {log} says: {lines}" if lines else f"; see its log {log}"
     return f"{request.title} {what}{because}. {request.remedy}"

@@ -98,7 +98,9 @@ class Killer:
         assert "Traceback" not in outcome.stderr, outcome.stderr
         codes = EXIT_CODES["run"] if "run" in hits else {0, 1}.union(*(EXIT_CODES[target] for target in hits))
         assert outcome.code in codes, outcome
-        assert len(outcome.complaints) == (outcome.code == 3), outcome.stderr
+        said = len(outcome.complaints)
+        # A command may be killed between its sentence and its end.
+        assert said <= 1 if outcome.code < 0 else said == (outcome.code == 3), outcome.stderr
         if outcome.code == 1:
             failures = self.site.run("failures", "--json", expect=None).json()["failures"]
             assert {failure["error"] for failure in failures} <= CAUSES, failures
@@ -226,7 +228,6 @@ def test_nothing_is_lost_doubled_or_half_visible_after_thirty_kills(
 def test_the_cpu_embedding_server_and_its_owner_may_be_killed(
     seed: int, fast_folder: Path, make_site: MakeSite
 ) -> None:
-    pytest.importorskip("sentence_transformers")
     draw = random.Random(seed)
     site, corpus = make_site(batch_documents="10"), Corpus(fast_folder / "docs", draw)
     killer = Killer(site, corpus, draw, None)

@@ -53,7 +53,8 @@ time.sleep(600)
 """
 UP = """
 import signal, sys
-from kb_pipeline.services import supervisor, up
+from kb_pipeline.cli import up
+from kb_pipeline.services import supervisor
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(up.run_plan(supervisor.Plan.from_json(sys.argv[1]), address="http://stand-in"))
 """
