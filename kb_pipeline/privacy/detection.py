@@ -179,12 +179,12 @@ class _Cluster:
 
     def may_go_on(self, first: int) -> bool:
         """Whether a number in pieces may begin with a group of a long row of figures: near its beginning, where a label
-        may stand before it, at the beginning of a line, or before a dash."""
+        may stand before it, at the beginning of a line, or between a blank and a dash."""
         (start, end), text = self.groups[first], self.text
         return (
             start - self.groups[0][0] <= LABEL_WINDOW
             or self.breaks[first] > self.breaks[first - 1]
-            or not text[end : end + 1].isspace()
+            or (text[start - 1].isspace() and not text[end : end + 1].isspace())
         )
 
 
