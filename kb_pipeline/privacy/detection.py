@@ -177,6 +177,16 @@ class _Cluster:
             text, groups, "".join(parts).upper(), [0, *accumulate(map(len, parts))], [0, *accumulate(gaps, initial=0)]
         )
 
+    def may_go_on(self, first: int) -> bool:
+        """Whether a number in pieces may begin with a group of a long row of figures: near its beginning, where a label
+        may stand before it, at the beginning of a line, or between a blank and a dash."""
+        (start, end), text = self.groups[first], self.text
+        return (
+            start - self.groups[0][0] <= LABEL_WINDOW
+            or self.breaks[first] > self.breaks[first - 1]
+            or (text[start - 1].isspace() and not text[end : end + 1].isspace())
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -246,10 +256,16 @@ def _candidates(text: str, shortest: int, longest: int, form: re.Pattern[str]) -
                 continue
             # Figures below each other are not a number that a line's end cut in two.
             last = max(last, first)
-            while last + 1 < groups and offsets[last + 2] - digit <= longest and breaks[last + 1] - breaks[first] < 2:
+            joined = not figures or cluster.may_go_on(first)
+            while (
+                joined
+                and last + 1 < groups
+                and offsets[last + 2] - digit <= longest
+                and breaks[last + 1] - breaks[first] < 2
+            ):
                 last += 1
             found = []
-            for end in range(last, first - 1, -1):
+            for end in range(last if joined else first, first - 1, -1):
                 if offsets[end + 1] - digit < shortest:
                     break
                 if offsets[end + 1] - digit <= longest and form.fullmatch(cluster.digits, digit, offsets[end + 1]):

@@ -153,14 +153,17 @@ class Masker:
     def mask_document(self, document: CleanedDocument) -> CleanedDocument:
         """A document with all its texts masked: elements, headings, tables, metadata and what was dropped.
 
-        The counts are those of the elements' texts; repeated forms (a table's plain text, heading paths) are
-        not counted again.
+        The counts are those of the elements' texts and of the cells of tables; repeated forms (a table's plain text,
+        heading paths) are not counted again.
         """
         counts: Counter[str] = Counter(document.privacy_counts)
-        texts = self._mask_paragraphs([element.text for element in document.elements], counts)
+        # The plain text of a table follows its cells.
+        paragraphs = [element.text if element.html is None else "" for element in document.elements]
+        texts = self._mask_paragraphs(paragraphs, counts)
         headings = {e.text: t for e, t in zip(document.elements, texts, strict=True) if e.category == "Title"}
         elements = tuple(
-            self._mask_element(element, text, headings) for element, text in zip(document.elements, texts, strict=True)
+            self._mask_element(element, text, headings, counts)
+            for element, text in zip(document.elements, texts, strict=True)
         )
         dropped = self._mask_paragraphs([item.text for item in document.dropped], Counter())
         return replace(
@@ -191,15 +194,16 @@ class Masker:
                 length += len(text)
         return masked
 
-    def _mask_element(self, element: Element, text: str, headings: Mapping[str, str]) -> Element:
+    def _mask_element(self, element: Element, text: str, headings: Mapping[str, str], counts: Counter[str]) -> Element:
         markup = element.html
         if markup is not None:
             table = self.mask_html(markup)
-            if table.text != markup:
-                as_rows = element.text == rows_to_text(html_to_rows(markup)[0])
+            counts.update(table.counts)
+            if element.text == rows_to_text(html_to_rows(markup)[0]):
                 # Labels and split cells give away more than the plain text shows.
-                if as_rows or sum(table.counts.values()) > len(PSEUDONYM.findall(text)):
-                    text = rows_to_text(html_to_rows(table.text)[0])
+                text = rows_to_text(html_to_rows(table.text)[0]) if table.counts else element.text
+            else:
+                text = self.mask(element.text).text
             markup = table.text
         return replace(
             element,
@@ -410,7 +414,8 @@ _NAME_SEPARATORS = str.maketrans("_+", "  ")
 
 
 def _seen_name(stem: str) -> str:
-    return stem.translate(_NAME_SEPARATORS)
+    """`stem` with its words apart; the pseudonyms in it are hidden, or parts of them would be seen as values."""
+    return PSEUDONYM.sub(lambda match: HIDDEN * len(match[0]), stem).translate(_NAME_SEPARATORS)
 
 
 def _stem_and_suffix(name: str) -> tuple[str, str]:

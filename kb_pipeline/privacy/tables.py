@@ -188,7 +188,8 @@ def _find_narrow_headers(rows: Sequence[Sequence[str]], kinds: list[str]) -> Non
     """Few labels name columns all the same where rows without any follow: 姓名 | 岗级 | 班次."""
     for place, kind in enumerate(kinds[:-1]):
         wide = sum(map(bool, rows[place])) > 2
-        if kind == "form" and kinds[place + 1] == "data" and wide and "header" not in kinds[:place]:
+        two_rows = kinds[place + 1] == "header" and not all(rows[place + 1])
+        if kind == "form" and wide and (two_rows or kinds[place + 1] == "data") and "header" not in kinds[:place]:
             kinds[place] = "header"
     if "header" not in kinds and "form" not in kinds:
         first = next((place for place, row in enumerate(rows) if len(set(filter(None, row))) > 1), None)

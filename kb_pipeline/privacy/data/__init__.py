@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 
 @cache
@@ -11,3 +12,10 @@ def lines(name: str) -> tuple[str, ...]:
     """The entries of the list `name`, without its first line."""
     text = resources.files(__name__).joinpath(f"{name}.txt").read_text(encoding="utf-8")
     return tuple(text.splitlines()[1:])
+
+
+def files() -> list[Traversable]:
+    """All lists."""
+    return sorted(
+        (file for file in resources.files(__name__).iterdir() if file.name.endswith(".txt")), key=lambda file: file.name
+    )

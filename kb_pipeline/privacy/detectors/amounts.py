@@ -48,7 +48,7 @@ _UNIT = (
     r"(?:美元|美金|港元|港币|欧元|英镑|日元|日圆|新?台币|澳门元|澳门币|新加坡元|新元|澳元|澳大利亚元|加元|加拿大元"
     rf"|瑞士法郎|瑞郎|韩元|卢比|卢布|泰铢|{_YUAN}(?:人民币)?(?:整|\d{{1,2}}分|\d角(?:\d分)?)?|圆整?|块钱"
     r"|(?i:(?:RMB|CNY|USD|HKD|EUR|GBP|JPY|TWD|SGD|AUD|CAD|CHF|yuan|renminbi|(?:Hong Kong |U\.?S\.? )?dollars?"
-    rf"|euros?|pounds?(?: sterling)?|yen)){WORD_END})"
+    rf"|euros?|pounds? sterling|yen)){WORD_END})"
 )
 _TO = r" ?(?:-|–|—|~|至|到|to|and(?= ?[$¥€£])) ?"
 _SIGN = "[¥$€£₩₹₽]"
@@ -80,16 +80,18 @@ _SIGN_WORD = re.compile(r"(?:(?<![A-Za-z])(?:US|HK|NT|AU|CA|MOP|JP|CN|[SAC])|人
 _LONGEST_SIGN_WORD = 4
 _YUAN_WORD = re.compile(r"人民币:? ?\Z")
 _ONE_NUMERAL = re.compile(rf"[{_NUMERALS}]{_YUAN}")  # 一元, 二元, 多元
-_ONLY_ONE_DIGIT = re.compile(r"\$\d\Z")  # $1 is a parameter as often as a price
+# $1 and $12 are parameters more often than prices; $10^{6}$ is a formula.
+_PARAMETER = re.compile(r"\$\d{1,2}\Z")
+_FORMULA = frozenset("^_\\{}$")
 
 
 def find_amounts(text: str) -> list[Span]:
     """Numbers with a currency before or behind them, ranges as one."""
-    spans = []
-    for match in _SIGNED.finditer(text):
-        if _ONLY_ONE_DIGIT.fullmatch(match[0]) and text[match.end() : match.end() + 1] not in (" ", ".", ",", ""):
-            continue
-        spans.append(_with_word_before(text, match, _SIGN_WORD))
+    spans = [
+        _with_word_before(text, match, _SIGN_WORD)
+        for match in _SIGNED.finditer(text)
+        if not (match[0][0] == "$" and _is_no_price(text, match))
+    ]
     spans += [_span(match) for match in _CODED.finditer(text) if not _joined(text, match.start(), letters_only=True)]
     spans += [_span(match) for match in _UNITED.finditer(text) if not _joined(text, match.start())]
     spans += [_with_word_before(text, match, _YUAN_WORD) for match in _IN_CAPITALS.finditer(text)]
@@ -101,6 +103,15 @@ def find_amounts(text: str) -> list[Span]:
 
 
 _NO_NUMERAL_BEFORE = frozenset(_NUMERALS + "第")
+
+
+def _is_no_price(text: str, match: re.Match[str]) -> bool:
+    """$1, C$5 in a worksheet, $10^{6}$; US$5 is one."""
+    around = text[max(0, match.start() - 1) : match.start()] + text[match.end() : match.end() + 1]
+    if not _FORMULA.isdisjoint(around):
+        return True
+    word = _SIGN_WORD.search(text, max(0, match.start() - _LONGEST_SIGN_WORD), match.start())
+    return _PARAMETER.fullmatch(match[0]) is not None and (word is None or len(word[0]) == 1)
 
 
 def _span(match: re.Match[str]) -> Span:

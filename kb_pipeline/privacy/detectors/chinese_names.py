@@ -62,7 +62,7 @@ _BEHIND = re.compile(
 _LINE_BEGINS = re.compile(r"(?:\A|[\n\ue000(]|\d:\d\d[\])]?)[ \t\"“]{0,4}\Z")
 _LINE_ENDS = re.compile(r"[ \t\"”]{0,4}(?:\Z|[\n\ue000):]|\([^()\n]{1,12}\):|[ \t]{1,4}\d{1,2}:\d\d)")
 # A place, a firm or a thing named after somebody: no name by itself.
-_PLACE = "路道街巷区县市镇乡村庄屯沟湖坡矿桥塘河湾坝岭寨屋堡港岛寺庙塔关泉坪洲集店铺"
+_PLACE = "路道街巷区县市镇乡村庄屯沟湖坡矿桥塘河湾坝岭寨屋堡港岛寺庙塔关泉坪洲集店铺郡社"
 _NAMED = re.compile(rf"[{_PLACE}]|山脉|公司|集团|大学|中学|小学|医院|派出所|检察院|法院|地区|机场|车站|》|氏")
 _LIST = re.compile(r"(?:\([^()\n]{1,8}\))?\s?(?:[、,;和与及\s]|以及)\s?")
 
@@ -138,8 +138,10 @@ def _likely_names(text: str, possible: dict[int, tuple[int, float]]) -> Iterator
 
 
 def _is_named_after(text: str, start: int, end: int) -> bool:
-    """Whether a name is part of one of a place, a firm or a book: 李家沟, 田庄乡, 《孙子兵法》."""
-    return text[end - 1] in _PLACE or text[start - 1 : start] in ("《", "·") or _NAMED.match(text, end) is not None
+    """Whether a name is one of a place or a thing, or part of it: 李家沟, 田庄乡, 《孙子兵法》, 台风“杜苏芮”."""
+    quoted = text[start - 1 : start] == "“" and text[end : end + 1] == "”"
+    part = text[start - 1 : start] in ("《", "·") or _NAMED.match(text, end) is not None
+    return quoted or part or text[end - 1] in _PLACE
 
 
 def _speaks_for_a_person(text: str, start: int, end: int) -> bool:

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from kb_pipeline.errors import SettingsError
-from kb_pipeline.privacy.entities import ENTITIES
+from kb_pipeline.privacy.entities import ENTITIES, PRESETS
 from kb_pipeline.privacy.masking import Masker, Maskers
 from kb_pipeline.privacy.policy import MaskingPolicy, SiteTerms, can_follow
 from kb_pipeline.settings import load_settings
 
 KEY = bytes(range(32))
-DEFAULT = MaskingPolicy()
+DEFAULT = MaskingPolicy(PRESETS["strict"])
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ DEFAULT = MaskingPolicy()
         ({"privacy": {"deny_patterns": ["a*"]}}, "matches the empty text"),
         ({"privacy": {"allow_patterns": ["(a+)+$"]}}, "takes too long"),
         ({"privacy": {"allow": [" "]}}, "empty term"),
-        ({"collections": {"a": {"privacy": {"preset": "strict"}}}}, "preset"),
+        ({"collections": {"a": {"privacy": {"preset": "paranoid"}}}}, "preset"),
     ],
 )
 def test_a_wrong_policy_fails_at_start_and_says_what_there_is(settings: dict[str, object], complaint: str) -> None:
@@ -71,12 +71,26 @@ def test_a_site_allows_and_denies_terms_of_its_own() -> None:
     assert "13800138000" in result.text
 
 
+def test_amounts_stay_unless_a_policy_says_strict_and_an_older_name_of_the_default_still_loads() -> None:
+    for preset, action in (("default", "keep"), ("finance", "keep"), ("strict", "pseudonym")):
+        settings = load_settings(home=Path("unused"), privacy={"preset": preset})
+        assert settings.privacy.actions({})["AMOUNT"] == action
+
+
+def test_what_is_stored_of_a_policy_names_none_of_the_sites_own_terms() -> None:
+    terms = SiteTerms(allow=("热线",), deny=("天鹅项目",), deny_patterns=(r"HT-\d{4}",))
+    stored = MaskingPolicy(terms=terms).as_json(KEY)
+    assert not any(term in str(stored) for term in ("天鹅项目", "热线", "HT-"))
+    assert stored != MaskingPolicy(terms=terms).as_json(bytes(32))
+    assert can_follow(MaskingPolicy().as_json(KEY), MaskingPolicy(terms=SiteTerms(deny=("天鹅项目",))).as_json(KEY))
+
+
 def test_only_a_stricter_policy_can_follow_another() -> None:
     loose = MaskingPolicy({"AMOUNT": "keep"})
     removing = MaskingPolicy({"AMOUNT": "remove"})
     partly = MaskingPolicy({"AMOUNT": "mask"})
-    denying = MaskingPolicy(terms=SiteTerms(deny=("x",)))
-    allowing = MaskingPolicy(terms=SiteTerms(allow=("x",)))
+    denying = MaskingPolicy(PRESETS["strict"], terms=SiteTerms(deny=("x",)))
+    allowing = MaskingPolicy(PRESETS["strict"], terms=SiteTerms(allow=("x",)))
     follows = [(loose, DEFAULT), (DEFAULT, removing), (loose, partly), (DEFAULT, denying), (allowing, DEFAULT)]
     for stored, wanted in follows:
         assert can_follow(stored.as_json(KEY), wanted.as_json(KEY))
