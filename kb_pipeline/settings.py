@@ -43,7 +43,7 @@ from kb_pipeline.privacy.entities import PRESETS, Action, Preset, unknown_entiti
 from kb_pipeline.privacy.patterns import complaint_about
 
 # Raise when the code of a stage changes its output for the same input.
-PARSE_CODE_VERSION = 4
+PARSE_CODE_VERSION = 5
 CHUNK_CODE_VERSION = 2
 
 PREFIX = "KB_"
