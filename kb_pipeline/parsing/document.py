@@ -18,11 +18,12 @@ from kb_pipeline.parsing.cleaning import clean_dropped, clean_elements, clean_va
 from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
 from kb_pipeline.parsing.partition import partition
-from kb_pipeline.parsing.tables import cell_characters
+from kb_pipeline.parsing.tables import cell_characters, repeats_cells
 from kb_pipeline.system.files import open_regular
 
 REPLACEMENT = "\ufffd"  # stands for bytes that are no character
 LEAST_COVERAGE = 0.98  # of a file's characters; less is a warning
+MOST_COVERAGE = 1.05  # the same: more was read than there is
 
 Mask = Callable[[CleanedDocument], CleanedDocument]
 
@@ -81,7 +82,12 @@ def clean_document(parsed: ParsedDocument) -> CleanedDocument:
         dropped=dropped,
         page_count=parsed.page_count,
         metadata=clean_values(parsed.metadata),
-        warnings=(*parsed.warnings, *_damage_warning(elements), *_coverage_warning(coverage)),
+        warnings=(
+            *parsed.warnings,
+            *_damage_warning(elements),
+            *_coverage_warning(coverage),
+            *_repetition_warning(elements),
+        ),
         coverage=coverage,
     )
 
@@ -110,6 +116,16 @@ def _damage_warning(elements: Iterable[Element]) -> Iterable[str]:
 def _coverage_warning(coverage: float | None) -> Iterable[str]:
     if coverage is not None and coverage < LEAST_COVERAGE:
         yield f"Only {coverage:.1%} of the file's text was found again; compare `kb inspect` with the file."
+    if coverage is not None and coverage > MOST_COVERAGE:
+        yield f"{coverage:.1%} of the file's text was found, some of it twice; compare `kb inspect` with the file."
+
+
+def _repetition_warning(elements: Iterable[Element]) -> Iterable[str]:
+    pages = [element.page_number for element in elements if element.html is not None and repeats_cells(element.html)]
+    if pages:
+        where = ", ".join(str(page) for page in dict.fromkeys(pages) if page is not None)
+        place = f" (pages {where})" if where else ""
+        yield f"{len(pages)} tables say most of their numbers twice{place}; compare them with the file."
 
 
 def with_section_paths(elements: Iterable[Element]) -> Iterable[Element]:

@@ -1,7 +1,7 @@
 """Raised and lowered text in plain text, one notation for all formats.
 
 10⁶, CO₂: the characters that Unicode has for it, where it has one for each; else `^(…)` and `_(…)`. Without a
-notation 10⁶ would read 106.
+notation 10⁶ would read 106. Marks that nobody takes for text of the line (®, *, ①) stay as they are.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from itertools import chain
+
+_TEXT = frozenset({"Lu", "Ll", "Lo", "Nd"})  # Unicode categories
 
 
 def _forms(kind: str) -> Mapping[int, str]:
@@ -39,7 +41,7 @@ def subscript(text: str) -> str:
 
 def _written(text: str, forms: Mapping[int, str], sign: str) -> str:
     inner = text.strip()
-    if not inner:
+    if not any(unicodedata.category(character) in _TEXT for character in inner):
         return text
     raised = inner.translate(forms) if all(ord(character) in forms for character in inner) else f"{sign}({inner})"
     return text.replace(inner, raised, 1)

@@ -8,6 +8,7 @@ everything by itself; not so a cell that fills its whole row, nor one with a lon
 from __future__ import annotations
 
 import html as html_module
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ Rows = Sequence[Sequence[str]]
 CELL_SEPARATOR = " | "
 _LARGEST_SPAN = 1000  # columns; a larger colspan is a mistake or an attack
 _LONGEST_REPEATED = 100  # characters; a longer text in a spanned cell is said once
+_TELLING_DIGITS = 3  # a number of fewer may stand beside an equal one
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -95,6 +97,22 @@ def expand_spans(cells: Iterable[Sequence[Cell]]) -> list[list[str]]:
 def cell_characters(html: str) -> int:
     """How many visible characters the cells of an HTML table hold, a spanned cell counted once."""
     return len("".join(html_module.unescape(_TAG.sub(" ", html)).split()))
+
+
+def repeats_cells(html: str) -> bool:
+    """Whether most rows of an HTML table say a longer number in two neighbouring cells: no table does that by chance,
+    but one whose columns were misread does."""
+    rows = [
+        [html_module.unescape(_TAG.sub("", cell)).strip() for cell in re.split(r"</t[dh]>", row)]
+        for row in html.split("</tr>")
+    ]
+    rows = [row for row in rows if sum(map(_is_telling, row)) > 1]
+    repeated = sum(any(a == b and _is_telling(a) for a, b in itertools.pairwise(row)) for row in rows)
+    return len(rows) > 1 and 2 * repeated > len(rows)
+
+
+def _is_telling(cell: str) -> bool:
+    return sum(character.isdecimal() for character in cell) >= _TELLING_DIGITS
 
 
 def plain_text(element: Element) -> str:

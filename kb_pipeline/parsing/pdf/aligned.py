@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 from kb_pipeline.parsing.numbering import display_width
 from kb_pipeline.parsing.pdf.page import GENERATED, WIDE_GAP, Rule, Span, tidy
-from kb_pipeline.parsing.pdf.tables import PageTable, is_number
+from kb_pipeline.parsing.pdf.rows import is_number
+from kb_pipeline.parsing.pdf.tables import PageTable
 from kb_pipeline.parsing.text import join_lines
 
 _CELL_GAP = 1.2  # ems between two cells

@@ -4,7 +4,6 @@ Running text stands at the edge of pages and repeats from page to page; a waterm
 pages, or is faint; a line of a table of contents ends in a leader of dots and a page number.
 
 Terms
-  row    the spans of one baseline over the whole width of a page, whatever its columns are.
   band   the part of a page at its top and its bottom where running text stands.
   shape  a text with its numbers replaced, so that page numbers and dates do not hide a repetition.
 """
@@ -17,11 +16,11 @@ import statistics
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from kb_pipeline.parsing.numbering import display_width
 from kb_pipeline.parsing.pdf.layout import Line
 from kb_pipeline.parsing.pdf.page import Page, Rule, Span
+from kb_pipeline.parsing.pdf.rows import Row, without
 from kb_pipeline.parsing.pdf.tags import ARTIFACT
 
 TILTED = "tilted watermark"
@@ -52,7 +51,6 @@ _STAMP_SHARE = 0.5  # of the pages that a stamp is on
 _TILES = 4  # times a faint text stands on one page: it is tiled over it
 _MOST_ARTIFACTS = 0.3  # of the characters; a document that calls more of itself decoration does not know
 _LONGEST_STAMP = 60  # characters
-_ROW_OVERLAP = 0.5  # of the smaller height
 _PAGE_NUMBER = re.compile(
     r"(?:page|p\.?)?\s*[-–—·~|]?\s*#(?:\s*(?:/|of|\||共)\s*#\s*页?)?\s*[-–—·~|]?|第\s*#\s*页(?:[,，/\s]*共\s*#\s*页)?|[ivxlc]{1,6}",
     re.IGNORECASE,
@@ -83,26 +81,14 @@ _FEWEST_ENTRIES = 5  # lines that only end in a page number, below the title of 
 _LONGEST_ENTRY_PART = 3  # lines of one entry before the one with its page number
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    spans: tuple[Span, ...]
-    top: float
-    bottom: float
-
-    @property
-    def text(self) -> str:
-        return " ".join(span.text for span in self.spans)
-
-
-def furniture(pages: Sequence[Page]) -> Mapping[int, str]:
-    """id(span) -> the reason why it is no text of the document."""
+def furniture(pages: Sequence[Page], rows: Sequence[Sequence[Row]]) -> Mapping[int, str]:
+    """id(span) -> the reason why it is no text of the document. `rows`: those of each page."""
     body = _body_size(pages)
     found: dict[int, str] = {}
     found.update(_artifacts(pages))
     found.update(_watermarks(pages, body))
     found.update((id(span), TILTED) for page in pages for span in page.spans if span.tilted)
-    rows = [_rows([span for span in page.spans if id(span) not in found and not span.angle]) for page in pages]
-    found.update(_running_text(pages, rows, body))
+    found.update(_running_text(pages, [without(page_rows, found.keys()) for page_rows in rows], body))
     return found
 
 
@@ -163,33 +149,16 @@ def _body_size(pages: Sequence[Page]) -> float:
     return weights.most_common(1)[0][0] if weights else 0.0
 
 
-def _rows(spans: Sequence[Span]) -> list[_Row]:
-    """The rows of a page from the top."""
-    groups: list[list[Span]] = []
-    for span in sorted(spans, key=lambda span: span.top + span.bottom):
-        last = groups[-1][-1] if groups else None
-        if last is not None and min(last.bottom, span.bottom) - max(last.top, span.top) > _ROW_OVERLAP * min(
-            last.bottom - last.top, span.bottom - span.top
-        ):
-            groups[-1].append(span)
-        else:
-            groups.append([span])
-    return [
-        _Row(
-            tuple(sorted(group, key=lambda span: span.x0)),
-            min(span.top for span in group),
-            max(span.bottom for span in group),
-        )
-        for group in groups
-    ]
+def _text(row: Row) -> str:
+    return " ".join(span.text for span in row.spans)
 
 
-def _running_text(pages: Sequence[Page], rows: Sequence[Sequence[_Row]], body: float) -> dict[int, str]:
+def _running_text(pages: Sequence[Page], rows: Sequence[Sequence[Row]], body: float) -> dict[int, str]:
     set_off = [_set_off(page_rows, page.rules) for page, page_rows in zip(pages, rows, strict=True)]
     found: dict[int, str] = {}
     for page, page_rows in zip(pages, rows, strict=True):
         for edge, row in _edge_rows(page_rows, page.height, _BAND):
-            if row in (page_rows[0], page_rows[-1]):
+            if row is page_rows[0] or row is page_rows[-1]:
                 found.update(_numbered_row(row, edge, page.number, body))
     found.update(_counted(pages, rows, set_off))
     for edge, seen in _repeated(pages, rows, set_off):
@@ -203,7 +172,7 @@ def _running_text(pages: Sequence[Page], rows: Sequence[Sequence[_Row]], body: f
 
 
 def _repeated(
-    pages: Sequence[Page], rows: Sequence[Sequence[_Row]], set_off: Sequence[set[int]]
+    pages: Sequence[Page], rows: Sequence[Sequence[Row]], set_off: Sequence[set[int]]
 ) -> Iterator[tuple[str, list[Span]]]:
     """Texts that repeat in the band but for their numbers, and those that repeat on one place of a wider band.
 
@@ -214,7 +183,7 @@ def _repeated(
     first_alike: dict[str, int] = {}
     for number, (page, page_rows) in enumerate(zip(pages, rows, strict=True)):
         # A page that is in the file twice says nothing about what repeats.
-        index = first_alike.setdefault("\n".join(row.text for row in page_rows), number)
+        index = first_alike.setdefault("\n".join(_text(row) for row in page_rows), number)
         outer = {id(row) for row in (*page_rows[:_OUTER_ROWS], *page_rows[-_OUTER_ROWS:])}
         for edge, row in _edge_rows(page_rows, page.height, _WIDE_BAND):
             in_band = row.bottom < _BAND * page.height or row.top > (1 - _BAND) * page.height
@@ -249,13 +218,18 @@ def _ends_sentence(text: str) -> bool:
     return text.endswith(_STOPS) and _ABBREVIATED.search(text) is None
 
 
-def _in_margin(page: Page, rows: Sequence[_Row], body: float) -> Iterator[tuple[str, _Row]]:
+def _in_margin(page: Page, rows: Sequence[Row], body: float) -> Iterator[tuple[str, Row]]:
     """Small rows that stand alone in the upper or lower margin, for documents too short to repeat them.
 
     The first page may begin with small text of its own: a number, a date.
     """
     for edge, end in (("page header", 0), ("page footer", -1)):
-        if not rows or (end == 0 and page.number == 1) or not _is_apart(rows, end, page.height):
+        if (
+            not rows
+            or (end == 0 and page.number == 1)
+            or not _is_apart(rows, end, page.height)
+            or rows[end].is_supported
+        ):
             continue
         row = rows[end]
         margin = _MARGIN * max(page.width, page.height)  # that of a page turned on its side is no narrower
@@ -265,8 +239,8 @@ def _in_margin(page: Page, rows: Sequence[_Row], body: float) -> Iterator[tuple[
         if inside or len(row.spans) > _MOST_IN_ROW - 1 or any(span.size >= body for span in texts):
             continue
         # A header may name a numbered chapter, which looks like a footnote.
-        is_text = _ends_sentence(row.text) or _CAPTION_OR_SOURCE.match(row.text)
-        is_note = end == -1 and _FOOTNOTE.match(row.text)
+        is_text = _ends_sentence(_text(row)) or _CAPTION_OR_SOURCE.match(_text(row))
+        is_note = end == -1 and _FOOTNOTE.match(_text(row))
         if not is_text and not is_note and not any(_is_in_grid(span, page) for span in row.spans):
             yield edge, row
 
@@ -279,7 +253,7 @@ def _is_in_grid(span: Span, page: Page) -> bool:
     return any(rule.x0 <= span.x0 for rule in beside) and any(rule.x0 >= span.x1 for rule in beside)
 
 
-def _set_off(rows: Sequence[_Row], rules: Sequence[Rule]) -> set[int]:
+def _set_off(rows: Sequence[Row], rules: Sequence[Rule]) -> set[int]:
     """id(row) of the rows at the edges of a page that a gap, a rule or another size parts from the text inside."""
     usual = statistics.median(b.top - a.bottom for a, b in itertools.pairwise(rows)) if len(rows) > _FEW_ROWS else 0.0
     found: set[int] = set()
@@ -290,7 +264,7 @@ def _set_off(rows: Sequence[_Row], rules: Sequence[Rule]) -> set[int]:
     return found or {id(row) for row in rows[:1] if len(rows) == 1}
 
 
-def _is_parted(row: _Row, inner: _Row, rules: Sequence[Rule], usual: float) -> bool:
+def _is_parted(row: Row, inner: Row, rules: Sequence[Rule], usual: float) -> bool:
     """Whether running text could end with `row`, before `inner` begins."""
     size = row.spans[0].size
     upper, lower = (row, inner) if row.top < inner.top else (inner, row)
@@ -304,18 +278,17 @@ def _is_parted(row: _Row, inner: _Row, rules: Sequence[Rule], usual: float) -> b
     )
 
 
-def _edge_rows(rows: Sequence[_Row], height: float, band: float) -> Iterator[tuple[str, _Row]]:
-    for row in rows[:_EDGE_ROWS]:
-        if row.bottom < band * height:
-            yield "page header", row
-    for row in rows[-_EDGE_ROWS:]:
-        if row.top > (1 - band) * height:
-            yield "page footer", row
+def _edge_rows(rows: Sequence[Row], height: float, band: float) -> Iterator[tuple[str, Row]]:
+    """The rows at the edges of a page that may be running text: none that is a row of a table, or behind one."""
+    for edge, ordered in (("page header", rows), ("page footer", rows[::-1])):
+        for row in itertools.takewhile(lambda row: not row.is_supported, ordered[:_EDGE_ROWS]):
+            if (row.bottom < band * height) if edge == "page header" else (row.top > (1 - band) * height):
+                yield edge, row
 
 
-def _numbered_row(row: _Row, edge: str, number: int, body: float) -> Iterator[tuple[int, str]]:
+def _numbered_row(row: Row, edge: str, number: int, body: float) -> Iterator[tuple[int, str]]:
     """The outermost row of a page where it is a page number, or small text with the number of this very page in it."""
-    if _is_page_number(row.text):
+    if _is_page_number(_text(row)):
         yield from ((id(span), "page number") for span in row.spans)
     elif len(row.spans) <= _MOST_IN_ROW and all(span.size < body for span in row.spans):
         numbered = {id(span) for span in row.spans if _page_number_in(span.text) == number}
@@ -333,16 +306,17 @@ def _page_number_in(text: str) -> int | None:
 
 
 def _counted(
-    pages: Sequence[Page], rows: Sequence[Sequence[_Row]], set_off: Sequence[set[int]]
+    pages: Sequence[Page], rows: Sequence[Sequence[Row]], set_off: Sequence[set[int]]
 ) -> Iterator[tuple[int, str]]:
-    """Page numbers beside other running text: numbers in an edge row that grow with the pages."""
-    seen: dict[tuple[str, str, int], list[Span]] = defaultdict(list)
+    """Page numbers: those that grow with the pages, in an edge row or alone in the first or last row of a page."""
+    seen: dict[tuple[str, int], list[Span]] = defaultdict(list)
     for page, page_rows, apart in zip(pages, rows, set_off, strict=True):
-        for edge, row in _edge_rows(page_rows, page.height, _BAND):
-            for span in row.spans if id(row) in apart else ():
-                number = _page_number_in(span.text)
-                if number is not None:
-                    seen[edge, _shape(span.text), number - page.number].append(span)
+        spans = [span for _, row in _edge_rows(page_rows, page.height, _BAND) for span in row.spans if id(row) in apart]
+        spans += [row.spans[0] for row in (*page_rows[:1], *page_rows[-1:]) if len(row.spans) == 1]
+        for span in {id(span): span for span in spans}.values():
+            number = _page_number_in(span.text)
+            if number is not None:
+                seen[_shape(span.text), number - page.number].append(span)
     for spans in seen.values():
         if len(spans) > 1:
             yield from ((id(span), "page number") for span in spans)
@@ -358,7 +332,7 @@ def _is_page_number(text: str) -> bool:
 
 
 def _mark_usual_heights(
-    found: dict[int, str], pages: Sequence[Page], rows: Sequence[Sequence[_Row]], body: float
+    found: dict[int, str], pages: Sequence[Page], rows: Sequence[Sequence[Row]], body: float
 ) -> None:
     """What stands where running text stands: a header that names the chapter repeats on few pages only."""
     if len(pages) < 2:
@@ -368,6 +342,7 @@ def _mark_usual_heights(
             page_rows[end]
             for page, page_rows in zip(pages, rows, strict=True)
             if page_rows
+            and not page_rows[end].is_supported
             and _is_apart(page_rows, end, page.height)
             and not any(_is_in_grid(span, page) for span in page_rows[end].spans)
         ]
@@ -384,7 +359,7 @@ def _mark_usual_heights(
                     found.setdefault(id(span), edge)
 
 
-def _is_apart(rows: Sequence[_Row], end: int, height: float) -> bool:
+def _is_apart(rows: Sequence[Row], end: int, height: float) -> bool:
     """Whether the first (`end` 0) or last (-1) row of a page stands in the band, farther off than rows usually do."""
     row = rows[end]
     if row.bottom >= _BAND * height and row.top <= (1 - _BAND) * height:
@@ -396,7 +371,7 @@ def _is_apart(rows: Sequence[_Row], end: int, height: float) -> bool:
     return gaps[end] >= max(_APART * row.spans[0].size, _APART_GAPS * usual)
 
 
-def _height(row: _Row) -> tuple[int, float]:
+def _height(row: Row) -> tuple[int, float]:
     """Where a row stands and how large it is set."""
     return round(row.bottom / _SAME_HEIGHT), row.spans[0].size
 

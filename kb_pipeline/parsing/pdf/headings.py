@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from kb_pipeline.parsing.numbering import display_width, is_numbered_heading, numbering_scheme, scheme_levels
+from kb_pipeline.parsing.pdf.captions import is_caption
 from kb_pipeline.parsing.pdf.paragraphs import Style
+from kb_pipeline.parsing.pdf.rows import is_number
 
 _LARGER = 1.08  # times the body size
 _SLIGHTLY_LARGER = 1.055  # times the body size; for short lines
@@ -39,12 +41,6 @@ _NOT_A_HEADING = re.compile(
     r"|^-{1,2}[A-Za-z]|^\[\d{1,3}\]"  # an option of a command, an entry of a list of sources
     r"|^(?:Note|Tip|Hint|Warning|Caution|Important|注意|提示|小提示|警告|重要|说明|备注)s?[!！]?$"
 )
-_CAPTION = re.compile(
-    r"(?:(?:附?图表?|附?表格?|Figure|Fig\.?|Table|Exhibit|Chart)\s*"
-    r"(?:[A-Z]?[\d]+(?:[-–.][\d]+)*|[一二三四五六七八九十]+)?"
-    r"|(?:例|示例|Example|Listing)\s*\d+(?:[-–.]\d+)+)(?:[\s:：.、．|-]|$)"
-)
-_LONGEST_CAPTION = 160  # columns
 _TAG_LEVEL = re.compile(r"H([1-6])")
 _FEWEST_MARKS = 3  # bookmarks that match a text; fewer leave the word to the tags of a tagged file
 
@@ -73,15 +69,6 @@ class Bookmark:
 
 Look = tuple[float, bool]
 Key = str | Look
-
-
-def is_caption(text: str) -> bool:
-    """Whether a paragraph names the table or figure beside it."""
-    return (
-        display_width(text) <= _LONGEST_CAPTION
-        and _CAPTION.match(text) is not None
-        and not text.endswith(("。", "；", "，"))
-    )
 
 
 def heading_levels(paragraphs: Sequence[Paragraph], bookmarks: Sequence[Bookmark], body: Style) -> dict[int, int]:
@@ -132,6 +119,10 @@ def _may_be_heading(paragraph: Paragraph) -> bool:
     text = paragraph.text
     if paragraph.is_note or len(text) < 2:
         return False
+    words = text.split()
+    numbers = sum(map(is_number, words))
+    if numbers > 1 and 2 * numbers > len(words):
+        return False  # a row of a table
     return display_width(text) <= _LONGEST and not _NOT_A_HEADING.search(text) and not is_caption(text)
 
 

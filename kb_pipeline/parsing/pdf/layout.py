@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 
 from kb_pipeline.parsing.pdf.aligned import aligned_tables
 from kb_pipeline.parsing.pdf.columns import Item, regions
+from kb_pipeline.parsing.pdf.numeric import Found, continued, numeric_tables
 from kb_pipeline.parsing.pdf.page import Rule, Span
+from kb_pipeline.parsing.pdf.rows import rows_of
 from kb_pipeline.parsing.pdf.tables import PageTable
 
 _BLOCK_PITCH = 1.8  # ems between the baselines of lines that stand in one block
@@ -55,13 +57,28 @@ def lines_in_reading_order(
     page_number: int,
     rules: Sequence[Rule] = (),
     known: Sequence[float] = (),
+    above: PageTable | None = None,
 ) -> list[Line]:
     """All lines and tables of a page. `rules`: those outside `tables`, which may bound more tables; `known`: the
-    gutters that the page itself shows, or that other pages of the document have."""
+    gutters that the page itself shows, or that other pages of the document have; `above`: the table that the page
+    before ends with."""
+    rows = rows_of(spans)
+    rest = continued(rows, above) if above is not None else None
+    wide = numeric_tables(rows[len(rest.rows) :] if rest else rows, known)
+    if rest is not None:
+        wide.insert(0, rest)
     lines: list[Line] = []
-    for number, region in enumerate(regions([*spans, *tables], rules, known)):
-        lines.extend(_region_lines(region, rules, page_number, number))
+    parts = regions(_with_tables([*spans, *tables], wide), rules, known)
+    for number, region in enumerate(parts):
+        narrow = numeric_tables(rows_of([item for item in region if isinstance(item, Span)])) if known else []
+        lines.extend(_region_lines(_with_tables(region, narrow), rules, page_number, number))
     return lines
+
+
+def _with_tables(items: Sequence[Item], found: Sequence[Found]) -> list[Item]:
+    """The items with the tables in the place of their spans."""
+    taken = {id(span) for each in found for row in each.rows for span in row.spans}
+    return [*(item for item in items if id(item) not in taken), *(each.table for each in found)]
 
 
 def with_edges(lines: Sequence[Line]) -> list[Line]:

@@ -21,19 +21,19 @@ _FONT_NAME_BYTES = 128
 _TERMINATOR_BYTES = 2
 _BOLD_SHIFT = 0.1  # times its height: a text printed again that near looks bold
 
-Edge = tuple[float, float, float, float, bool]
+Edge = tuple[float, float, float, float]
 
 
 def drawn_edges(page: pdfium_c.FPDF_PAGE) -> Iterator[Edge]:
-    """x0, y0, x1, y1 of each straight piece, and whether it only ends a coloured area; none on a page that has too
-    few to rule a table or so many that it is a drawing."""
+    """x0, y0, x1, y1 of each straight piece; none on a page that has too few to rule a table or so many that it is a
+    drawing."""
     found = ((item, outer) for kind, item, outer in _walk(_top_objects(page)) if kind == pdfium_c.FPDF_PAGEOBJ_PATH)
     paths = list(itertools.islice(found, _MOST_OBJECTS + 1))
     if not _FEWEST_PATHS <= len(paths) <= _MOST_OBJECTS:
         return
     for path, outer in paths:
-        for x0, y0, x1, y1, is_edge in _path_edges(path):
-            yield (*outer.point(x0, y0), *outer.point(x1, y1), is_edge)
+        for x0, y0, x1, y1 in _path_edges(path):
+            yield (*outer.point(x0, y0), *outer.point(x1, y1))
 
 
 def printed_twice(page: pdfium_c.FPDF_PAGE) -> frozenset[int]:
@@ -147,9 +147,9 @@ def _top_objects(raw_page: pdfium_c.FPDF_PAGE) -> Iterator[pdfium_c.FPDF_PAGEOBJ
 
 
 def _path_edges(path: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[Edge]:
-    """The straight pieces of a path in page space, and whether they only end a coloured area.
+    """The straight pieces of a path in page space.
 
-    A thin filled rectangle counts as one drawn piece.
+    A thin filled rectangle counts as one drawn piece; where a coloured area ends, nothing is drawn.
     """
     count = pdfium_c.FPDFPath_CountSegments(path)
     if not 2 <= count <= _MOST_SEGMENTS:
@@ -160,10 +160,10 @@ def _path_edges(path: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[Edge]:
         return  # a clipping path shows nothing
     box = _bounds(path)
     if box is not None and min(box[2] - box[0], box[3] - box[1]) <= RULE_THICKNESS:
-        yield (*box, False)
+        yield box
         return
-    if not stroke.value and count > 6:
-        return  # a filled shape that is no rectangle
+    if not stroke.value:
+        return
     matrix = _matrix(path)
     px, py = ctypes.c_float(), ctypes.c_float()
     start = current = None
@@ -173,9 +173,9 @@ def _path_edges(path: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[Edge]:
         point = matrix.point(px.value, py.value)
         kind = pdfium_c.FPDFPathSegment_GetType(segment)
         if kind == pdfium_c.FPDF_SEGMENT_LINETO and current is not None:
-            yield (*current, *point, not stroke.value)
+            yield (*current, *point)
         elif kind == pdfium_c.FPDF_SEGMENT_MOVETO:
             start = point
         current = point
         if pdfium_c.FPDFPathSegment_GetClose(segment) and start is not None:
-            yield (*current, *start, not stroke.value)
+            yield (*current, *start)

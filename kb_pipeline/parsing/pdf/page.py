@@ -18,6 +18,7 @@ import pypdfium2.raw as pdfium_c
 from kb_pipeline.parsing.cleaning import RADICALS
 from kb_pipeline.parsing.pdf.objects import RULE_THICKNESS, address_of, drawn_edges, printed_twice
 from kb_pipeline.parsing.pdf.tags import PageTags
+from kb_pipeline.parsing.scripts_notation import subscript, superscript
 
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(r"bold|black|heavy|simhei|heiti|黑", re.IGNORECASE)
@@ -27,6 +28,10 @@ _WORD_GAP = 0.4  # ems between two characters that are a blank although none is 
 _LATIN_GAP = 0.18  # the same between Latin letters
 _BACK_GAP = 0.6  # ems that a character may stand left of the end of the one before
 _BASELINE_SHIFT = 0.45  # of the height: more is another line
+_SMALLER = 0.9  # times the height of the characters before: raised or lowered ones are set smaller
+_RAISED, _LOWERED = 0.2, 0.1  # ems above and below the baseline of the text that it belongs to, at least
+_MOST_RAISED = 0.7  # ems
+_LONGEST_SCRIPT = 12  # characters that are raised or lowered
 _SAME_PLACE = 0.25  # of its width: a character that near to an equal one is the same one
 _LIGATURE_LETTERS = frozenset("filt")  # pdfium gives each letter of a ligature the box of the whole
 _DOUBLED_SHARE = 0.25  # of the characters of a span are printed again where all of a part of it are
@@ -49,6 +54,7 @@ _LINE_END_HYPHEN = 0x02  # pdfium's sign for a hyphen at which a word was divide
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cn", "Cs"})  # Unicode categories
 _UNMAPPED = frozenset({0, 0xFFFD, 0xFFFE, 0xFFFF})
 _SHORTEST_RULE = 6.0  # points
+_COMMENTS = frozenset({pdfium_c.FPDF_ANNOT_TEXT, pdfium_c.FPDF_ANNOT_HIGHLIGHT, pdfium_c.FPDF_ANNOT_POPUP})
 _TEXT_ANNOTATIONS = frozenset({pdfium_c.FPDF_ANNOT_WIDGET, pdfium_c.FPDF_ANNOT_FREETEXT, pdfium_c.FPDF_ANNOT_STAMP})
 _CHINESE_OR_WIDE = "[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"
 GENERATED = "\u200a"  # stands for a space that is not in the file: pdfium saw a gap
@@ -97,21 +103,20 @@ def tidy(raw: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A horizontal (top == bottom) or vertical (x0 == x1) line. `is_edge`: where a coloured area ends; nothing is
-    drawn there."""
+    """A horizontal (top == bottom) or vertical (x0 == x1) line."""
 
     x0: float
     top: float
     x1: float
     bottom: float
-    is_edge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """`unmapped_share`: of its characters, those that have no Unicode value: a broken text layer.
 
-    `characters`: the visible ones of the text layer as pdfium's own text extraction gives it, without overprinting.
+    `comments`: those that readers left on it. `characters`: the visible ones of these and of the text layer as
+    pdfium's own text extraction gives it, without overprinting.
     """
 
     number: int
@@ -121,11 +126,12 @@ class Page:
     rules: tuple[Rule, ...]
     unmapped_share: float
     characters: int = 0
+    comments: tuple[str, ...] = ()
 
 
 def read_page(document: pdfium.PdfDocument, index: int, *, tagged: bool = False) -> Page:
     """The page with the 0-based `index`. `tagged`: the document says which text has which role."""
-    page = _with_annotations(document, index)
+    page, boxes, comments = _with_annotations(document, index)
     try:
         left, bottom, right, top = page.get_bbox()
         view = _View(left, bottom, right, top, page.get_rotation())
@@ -139,35 +145,80 @@ def read_page(document: pdfium.PdfDocument, index: int, *, tagged: bool = False)
                 view = replace(view, rotation=(view.rotation + turned) % 360)
                 spans, unmapped = _read_spans(textpage, view, tags, twice)
             characters = _visible(textpage.get_text_range()) if spans else 0
+            spans = (*spans, *(_tick_box(view, *box) for box in boxes))
+            characters += len(boxes) + sum(map(_visible, comments))
         finally:
             textpage.close()
         if _latin_1_share(spans) > _LATIN_1_SHARE:
             unmapped = 1.0
         rules = tuple(_read_rules(page, view)) if spans else ()
         spans, overprinted = _without_overprints(spans)
-        found = Page(index + 1, view.width, view.height, spans, rules, unmapped, max(0, characters - overprinted))
+        spans = tuple(_with_scripts(spans))
+        found = Page(
+            index + 1,
+            view.width,
+            view.height,
+            spans,
+            rules,
+            unmapped,
+            max(0, characters - overprinted),
+            tuple(comments),
+        )
         return _set_upright(found)
     finally:
         page.close()
 
 
-def _with_annotations(document: pdfium.PdfDocument, index: int) -> pdfium.PdfPage:
-    """The page with what is filled into its forms, typed or stamped on it as a part of its text."""
+_Box = tuple[tuple[float, float, float, float], bool]  # left, bottom, right, top; whether it is ticked
+
+
+def _with_annotations(document: pdfium.PdfDocument, index: int) -> tuple[pdfium.PdfPage, list[_Box], list[str]]:
+    """The page with what is filled into its forms, typed or stamped on it as a part of its text; its boxes to tick; the
+    comments on it."""
     page = document[index]
-    annotations = (
-        pdfium_c.FPDFPage_GetAnnot(page.raw, number) for number in range(pdfium_c.FPDFPage_GetAnnotCount(page.raw))
+    boxes: list[_Box] = []
+    comments: list[str] = []
+    holds_text = False
+    for number in range(pdfium_c.FPDFPage_GetAnnotCount(page.raw)):
+        annotation = pdfium_c.FPDFPage_GetAnnot(page.raw, number)
+        kind = pdfium_c.FPDFAnnot_GetSubtype(annotation)
+        holds_text = holds_text or kind in _TEXT_ANNOTATIONS
+        state, rect = _string(annotation, b"AS"), pdfium_c.FS_RECTF()
+        if kind == pdfium_c.FPDF_ANNOT_WIDGET and state and pdfium_c.FPDFAnnot_GetRect(annotation, ctypes.byref(rect)):
+            boxes.append(((rect.left, rect.bottom, rect.right, rect.top), state != "Off"))
+        if kind in _COMMENTS and (text := _string(annotation, b"Contents")):
+            comments.append(text)
+        pdfium_c.FPDFPage_CloseAnnot(annotation)
+    if holds_text:
+        pdfium_c.FPDFPage_Flatten(page.raw, pdfium_c.FLAT_NORMALDISPLAY)
+        page.close()
+        page = document[index]
+    return page, boxes, comments
+
+
+def _string(annotation: pdfium_c.FPDF_ANNOTATION, key: bytes) -> str:
+    length = pdfium_c.FPDFAnnot_GetStringValue(annotation, key, None, 0)  # bytes, with the two that end it
+    buffer = (pdfium_c.FPDF_WCHAR * (length // 2 + 1))()
+    pdfium_c.FPDFAnnot_GetStringValue(annotation, key, buffer, length)
+    return bytes(buffer)[: max(0, length - 2)].decode("utf-16-le", "replace")
+
+
+def _tick_box(view: _View, box: tuple[float, float, float, float], ticked: bool) -> Span:
+    """A box to tick as text: the sign for it."""
+    left, top, right, bottom = view.box(*box)
+    size = bottom - top
+    baseline = bottom - _DESCENT * size
+    return Span(
+        "☑" if ticked else "☐",
+        left,
+        top,
+        right,
+        bottom,
+        size,
+        bold=False,
+        centres=((left + right) / 2,),
+        baseline=baseline,
     )
-    if not any(_holds_text(annotation) for annotation in annotations):
-        return page
-    pdfium_c.FPDFPage_Flatten(page.raw, pdfium_c.FLAT_NORMALDISPLAY)
-    page.close()
-    return document[index]
-
-
-def _holds_text(annotation: pdfium_c.FPDF_ANNOTATION) -> bool:
-    kind = pdfium_c.FPDFAnnot_GetSubtype(annotation)
-    pdfium_c.FPDFPage_CloseAnnot(annotation)
-    return kind in _TEXT_ANNOTATIONS
 
 
 def _visible(text: str) -> int:
@@ -223,6 +274,44 @@ def _repeated(before: Span, span: Span) -> int:
         if not any(character == other and abs(centre - place) < near for other, place in printed):
             return index if not character.isspace() else index + 1
     return len(span.raw)
+
+
+def _with_scripts(spans: Sequence[Span]) -> Iterator[Span]:
+    """The spans with raised and lowered ones in the text before them, in their notation."""
+    before: Span | None = None
+    for span in spans:
+        if before is not None and _stands_after(before, span):
+            raised = before.baseline - span.baseline
+            small = span.size < _SMALLER * before.size and len(span.raw) <= _LONGEST_SCRIPT
+            least = (_RAISED if raised > 0 else _LOWERED) * before.size
+            if small and least < abs(raised) < _MOST_RAISED * before.size:
+                before = _joined(before, span, superscript(span.raw) if raised > 0 else subscript(span.raw))
+                continue
+            if span.size == before.size and span.bold == before.bold and not raised:
+                before = _joined(before, span, span.raw)
+                continue
+        if before is not None:
+            yield before
+        before = span
+    if before is not None:
+        yield before
+
+
+def _stands_after(before: Span, span: Span) -> bool:
+    """Whether a span begins where the one before ends, and may be raised or lowered against it."""
+    upright = not (before.tilted or span.tilted or before.angle or span.angle)
+    near = -_LATIN_GAP * before.size < span.x0 - before.x1 < _WORD_GAP * before.size
+    return upright and near and bool(before.baseline and span.baseline)
+
+
+def _joined(before: Span, span: Span, raw: str) -> Span:
+    """The span before with the text `raw` of the next one on its baseline."""
+    added = len(raw) - len(span.raw)  # signs around it
+    own = list(span.centres)
+    centres = own[:1] * (added - added // 2) + own + own[-1:] * (added // 2)
+    return replace(
+        before, raw=before.raw + raw, x1=max(before.x1, span.x1), centres=array("f", [*before.centres, *centres])
+    )
 
 
 def _set_upright(page: Page) -> Page:
@@ -389,6 +478,8 @@ class _SpanBuilder:
             _, span_top, _, span_bottom = self._box
             em = max(bottom - top, 1.0)
             shifted = abs(top + bottom - span_top - span_bottom) / 2 > _BASELINE_SHIFT * max(em, span_bottom - span_top)
+            if not shifted and min(em, span_bottom - span_top) < _SMALLER * max(em, span_bottom - span_top):
+                shifted = abs(_baseline(self._raw, index, self._view) - self._first_baseline()) > _LOWERED * em
             gap = left - self._end
             in_place = not shifted and abs(right - self._end) < _SAME_PLACE * (right - left)
             if in_place and character == self._characters[-1] and self._is_printed_again(character, box):
@@ -411,6 +502,9 @@ class _SpanBuilder:
             self._centres.append((left + right) / 2)
         self._indexes.append(index)
         self._end = right
+
+    def _first_baseline(self) -> float:
+        return _baseline(self._raw, self._indexes[0], self._view)
 
     def _is_printed_again(self, character: str, box: tuple[float, float, float, float]) -> bool:
         """Whether a character on the place of an equal one is printed again to look bold, and no part of a ligature.
@@ -535,11 +629,11 @@ def _font_name(raw: pdfium_c.FPDF_TEXTPAGE, index: int) -> str:
 
 
 def _read_rules(page: pdfium.PdfPage, view: _View) -> Iterator[Rule]:
-    for x0, y0, x1, y1, is_edge in drawn_edges(page.raw):
+    for x0, y0, x1, y1 in drawn_edges(page.raw):
         left, top, right, bottom = view.box(x0, y0, x1, y1)
         if bottom - top <= RULE_THICKNESS and right - left >= _SHORTEST_RULE:
             middle = (top + bottom) / 2
-            yield Rule(left, middle, right, middle, is_edge)
+            yield Rule(left, middle, right, middle)
         elif right - left <= RULE_THICKNESS and bottom - top >= _SHORTEST_RULE:
             middle = (left + right) / 2
-            yield Rule(middle, top, middle, bottom, is_edge)
+            yield Rule(middle, top, middle, bottom)

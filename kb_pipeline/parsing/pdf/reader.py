@@ -13,11 +13,12 @@ from kb_pipeline.errors import EmptyDocument, EncryptedDocument, LimitExceeded, 
 from kb_pipeline.parsing.elements import DroppedText, Element
 from kb_pipeline.parsing.numbering import numbering_scheme
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
+from kb_pipeline.parsing.pdf.captions import is_caption
 from kb_pipeline.parsing.pdf.columns import gutters, usual_gutters
 from kb_pipeline.parsing.pdf.confidence import ScannedSpans, confidence, scanned_spans
 from kb_pipeline.parsing.pdf.fonts import loses_text
 from kb_pipeline.parsing.pdf.furniture import TILTED, chart_scales, contents_lines, furniture
-from kb_pipeline.parsing.pdf.headings import Bookmark, Paragraph, heading_levels, is_caption
+from kb_pipeline.parsing.pdf.headings import Bookmark, Paragraph, heading_levels
 from kb_pipeline.parsing.pdf.layout import Line, lines_in_reading_order, with_edges
 from kb_pipeline.parsing.pdf.page import Page, read_page
 from kb_pipeline.parsing.pdf.paragraphs import (
@@ -30,6 +31,7 @@ from kb_pipeline.parsing.pdf.paragraphs import (
     joined_text,
     mark_notes,
 )
+from kb_pipeline.parsing.pdf.rows import rows_of
 from kb_pipeline.parsing.pdf.tables import take_tables
 from kb_pipeline.parsing.tables import rows_to_text, table_element
 
@@ -104,19 +106,24 @@ def structure(
     pages: Sequence[Page], bookmarks: Sequence[Bookmark] = ()
 ) -> tuple[tuple[Element, ...], tuple[DroppedText, ...]]:
     """The elements that the spans and rules of pages make up, and what of the pages is no text of the document."""
-    reasons = furniture(pages)
+    rows = [rows_of(page.spans) for page in pages]
+    reasons = furniture(pages, rows)
     dropped: list[DroppedText] = []
     parts = []
-    for page in pages:
+    own = []
+    for page, page_rows in zip(pages, rows, strict=True):
         dropped += _dropped_spans(page, reasons)
         body_spans = [span for span in page.spans if id(span) not in reasons and not span.angle]
-        parts.append(take_tables(replace(page, spans=tuple(body_spans))))
-    own = [gutters([*spans, *tables], rules) for tables, spans, rules in parts]
+        tables, spans, rules = take_tables(replace(page, spans=tuple(body_spans)), page_rows)
+        parts.append((tables, spans, rules))
+        numbers = {id(span) for row in page_rows if row.is_supported for span in row.spans}
+        # Numbers below each other look like the text of a column.
+        own.append(gutters([*(span for span in spans if id(span) not in numbers), *tables], rules))
     usual = usual_gutters(own)
-    lines = [
-        lines_in_reading_order(spans, tables, page.number, rules, [*shown, *usual])
-        for page, (tables, spans, rules), shown in zip(pages, parts, own, strict=True)
-    ]
+    lines: list[list[Line]] = []
+    for page, (tables, spans, rules), shown in zip(pages, parts, own, strict=True):
+        above = lines[-1][-1].table if lines and lines[-1] else None
+        lines.append(lines_in_reading_order(spans, tables, page.number, rules, [*shown, *usual], above))
     left_out = {**contents_lines(lines), **chart_scales(lines), **_unreadable_tables(lines)}
     dropped += [
         DroppedText(left_out[id(line)], rows_to_text(line.table.rows) if line.table else line.text, line.page_number)
@@ -143,6 +150,7 @@ def _unreadable_tables(pages: Sequence[Sequence[Line]]) -> dict[int, str]:
 
 def _dropped_spans(page: Page, reasons: Mapping[int, str]) -> Iterator[DroppedText]:
     """What of a page is no text of the document, one entry for each reason and row."""
+    yield from (DroppedText("comment", text, page.number) for text in page.comments)
     dropped = [(reasons[id(span)], span) for span in page.spans if id(span) in reasons]
     dropped += [(_ACROSS, span) for span in page.spans if span.angle and id(span) not in reasons]
     whole = {TILTED, _ACROSS}  # each character is a span of its own

@@ -5,11 +5,14 @@ The geometry (which rules cross, which crossings bound a cell, which cells touch
 
 from __future__ import annotations
 
-import re
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from kb_pipeline.parsing.pdf.grid import Grid
 from kb_pipeline.parsing.pdf.page import Page, Rule, Span, tidy
+from kb_pipeline.parsing.pdf.rows import Cell as RowCell
+from kb_pipeline.parsing.pdf.rows import Row, is_marker, is_number, is_sign
 from kb_pipeline.parsing.text import join_lines
 
 _SNAP = 3.0  # points: rules closer than this are one, ends closer than this meet
@@ -19,6 +22,7 @@ _FEWEST_COLUMNS = 2
 _FILLED_SHARE = 0.3  # of the cells; a grid with fewer texts is a drawing
 _LONGEST_CELL = 2000  # characters; a frame around a page of text is no table
 
+_LOST_SHARE = 0.02  # of the figures of a grid may be more or fewer than its rows have
 _CUT_SHARE = 0.1  # of the spans of a grid may cross its frame; more crosses a drawing
 _SAME_LINE = 0.5  # of the height between the middles of two pieces
 _UNRULED_SHARE = 0.75  # of the places that columns and lines make hold a text where each line is a row
@@ -26,7 +30,6 @@ _FEWEST_UNRULED = 3  # lines; fewer are as likely to be wrapped text
 _LEAST_READABLE = 0.2  # of the visible characters of a table are letters or figures
 _FULL_LINE = 0.85  # of the width of a cell's text
 _MOST_FULL = 0.8  # of the lines of a wrapped text, the last one aside
-_NUMBER = re.compile(r"[-+(−–]?\s*[$¥€£￥]?\s*\d[\d.,]*\s*[%％)‰]?|[-–—…/]")
 
 Cell = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -44,13 +47,16 @@ class _Piece:
 
 @dataclass(frozen=True, slots=True)
 class PageTable:
-    """A table where it stands on its page: points, and the texts of its cells row by row."""
+    """A table where it stands on its page: points, and the texts of its cells row by row. `named`: the first row is
+    known to name the columns. `grid`: where these are, the first one aside."""
 
     x0: float
     top: float
     x1: float
     bottom: float
     rows: tuple[tuple[str, ...], ...]
+    named: bool = False
+    grid: Grid | None = None
 
     @property
     def is_unreadable(self) -> bool:
@@ -60,9 +66,10 @@ class PageTable:
 
     @property
     def has_header(self) -> bool:
-        """Whether the first row names the columns: all cells but the corner hold a text, and no number."""
+        """Whether the first row names the columns: it is known to, or all cells but the corner hold a text, and no
+        number."""
         corner, *names = self.rows[0]
-        return all(names) and not any(is_number(cell) for cell in (corner, *names))
+        return self.named or (all(names) and not any(is_number(cell) for cell in (corner, *names)))
 
     def joined(self, following: PageTable) -> PageTable:
         """The table with the rows of its part on the next page, whose repeated head is left out.
@@ -85,35 +92,69 @@ def _words(row: Sequence[str]) -> list[str]:
     return ["".join(cell.split()) for cell in row]
 
 
-def is_number(text: str) -> bool:
-    """Whether a cell holds a number, or the dash that stands for none."""
-    return _NUMBER.fullmatch(text) is not None
-
-
-def take_tables(page: Page) -> tuple[list[PageTable], list[Span], list[Rule]]:
-    """The ruled tables of a page, and the spans and rules outside them."""
+def take_tables(page: Page, rows: Sequence[Row]) -> tuple[list[PageTable], list[Span], list[Rule]]:
+    """The ruled tables of a page, and the spans and rules outside them. `rows`: those of the whole page."""
+    if len(page.rules) < 2 * _FEWEST_ROWS:
+        return [], list(page.spans), list(page.rules)
+    candidates: list[tuple[list[Cell], PageTable]] = []
+    spans = list(page.spans)
+    for cells in _grids(page.rules):
+        found = _fill(cells, spans)
+        if found is not None:
+            candidates.append((cells, found[0]))
+            spans = found[1]
     tables: list[PageTable] = []
     spans = list(page.spans)
-    if len(page.rules) < 2 * _FEWEST_ROWS:
-        return [], spans, list(page.rules)
-    drawn = [rule for rule in page.rules if not rule.is_edge]
-    spans = _take(drawn, spans, tables)
-    # Coloured areas rule the tables that have no lines; in others they may lie behind each line of a text.
-    if len(drawn) < len(page.rules):
-        spans = _take(
-            [rule for rule in page.rules if not any(_is_inside(rule, table) for table in tables)], spans, tables
-        )
+    for cells, candidate in candidates:
+        others = [other for _, other in candidates if other is not candidate]
+        found = _fill(cells, spans) if _agrees(candidate, others, rows) else None
+        if found is not None:
+            tables.append(found[0])
+            spans = found[1]
     return tables, spans, [rule for rule in page.rules if not any(_is_inside(rule, table) for table in tables)]
 
 
-def _take(rules: Sequence[Rule], spans: list[Span], tables: list[PageTable]) -> list[Span]:
-    """Add the tables that the rules make to `tables`; the spans outside them."""
-    for cells in _grids(rules):
-        found = _fill(cells, spans)
-        if found is not None:
-            table, spans = found
-            tables.append(table)
-    return spans
+def _agrees(table: PageTable, others: Sequence[PageTable], rows: Sequence[Row]) -> bool:
+    """Whether a grid says what the rows of the page say: few of their data rows cross its frame, none shares a row
+    of the grid with another, their numbers stand in it once each, and no sign stands apart from its number. Rules that
+    shade rows or underline sums make grids that do not. `others`: the grids beside it."""
+    inside: list[str] = []
+    data = crossing = 0
+    for row in rows:
+        if not _is_beside(table, row):
+            continue
+        within = [cell for cell in row.cells if _holds(table, cell)]
+        inside += [cell.text for cell in within]
+        if row.is_supported and within:
+            crossing += any(_is_torn_off(cell, within, row, others) for cell in row.cells if cell not in within)
+            data += 1
+    texts = [text for row in table.rows for text in row]
+    shown = _figures(texts)
+    agree = abs(shown - _figures(inside)) <= _LOST_SHARE * shown
+    return 3 * crossing <= data and data <= len(table.rows) and agree and not any(map(is_sign, texts))
+
+
+def _is_torn_off(cell: RowCell, within: Sequence[RowCell], row: Row, others: Sequence[PageTable]) -> bool:
+    """Whether a cell outside a grid belongs to those of its row inside: a number, or the name of numbers. What begins
+    with a name in a grid beside it does not."""
+    if within[0].is_number and cell.x1 < within[0].x0:
+        return True
+    for other in others:
+        if _is_beside(other, row) and _holds(other, cell):
+            return next(each for each in row.cells if _holds(other, each)).is_number
+    return cell.is_number and not is_marker(cell.text)
+
+
+def _is_beside(table: PageTable, row: Row) -> bool:
+    return table.top < (row.top + row.bottom) / 2 < table.bottom
+
+
+def _holds(table: PageTable, cell: RowCell) -> bool:
+    return table.x0 - _SNAP <= (cell.x0 + cell.x1) / 2 <= table.x1 + _SNAP
+
+
+def _figures(texts: Iterable[str]) -> int:
+    return sum(character.isdecimal() for text in texts for character in text)
 
 
 def _is_inside(rule: Rule, table: PageTable) -> bool:
@@ -231,20 +272,17 @@ def _fill(cells: list[Cell], spans: list[Span]) -> tuple[PageTable, list[Span]] 
             rows.extend(_split_row([inside[cell] for cell in row_cells if cell]))
         else:
             rows.append([texts[cell] if cell else "" for cell in row_cells])
-    rows = _without_false_columns(rows)
-    return (PageTable(x0, top, x1, bottom, tuple(map(tuple, rows))), outside) if len(rows[0]) > 1 else None
-
-
-def _without_false_columns(rows: list[list[str]]) -> list[list[str]]:
-    """Neighbouring columns that differ in no row are one: frames drawn inside cells make columns of their own."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    merged = columns[:1]
-    for column in columns[1:]:
-        if all(a == b or not a or not b for a, b in zip(merged[-1], column, strict=True)):
-            merged[-1] = [a or b for a, b in zip(merged[-1], column, strict=True)]
-        else:
-            merged.append(column)
-    return [list(row) for row in zip(*merged, strict=True)]
+    narrowest = min((piece.height for found in inside.values() for piece in found), default=0.0)
+    edges = [*lefts, x1]
+    # Columns too narrow for a character belong to the next: frames drawn inside cells make them.
+    for column in range(len(lefts) - 2, -1, -1):
+        if edges[column + 1] - edges[column] < narrowest:
+            del edges[column + 1]
+            rows = [[*row[:column], row[column] or row[column + 1], *row[column + 2 :]] for row in rows]
+    if len(edges) < 1 + _FEWEST_COLUMNS:
+        return None
+    grid = Grid(tuple(itertools.pairwise(edges[1:])), label_end=edges[1], left=x0, right=x1)
+    return PageTable(x0, top, x1, bottom, tuple(map(tuple, rows)), grid=grid), outside
 
 
 def _cell_at(cells: Sequence[Cell], left: float, top: float) -> Cell | None:

@@ -379,3 +379,55 @@ def test_an_element_over_two_pages_names_the_last(tmp_path: Path, parse: Parse) 
     canvas.save()
     (element,) = parse(tmp_path / "a.pdf").elements
     assert (element.page_number, element.metadata) == (1, {"page_end": 2})
+
+
+def test_raised_and_lowered_text_keeps_its_meaning(tmp_path: Path, parse: Parse) -> None:
+    path = tmp_path / "raised.pdf"
+    drawing = Canvas(str(path))
+    text = drawing.beginText(72, 700)
+    for piece, size, rise in (
+        ("The load is 10", 12, 0),
+        ("6", 8, 5),
+        (" N of CO", 12, 0),
+        ("2", 8, -3),
+        (" gas", 12, 0),
+    ):
+        text.setFont("Helvetica", size)
+        text.setRise(rise)
+        text.textOut(piece)
+    drawing.drawText(text)
+    drawing.save()
+    assert [element.text for element in parse(path).elements] == ["The load is 10⁶ N of CO₂ gas"]
+
+
+def test_coloured_areas_are_no_rules(tmp_path: Path, parse: Parse) -> None:
+    path = tmp_path / "filled.pdf"
+    drawing = Canvas(str(path))
+    for row in range(6):
+        y = 700 - 20 * row
+        drawing.setFillGray(0.85)
+        drawing.rect(70, y - 6, 120, 20, stroke=0, fill=1)
+        drawing.rect(200, y - 6, 200, 20, stroke=0, fill=row % 2)
+        drawing.setFillGray(0)
+        drawing.drawString(75, y, f"Label {row}")
+        for column in range(4):
+            drawing.drawRightString(240 + 50 * column, y, str(100 * row + 10 * column))
+    drawing.save()
+    (element,) = parse(path).elements
+    assert element.text.splitlines()[5] == "Label 5 | 500 | 510 | 520 | 530"
+    assert len(element.text.splitlines()) == 6
+
+
+def test_boxes_are_read_as_ticked_or_not_and_comments_are_listed(tmp_path: Path, parse: Parse) -> None:
+    path = tmp_path / "form.pdf"
+    drawing = Canvas(str(path))
+    for name, y, checked in (("Approved:", 700, True), ("Rejected:", 660, False)):
+        drawing.drawString(72, y, name)
+        drawing.acroForm.checkbox(name=name, x=160, y=y - 3, size=14, checked=checked)
+    drawing.textAnnotation("Who signs this?", Rect=(300, 700, 320, 720))
+    drawing.save()
+    document = parse(path)
+    text = " ".join(element.text for element in document.elements)
+    assert "Approved: ☑" in text
+    assert "Rejected: ☐" in text
+    assert [(item.reason, item.text) for item in document.dropped] == [("comment", "Who signs this?")]

@@ -28,6 +28,10 @@ def test_what_has_no_such_character_stands_in_brackets() -> None:
     assert subscript("总") == "_(总)"
 
 
+def test_marks_that_are_no_text_stay_as_they_are() -> None:
+    assert [superscript(mark) for mark in ("®", "*", "①")] == ["®", "*", "①"]
+
+
 def test_blanks_stay_outside_and_nothing_stays_nothing() -> None:
     assert superscript(" 2 ") == " ² "
     assert subscript("2x ") == "₂ₓ "

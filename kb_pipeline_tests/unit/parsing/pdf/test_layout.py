@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from kb_pipeline.parsing.pdf.columns import gutters
-from kb_pipeline.parsing.pdf.furniture import chart_scales, contents_lines, furniture
+from kb_pipeline.parsing.pdf.furniture import chart_scales, contents_lines
+from kb_pipeline.parsing.pdf.furniture import furniture as furniture_of
 from kb_pipeline.parsing.pdf.headings import Bookmark, Paragraph, heading_levels
 from kb_pipeline.parsing.pdf.layout import Line, lines_in_reading_order
 from kb_pipeline.parsing.pdf.page import Page, Rule, Span
 from kb_pipeline.parsing.pdf.paragraphs import Style
 from kb_pipeline.parsing.pdf.reader import structure
-from kb_pipeline.parsing.pdf.tables import take_tables
+from kb_pipeline.parsing.pdf.rows import rows_of
+from kb_pipeline.parsing.pdf.tables import PageTable, take_tables
 
 
 def span(text: str, x0: float, top: float, *, size: float = 10.0, width: float | None = None) -> Span:
@@ -34,6 +37,14 @@ BODY = Style(10.0, bold=False)
 
 def page_of(spans: list[Span], rules: list[Rule], number: int = 1) -> Page:
     return Page(number, 600, 800, tuple(spans), tuple(rules), 0.0)
+
+
+def furniture(pages: list[Page]) -> Mapping[int, str]:
+    return furniture_of(pages, [rows_of(page.spans) for page in pages])
+
+
+def tables_of(page: Page) -> tuple[list[PageTable], list[Span], list[Rule]]:
+    return take_tables(page, rows_of(page.spans))
 
 
 def lines_of(spans: list[Span]) -> list[Line]:
@@ -260,7 +271,7 @@ GRID = [
 
 def test_a_grid_with_open_sides_is_a_table() -> None:
     spans = [span("name", 60, 105), span("price", 160, 105), span("bolt", 60, 125), span("3.50", 160, 125)]
-    (table,), rest, _ = take_tables(page_of([*spans, span("after", 60, 200)], GRID))
+    (table,), rest, _ = tables_of(page_of([*spans, span("after", 60, 200)], GRID))
     assert table.rows == (("name", "price"), ("bolt", "3.50"))
     assert table.has_header
     assert [item.text for item in rest] == ["after"]
@@ -268,7 +279,7 @@ def test_a_grid_with_open_sides_is_a_table() -> None:
 
 def test_a_span_over_two_cells_is_cut_at_the_rule() -> None:
     joined = span("left right", 120, 105, width=60)
-    (table,), _, _ = take_tables(page_of([joined, span("a", 60, 125), span("b", 160, 125)], GRID))
+    (table,), _, _ = tables_of(page_of([joined, span("a", 60, 125), span("b", 160, 125)], GRID))
     assert table.rows[0] == ("left", "right")
 
 
@@ -277,13 +288,13 @@ def test_rows_without_rules_between_them_are_told_by_their_lines() -> None:
     spans = [span("name", 60, 105), span("price", 160, 105)]
     for row, (name, price) in enumerate([("bolt", "3.50"), ("nut", "1.20"), ("gear", "9.00")]):
         spans += [span(name, 60, 125 + 18 * row), span(price, 160, 125 + 18 * row)]
-    (table,), _, _ = take_tables(page_of(spans, rules))
+    (table,), _, _ = tables_of(page_of(spans, rules))
     assert table.rows == (("name", "price"), ("bolt", "3.50"), ("nut", "1.20"), ("gear", "9.00"))
 
 
 def test_a_drawing_that_words_cross_is_no_table() -> None:
     spans = [span("a long line of text across the drawing", 10, 105 + 20 * row) for row in range(2)]
-    tables, rest, _ = take_tables(page_of(spans, GRID))
+    tables, rest, _ = tables_of(page_of(spans, GRID))
     assert tables == []
     assert len(rest) == 2
 
@@ -291,7 +302,7 @@ def test_a_drawing_that_words_cross_is_no_table() -> None:
 def test_frames_inside_cells_do_not_make_columns() -> None:
     doubled = [*GRID, Rule(155, 100, 155, 140), Rule(145, 100, 145, 140)]
     spans = [span("name", 60, 105), span("price", 160, 105), span("bolt", 60, 125), span("3.50", 160, 125)]
-    (table,), _, _ = take_tables(page_of(spans, [replace(rule) for rule in doubled]))
+    (table,), _, _ = tables_of(page_of(spans, [replace(rule) for rule in doubled]))
     assert table.rows == (("name", "price"), ("bolt", "3.50"))
 
 
@@ -299,3 +310,50 @@ def test_a_footnote_is_called_what_other_formats_call_it() -> None:
     body = [span("The body of the page goes on from line to line and", 50, 100 + 12 * index) for index in range(20)]
     elements, _ = structure([page_of([*body, span("1 Of the year before.", 50, 700, size=8)], [])])
     assert [element.category for element in elements] == ["NarrativeText", "Footnote"]
+
+
+def notes_of_delivery(rows: range, top: float) -> list[Span]:
+    """Rows of numbers, as an invoice has them."""
+    return [
+        item
+        for place, number in enumerate(rows)
+        for item in (span(f"Part {number}", 50, top + 14 * place), span(f"{100 + number}", 300, top + 14 * place))
+    ]
+
+
+def test_rows_of_a_table_are_no_furniture_wherever_they_stand() -> None:
+    pages = [page_of(notes_of_delivery(range(50 * n, 50 * n + 50), 40), [], n) for n in range(1, 5)]
+    assert furniture(pages) == {}
+
+
+def test_a_number_that_counts_the_pages_is_their_number_wherever_it_stands() -> None:
+    ends = (430.0, 520.0, 610.0)
+    pages = [page_of([*body_lines(300), span(str(40 + n), 300, top)], [], n) for n, top in enumerate(ends, start=1)]
+    assert furniture(pages) == {id(page.spans[-1]): "page number" for page in pages}
+
+
+SHADED = [Rule(250, y, 450, y) for y in (98, 112, 126, 140)] + [Rule(x, 98, x, 140) for x in (250, 350, 450)]
+
+
+def test_a_grid_that_cuts_names_off_their_numbers_is_no_table() -> None:
+    rows = [("Sales", "1,204", "1,100"), ("Costs", "(804)", "(790)"), ("Income", "400", "310")]
+    spans = [
+        span(text, x0, 100 + 14 * number)
+        for number, row in enumerate(rows)
+        for text, x0 in zip(row, (50, 300, 400), strict=True)
+    ]
+    tables, rest, _ = tables_of(page_of(spans, SHADED))
+    assert tables == []
+    assert rest == spans
+
+
+def test_an_empty_column_that_is_ruled_stays() -> None:
+    rules = [Rule(50, y, 350, y) for y in (100, 120, 140)] + [Rule(x, 100, x, 140) for x in (50, 150, 250, 350)]
+    spans = [span("Bolt", 60, 105), span("20", 260, 105), span("Nut", 60, 125), span("7", 260, 125)]
+    (table,), _, _ = tables_of(page_of(spans, rules))
+    assert table.rows == (("Bolt", "", "20"), ("Nut", "", "7"))
+
+
+def test_a_row_of_numbers_is_no_heading() -> None:
+    rows = [paragraph("Part 180  873  2377.52", 14, bold=True), paragraph("Overview 2023", 14, bold=True)]
+    assert heading_levels([*rows, paragraph("text of the body, which is longer than that")], (), BODY) == {1: 1}

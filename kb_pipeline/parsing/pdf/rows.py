@@ -1,0 +1,261 @@
+"""Rows of cells over the whole width of a page, before anything is known of columns, tables or regions.
+
+Terms
+  word       characters between blanks.
+  cell       words with no wide gap between them. A sign ($, %, a bracket) belongs to the number beside it,
+             however far away it is set.
+  row        the cells of one baseline.
+  data       a row that holds hardly anything but numbers behind its first cell.
+  supported  a data row half of whose cells share an edge or the middle with a cell of another one near, and that has
+             a row right above or below it: chance puts numbers below each other in no running text.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import statistics
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+
+from kb_pipeline.parsing.numbering import display_width
+from kb_pipeline.parsing.pdf.page import GENERATED, WIDE_GAP, Span, tidy
+
+_CELL_GAP = 1.0  # ems between two cells
+_NUMBER_GAP = 0.42  # the same behind a number, and in a row of numbers, where no text is spread to fill its line
+_WORD_GAP = 0.15  # ems between two words
+_SAME_BASELINE = 0.33  # ems
+_ROW_GAP = 3.4  # ems between the baselines of two rows of a table
+_NEAR = 14  # rows in which others support one
+_SAME_EDGE = 2.5  # points
+_LONGEST_NUMBER = 34  # characters
+_LONGEST_CELL = 40  # columns, behind the first; longer ones are text
+_OPENING = re.compile(r"(?:US|HK|NT|R|C|A)?[$€£¥￥(（]+|RMB|\+|~")
+_CLOSING = re.compile(r"[)）%％‰*†‡⁰¹²³⁴-⁹⁽⁾]+")
+_SIGNS = r"$€£¥￥()（）%％‰+~<>≥≤±\-−–—‑,.:/*†‡⁰¹²³⁴-⁹⁽⁾\s\d"
+_NUMBER = re.compile(
+    rf"(?:US|HK|NT|R|C|A|RMB)?[{_SIGNS}]*[\d−–—‑-][{_SIGNS}]*(?:[A-Za-z]|bps|pts|pp|[倍元万亿年]|[万亿]元)?[{_SIGNS}]*"
+    r"|[n/a.m]{2,4}|[N/A.M]{2,4}|…"
+)
+_LEADER = re.compile(r"\s*(?:[.．…·⋯_]\s?){3,}\s*$")
+_ITEM = re.compile(r"[^\w（(]{1,2}|[(（]?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4}|[一二三四五六七八九十]{1,3})[)）.、．]?")
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell holds a number with its signs and unit, or the dash that stands for none."""
+    return len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text) is not None
+
+
+def is_sign(text: str) -> bool:
+    """Whether a text is a sign that belongs to the number behind it."""
+    return _OPENING.fullmatch(text) is not None
+
+
+def is_marker(text: str) -> bool:
+    """Whether a text counts the items of a list."""
+    return _ITEM.fullmatch(text) is not None and not text.isdecimal()
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """`first`, `last`: the edges of its figures, the signs around them left out. `leads`: dots led on from it."""
+
+    text: str
+    x0: float
+    x1: float
+    first: float
+    last: float
+    size: float
+    leads: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        return is_number(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Cells from the left. `baseline`: y."""
+
+    cells: tuple[Cell, ...]
+    spans: tuple[Span, ...]
+    baseline: float
+    top: float
+    bottom: float
+    size: float
+    is_data: bool
+    is_supported: bool = False
+
+    @property
+    def x0(self) -> float:
+        return self.cells[0].x0
+
+    @property
+    def x1(self) -> float:
+        return self.cells[-1].x1
+
+    @property
+    def numbers(self) -> list[Cell]:
+        return [cell for cell in self.cells if cell.is_number]
+
+
+def rows_of(spans: Sequence[Span]) -> list[Row]:
+    """The rows of the spans that stand upright, from the top, and which of them are supported."""
+    groups: list[list[Span]] = []
+    for span in sorted((span for span in spans if not span.tilted and not span.angle), key=_baseline):
+        near = (group for group in groups[-3:] if _baseline(span) - _baseline(group[0]) <= _SAME_BASELINE * span.size)
+        group = next(near, None)
+        if group is None:
+            groups.append([span])
+        else:
+            group.append(span)
+    return _with_support([row for row in map(_row, groups) if row is not None])
+
+
+def without(rows: Sequence[Row], left_out: Set[int]) -> list[Row]:
+    """The rows without the spans of those ids."""
+    kept = []
+    for row in rows:
+        spans = [span for span in row.spans if id(span) not in left_out]
+        rest = row if len(spans) == len(row.spans) else _row(spans)
+        if rest is not None:
+            kept.append(replace(rest, is_supported=row.is_supported and rest.is_data))
+    return kept
+
+
+def _baseline(span: Span) -> float:
+    return span.baseline or span.bottom
+
+
+def _row(spans: Sequence[Span]) -> Row | None:
+    ordered = sorted(spans, key=lambda span: span.x0)
+    cells = tuple(_cells(ordered, _CELL_GAP))
+    if not cells:
+        return None
+    is_data = _is_data(cells)
+    return Row(
+        tuple(_cells(ordered, _NUMBER_GAP)) if is_data else cells,
+        tuple(ordered),
+        _baseline(spans[0]),
+        min(span.top for span in spans),
+        max(span.bottom for span in spans),
+        statistics.median_high([span.size for span in spans]) or 10.0,
+        is_data,
+    )
+
+
+def _is_data(cells: Sequence[Cell]) -> bool:
+    label, *rest = cells
+    is_item = len(rest) == 1 and _ITEM.fullmatch(label.text)
+    short = all(display_width(cell.text) <= _LONGEST_CELL for cell in rest)
+    return any(cell.is_number for cell in rest) and short and not is_item
+
+
+def _with_support(rows: Sequence[Row]) -> list[Row]:
+    places: list[set[tuple[str, int]]] = [
+        {place for cell in row.cells for place in _places(cell)} if row.is_data else set() for row in rows
+    ]
+    marked = []
+    for index, row in enumerate(rows):
+        if row.is_data:
+            others = set[tuple[str, int]]().union(
+                *places[max(0, index - _NEAR) : index], *places[index + 1 : index + _NEAR + 1]
+            )
+            cells = row.cells if row.cells[0].is_number else row.cells[1:]
+            shared = sum(
+                any((kind, place + step) in others for kind, place in _places(cell) for step in (-1, 0, 1))
+                for cell in cells
+            )
+            beside = any(follows(*pair) for pair in itertools.pairwise(rows[max(0, index - 1) : index + 2]))
+            marked.append(replace(row, is_supported=beside and 2 * shared >= len(cells)))
+        else:
+            marked.append(row)
+    return marked
+
+
+def follows(above: Row, row: Row) -> bool:
+    """Whether a row stands so near below another one as the rows of a table do."""
+    return row.baseline - above.baseline <= _ROW_GAP * max(row.size, above.size)
+
+
+def _places(cell: Cell) -> Iterator[tuple[str, int]]:
+    """Where a cell begins, ends and has its middle; numbers and texts apart."""
+    kind = "number" if cell.is_number else "text"
+    for name, edge in (("first", cell.first), ("last", cell.last), ("middle", (cell.first + cell.last) / 2)):
+        yield f"{name} of {kind}", round(edge / _SAME_EDGE)
+
+
+def _cells(spans: Sequence[Span], gap: float) -> Iterator[Cell]:
+    """`spans`: those of one baseline, from the left; `gap`: ems between two cells."""
+    cell: Cell | None = None
+    for blank, word in itertools.chain.from_iterable(map(_words, spans)):
+        joint = None if cell is None else _joint(cell, word, blank, gap)
+        if cell is None or joint is None:
+            if cell is not None:
+                yield _tidy(cell)
+            cell = word
+        else:
+            opens, closes = _OPENING.fullmatch(cell.text), _CLOSING.fullmatch(word.text)
+            cell = replace(
+                cell,
+                text=cell.text + joint + word.text,
+                x1=max(cell.x1, word.x1),
+                first=word.first if opens else cell.first,
+                last=cell.last if closes else word.last,
+            )
+    if cell is not None:
+        yield _tidy(cell)
+
+
+def _joint(cell: Cell, word: Cell, blank: str, cell_gap: float) -> str | None:
+    """What stands between a cell and the word that belongs to it; None where the word begins a cell. `blank`: the one
+    that stands before the word in its span."""
+    gap = (word.x0 - cell.x1) / max(word.size, 1.0)
+    if _OPENING.fullmatch(cell.text) and (word.is_number or _OPENING.fullmatch(word.text)):
+        return ""
+    if cell.is_number and _CLOSING.fullmatch(word.text):
+        return ""
+    if blank == " ":  # one that is written is as wide as the font has it
+        cell_gap = _NUMBER_GAP if cell.is_number and word.is_number else _CELL_GAP
+    elif cell.is_number:
+        cell_gap = _NUMBER_GAP
+    if gap > cell_gap:
+        return None
+    return blank or (" " if gap > _WORD_GAP else "")
+
+
+def _tidy(cell: Cell) -> Cell:
+    text = tidy(cell.text)
+    plain = _LEADER.sub("", text)
+    return replace(cell, text=plain or text, leads=plain not in ("", text))
+
+
+def _words(span: Span) -> Iterator[tuple[str, Cell]]:
+    """Each word of a span as a cell of its own, with the blank before it. Its edges are told from the middles of its
+    characters."""
+    start = 0
+    before = ""
+    for blank, group in itertools.groupby(span.raw, key=_is_blank):
+        text = "".join(group)
+        stop = start + len(text)
+        if blank:
+            before = text[:1]
+        else:
+            x0 = span.x0 if start == 0 else span.centres[start] - _half(text[0], span.size)
+            x1 = span.x1 if stop == len(span.raw) else span.centres[stop - 1] + _half(text[-1], span.size)
+            head = len(text) - len(text.lstrip("$€£¥￥(（"))
+            tail = len(text) - len(text.rstrip(")）%％*†‡⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾"))
+            figures = head < len(text) - tail
+            first = span.centres[start + head] - _half(text[head], span.size) if head and figures else x0
+            last = span.centres[stop - 1 - tail] + _half(text[-1 - tail], span.size) if tail and figures else x1
+            yield before, Cell(text, max(x0, span.x0), min(x1, span.x1), first, last, span.size)
+        start = stop
+
+
+def _is_blank(character: str) -> bool:
+    return character in (GENERATED, WIDE_GAP) or character.isspace()
+
+
+def _half(character: str, size: float) -> float:
+    """Half of the usual width of a character."""
+    return size * (0.5 if character >= "\u2e80" else 0.26)
