@@ -83,6 +83,7 @@ def scan_source(
 
     `hashes` collects what had to be hashed to tell moves from new files. Raises SourceUnavailable.
     """
+    listed_ns = time.time_ns()
     listing = list_source(source.uri, selection_of(settings, source.uri))
     known = ledger.signatures(connection, source.id)
     # A name that stands in the ledger as it is was found to hold nothing, unless the policies changed.
@@ -91,7 +92,7 @@ def scan_source(
     signatures, real_paths = _stored(listing.signatures, suspects, names)
     differing = [entry_of(line) for line in signatures - known]
     missing_paths = [entry_of(line).path for line in known - signatures]
-    at_rest, writing = settle(source.uri, differing, real_paths)
+    at_rest, writing = settle(source.uri, differing, real_paths, listed_ns)
     unlisted_names = names.stored(listing.unlisted)
     unlisted = {unlisted_names.get(path, path): reason for path, reason in listing.unlisted.items()}
     found = hashes if hashes is not None else {}
