@@ -337,20 +337,25 @@ def list_names(uri: str, folder: str) -> list[str]:
 
 
 def settle(
-    uri: str, entries: Iterable[Entry], real_paths: Mapping[str, str] = MappingProxyType({})
+    uri: str,
+    entries: Iterable[Entry],
+    real_paths: Mapping[str, str] = MappingProxyType({}),
+    listed_ns: int | None = None,
 ) -> tuple[list[Entry], list[Entry]]:
     """Split entries into those that are at rest and those still being written.
 
-    `real_paths`: the file's own path, for entries whose names are stored masked.
+    `real_paths`: the file's own path, for entries whose names are stored masked. `listed_ns`: when the listing began,
+    now if it is not said; looking at names may have taken a while since.
 
-    Only files modified in the last two seconds are looked at a second time, all after one wait, so a
+    Only files modified in the two seconds before that or later are looked at a second time, all after one wait, so a
     folder at rest costs nothing.
     """
     at_rest: list[Entry] = []
     recent: list[Entry] = []
     now = time.time_ns()
+    since = (listed_ns or now) - RECENT_NS
     for entry in entries:
-        is_recent = entry.modified_ns is not None and abs(now - entry.modified_ns) < RECENT_NS
+        is_recent = entry.modified_ns is not None and since < entry.modified_ns < now + RECENT_NS
         (recent if is_recent and is_local(uri) else at_rest).append(entry)
     writing: list[Entry] = []
     if recent:

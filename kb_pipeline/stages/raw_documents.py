@@ -85,6 +85,7 @@ def scan_source(
 
     `hashes` collects what had to be hashed to tell moves from new files. Raises SourceUnavailable.
     """
+    listed_ns = time.time_ns()
     selection, boundary = selection_of(settings, source.uri), _boundary(settings, source.uri)
     listing = list_source(source.uri, selection, boundary=boundary)
     known = ledger.signatures(connection, source.id)
@@ -94,7 +95,7 @@ def scan_source(
     signatures, real_paths, namesakes = _stored(listing.signatures, suspects, names)
     differing = [entry_of(line) for line in signatures - known]
     missing_paths = [entry_of(line).path for line in known - signatures]
-    at_rest, writing = settle(source.uri, differing, real_paths)
+    at_rest, writing = settle(source.uri, differing, real_paths, listed_ns)
     unlisted_names = names.stored(listing.unlisted)
     unlisted = {unlisted_names.get(path, path): reason for path, reason in listing.unlisted.items()}
     unlisted |= dict.fromkeys(namesakes, "its name is stored as that of another file is; rename one of them")
