@@ -45,6 +45,7 @@ class Site:
     settings: Settings
     database_url: str
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
+    lasting: Site | None = field(default=None, repr=False)  # what `for_one_call` was asked of
 
     def connect(self, *, autocommit: bool = True) -> Connection:
         """A new connection, closed with the site at the latest."""
@@ -53,12 +54,14 @@ class Site:
     @cached_property
     def embedding(self) -> EmbeddingClient:
         """The client, connected at first use. Raises EmbeddingServerUnavailable, SettingsError."""
+        if self.lasting is not None:
+            return self.lasting.embedding
         return self._resources.enter_context(connect_embedding(self.settings))
 
     @cached_property
     def maskers(self) -> Maskers:
         """Mask personal data with this site's key, which is made at first use."""
-        return site_maskers(self.settings)
+        return self.lasting.maskers if self.lasting is not None else site_maskers(self.settings)
 
     @cached_property
     def names(self) -> Names:
@@ -95,6 +98,10 @@ class Site:
             parse=self._parse_fingerprint(masker),
             chunk=fingerprint("chunk", CHUNK_CODE_VERSION, TOKENIZER_VERSION, chunking.model_dump()),
         )
+
+    def for_one_call(self) -> Site:
+        """The same site with connections of its own, closed with it; embedding client and maskers are this one's."""
+        return Site(self.settings, self.database_url, lasting=self)
 
     @cached_property
     def scratch(self) -> Path:
