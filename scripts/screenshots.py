@@ -1,7 +1,7 @@
-"""Take the pictures of docs/screenshots: `dagster dev` with the sample documents ingested, seen by headless Chromium.
+"""Take the pictures of docs/screenshots: `kb up` with the sample documents ingested, seen by headless Chromium.
 
 Needs `pip install playwright pillow` and a Chromium (CHROMIUM, else /usr/bin/chromium); nothing else does, so
-they are no requirement of the project. Start `dagster dev` or `kb up` first, then:
+they are no requirement of the project. Run `kb ingest sample_docs` and start `kb up` first, then:
 
     python scripts/screenshots.py http://127.0.0.1:3000
 """
@@ -24,12 +24,18 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 # name -> (address, height in pixels, texts to click on)
 PAGES: dict[str, tuple[str, int, tuple[str, ...]]] = {
-    "cleaned_elements": ("/assets/cleaned_elements?view=overview", 1150, ()),
-    "embeddings": ("/assets/embeddings?view=overview", 1250, ()),
-    "chunks": ("/assets/chunks?view=overview", 1250, ()),
-    "knowledge_chunks": ("/assets/knowledge_chunks?view=overview", 1200, ()),
-    "checks": ("/assets/knowledge_chunks?view=checks", 800, ()),
+    "raw_documents": ("/assets/raw_documents?view=overview", 1400, ()),
+    "cleaned_elements": ("/assets/cleaned_elements?view=overview", 1500, ()),
+    "embeddings": ("/assets/embeddings?view=overview", 1400, ()),
+    "chunks": ("/assets/chunks?view=overview", 1400, ()),
+    "knowledge_chunks": ("/assets/knowledge_chunks?view=overview", 1500, ()),
+    "partitions": ("/assets/knowledge_chunks?view=partitions", 900, ()),
+    "plots": ("/assets/knowledge_chunks?view=plots", 900, ()),
+    "checks": ("/assets/knowledge_chunks?view=checks", 800, ("golden_questions",)),
+    "automation": ("/automation", 500, ()),
+    "jobs": ("/jobs", 500, ()),
     "sensor": (f"{LOCATION}/sensors/dropped_files", 800, ()),
+    "resource": (f"{LOCATION}/resources/knowledge_base", 600, ()),
     "run": ("/runs", 900, ("View",)),
 }
 

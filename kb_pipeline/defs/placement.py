@@ -67,7 +67,7 @@ class Placement:
         """Whether a run is of this knowledge base alone; a project may have others."""
         if run.job_name in (self.name(REFRESH), self.name(RE_EMBED)):
             return True
-        return bool(run.asset_selection) and run.asset_selection <= {self.key(asset) for asset in ASSETS}
+        return bool(run.asset_selection) and set(run.asset_selection or ()) <= {self.key(asset) for asset in ASSETS}
 
 
 def place(

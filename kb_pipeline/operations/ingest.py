@@ -106,7 +106,9 @@ def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool
         run_id, counts_of = run(site, REFRESH, first, last, raw_documents=scan)
         runs.append(run_id)
         totals["failed"] += sum(stage.get("failed", 0) for stage in counts_of.values())
-        totals.update(counts_of["embeddings"] | counts_of["knowledge_chunks"])
+        totals["texts_embedded"] += counts_of["embeddings"]["texts_embedded"]
+        totals["texts_reused"] += counts_of["embeddings"]["texts_reused"]
+        totals["chunks_written"] += counts_of["knowledge_chunks"]["chunks_written"]
     counts = scan_counts(found)
     return IngestResult(
         scanned=counts.scanned,

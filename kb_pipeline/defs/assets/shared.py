@@ -1,9 +1,9 @@
 """What the five assets have in common: how they are declared, and how a stage's report becomes metadata.
 
-A run takes a range of shards, and Dagster stores an event for each of them. The last one, which is what an asset's
-page shows, has the *figures* of the whole run: the three that matter most as numbers of their own, which become plots,
-all of them in a table with their units, and as `counts` for programs. Each of the others has its own shard's row and
-nothing else, so that no shard shows the totals of a run as its own, and totals are stored once.
+A run takes a range of shards, and Dagster stores an event for each of them. The one that it stores last, which is what
+an asset's page shows, has the *figures* of the whole run: the three that matter most as numbers of their own, which
+become plots, all of them in a table with their units, and as `counts` for programs. Each of the others has its own
+shard's row and nothing else, so that no shard shows the totals of a run as its own, and totals are stored once.
 
 No passage is shown anywhere: Dagster's history is no place for the text of documents, masked as it is.
 """
@@ -90,7 +90,8 @@ def materialized(
     """
     values = {**report.counts, **(numbers or {}), "seconds": round(report.seconds, 2)}
     rows = {shard: {"shard": shard, **shards[shard]} for shard in context.partition_keys if shard in shards}
-    *others, last = context.partition_keys
+    # In the order in which Dagster stores their events, which is not theirs.
+    *others, last = context.op_execution_context.asset_partition_keys_for_output()
     for shard in others:
         context.add_asset_metadata({"shard": table(site, [rows[shard]] if shard in rows else [])}, partition_key=shard)
     headlines = {name: dg.MetadataValue.int(int(values[name])) for name in list(units)[:HEADLINES]}

@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 import psycopg
 import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData  # has no public place
 
 from kb_pipeline.definitions import defs
 from kb_pipeline.defs.home import instance as dagster_instance
@@ -37,10 +38,6 @@ class Workplace:
     instance: dg.DagsterInstance
 
     @property
-    def resource(self) -> KnowledgeBaseResource:
-        return KnowledgeBaseResource()
-
-    @property
     def place(self) -> Placement:
         return place(None, key_prefix=(), group=GROUP, owners=None, execution_timezone=None)
 
@@ -52,26 +49,23 @@ class Workplace:
         os.utime(path, (then, then))
         return path
 
-    def tick(self, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
+    def tick(self, cursor: str | None = None) -> SensorExecutionData:
+        resources = {"knowledge_base": KnowledgeBaseResource()}
         with dg.build_sensor_context(
-            instance=self.instance, definitions=defs, resources={"knowledge_base": self.resource}, cursor=cursor
+            instance=self.instance, definitions=defs, resources=resources, cursor=cursor
         ) as context:
-            result = defs.get_sensor_def("dropped_files")(context)
-        assert isinstance(result, dg.SensorResult | dg.SkipReason)
-        return result
+            return defs.resolve_sensor_def("dropped_files").evaluate_tick(context)
 
     def requests(self) -> list[dg.RunRequest]:
         """The runs that a tick asks for; fails when it asks for none."""
         result = self.tick()
-        assert isinstance(result, dg.SensorResult), result
         assert result.run_requests, result
         return list(result.run_requests)
 
     def skip_reason(self, cursor: str | None = None) -> str:
         result = self.tick(cursor)
-        skipped = result.skip_reason if isinstance(result, dg.SensorResult) else result
-        assert skipped is not None, result
-        return skipped.skip_message or ""
+        assert not result.run_requests, result
+        return result.skip_message or ""
 
     def run(
         self,
@@ -125,7 +119,9 @@ def site(
     monkeypatch.setenv("KB_PARSER_PROCESSES", "1")
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     server.clear()
-    instance.wipe()
+    for run in instance.get_runs():  # and not `wipe`, which takes the pool with it
+        instance.delete_run(run.run_id)
+    instance.wipe_assets(list(instance.all_asset_keys()))
     database.migrate(database_url)
     with database.connect(database_url, autocommit=True) as connection:
         ledger.register_source(connection, str(folder))

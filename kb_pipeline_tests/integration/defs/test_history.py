@@ -11,7 +11,7 @@ from kb_pipeline.definitions import defs
 from kb_pipeline.defs import history
 from kb_pipeline.defs.history import SWEEP_TAG, prune
 from kb_pipeline.defs.partitions import range_tags
-from kb_pipeline.defs.placement import ASSETS
+from kb_pipeline.defs.placement import ASSETS, Placement
 
 if TYPE_CHECKING:
     import pytest
@@ -85,9 +85,12 @@ def test_a_night_deletes_no_more_than_so_many(site: Workplace, monkeypatch: pyte
 
 def test_only_the_nightly_sweep_prunes(site: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
-    monkeypatch.setattr(
-        "kb_pipeline.defs.assets.knowledge_chunks.prune", lambda _instance, _place, days: asked.append(days) or 7
-    )
+
+    def note(instance: dg.DagsterInstance, place: Placement, days: float) -> int:
+        asked.append(days)
+        return 7
+
+    monkeypatch.setattr("kb_pipeline.defs.assets.knowledge_chunks.prune", note)
     site.run()
     assert asked == []
     result = site.run(tags={SWEEP_TAG: "true"})
