@@ -48,13 +48,13 @@ def prune(instance: dg.DagsterInstance, place: Placement, days: float) -> int:
 
 def _latest(instance: dg.DagsterInstance, place: Placement) -> set[str]:
     """The latest runs that ended well; each has materialized every asset, or what it was asked for."""
-    found: set[str] = set()
+    found: list[str] = []
     cursor = None
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS])
     while len(found) < RUNS_KEPT and (runs := instance.get_runs(filters, cursor=cursor, limit=PAGE)):
-        found |= {run.run_id for run in runs if place.owns(run)}
+        found += [run.run_id for run in runs if place.owns(run)]
         cursor = runs[-1].run_id
-    return found
+    return set(found[:RUNS_KEPT])
 
 
 def _materializing(instance: dg.DagsterInstance, place: Placement) -> set[str]:

@@ -62,6 +62,7 @@ def build(place: Placement) -> dg.AssetsDefinition:
             newest = ledger.newest_elements(connection, scope, MOST_DOCUMENTS)
             return materialized(
                 context,
+                place,
                 site,
                 report,
                 UNITS,

@@ -64,6 +64,7 @@ def build(place: Placement) -> dg.AssetsDefinition:
             cards = {name: found[name] for name in OF_CARDS if found.get(name) is not None}
             return materialized(
                 context,
+                place,
                 site,
                 report,
                 UNITS | {name: OF_CARDS[name] for name in cards},

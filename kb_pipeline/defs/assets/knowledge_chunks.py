@@ -61,6 +61,7 @@ def build(place: Placement) -> dg.AssetsDefinition:
             counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
             return materialized(
                 context,
+                place,
                 site,
                 report,
                 UNITS,

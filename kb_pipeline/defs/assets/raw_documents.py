@@ -72,6 +72,7 @@ def build(place: Placement) -> dg.AssetsDefinition:
             scope = site.scope(context.partition_keys)
             return materialized(
                 context,
+                place,
                 site,
                 report,
                 UNITS,

@@ -74,6 +74,7 @@ def is_rebuild(context: dg.AssetExecutionContext) -> bool:
 
 def materialized(
     context: dg.AssetExecutionContext,
+    place: Placement,
     site: Site,
     report: StageReport,
     units: Mapping[str, str],
@@ -90,8 +91,8 @@ def materialized(
     """
     values = {**report.counts, **(numbers or {}), "seconds": round(report.seconds, 2)}
     rows = {shard: {"shard": shard, **shards[shard]} for shard in context.partition_keys if shard in shards}
-    # In the order in which Dagster stores their events, which is not theirs.
-    *others, last = context.op_execution_context.asset_partition_keys_for_output()
+    # Dagster stores their events in the order of the set that it makes of them.
+    *others, last = place.shards.subset_with_partition_keys(context.partition_keys).get_partition_keys()
     for shard in others:
         context.add_asset_metadata({"shard": table(site, [rows[shard]] if shard in rows else [])}, partition_key=shard)
     headlines = {name: dg.MetadataValue.int(int(values[name])) for name in list(units)[:HEADLINES]}
