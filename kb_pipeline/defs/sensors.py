@@ -90,7 +90,7 @@ def _tick(place: Placement, context: dg.SensorEvaluationContext) -> dg.SensorRes
         )
     started = time.monotonic()
     plan, settings = _look(place, place.resource(context.resources), context.log)
-    look = Look(time.time(), time.monotonic() - started).cursor()
+    look = Look(round(time.time()), round(time.monotonic() - started, 2)).cursor()
     if not plan.dirty:
         return _skip(" ".join([_nothing_new(plan), *_warnings(plan)]), look)
     previous = instance.get_run_records(dg.RunsFilter(job_name=job, tags={WORK_TAG: plan.fingerprint}), limit=1)

@@ -342,7 +342,7 @@ def newest_chunks(connection: Connection, scope: Scope, limit: int) -> list[dict
 
 
 def columns(connection: Connection, table: str) -> list[dict[str, Any]]:
-    """name, type, whether null, and description of each column of a table or view."""
+    """name, type and description of each column of a table or view."""
     return _rows(connection, "documents", "columns", {"table": table})
 
 

@@ -19,10 +19,10 @@ from kb_pipeline.store import ledger
 TABLE = "chunks"
 MOST_DOCUMENTS = 10
 UNITS = {
-    "chunks": "passages made",
-    "documents": "documents cut",
-    "tokens": "tokens made, estimated",
-    "failed": "documents without any text",
+    "chunks": "passages",
+    "documents": "documents",
+    "tokens": "tokens, estimated",
+    "failed": "documents",
     "seconds": "s",
 }
 
@@ -52,7 +52,6 @@ def build(place: Placement) -> dg.AssetsDefinition:
                 report,
                 UNITS,
                 shards=shard_rows(context, site, "documents", "chunks", "tokens"),
-                table_name=TABLE,
                 more={
                     "collections": table(
                         site, bars(ledger.counts_by_collection(connection, scope), "collection", "chunks")

@@ -24,13 +24,13 @@ from kb_pipeline.store.ledger import Scope
 TABLE = "elements"
 MOST_DOCUMENTS = 20  # in each table
 UNITS = {
-    "documents": "documents parsed",
-    "pages": "pages parsed",
-    "failed": "documents that could not be parsed",
-    "elements": "headings, paragraphs, tables, …",
-    "dropped": "running headers, footers, …",
-    "masked": "values of personal data",
-    "masked_further": "documents under a stricter policy, not parsed again",
+    "documents": "documents",
+    "pages": "pages",
+    "failed": "documents",
+    "elements": "elements",
+    "dropped": "elements",
+    "masked": "personal data",
+    "masked_further": "documents",
     "seconds": "s",
 }
 
@@ -67,7 +67,6 @@ def build(place: Placement) -> dg.AssetsDefinition:
                 report,
                 UNITS,
                 shards=_shard_rows(connection, scope),
-                table_name=TABLE,
                 more={
                     "formats": table(site, [_format_row(row) for row in formats]),
                     "time_per_page": table(site, bars(formats, "format", "seconds_per_page")),

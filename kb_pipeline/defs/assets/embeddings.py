@@ -22,19 +22,19 @@ GPU_POOL = "gpu"
 RETRIES = dg.RetryPolicy(max_retries=4, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 UNITS = {
     "texts_embedded": "texts",
-    "tokens_embedded": "tokens, as the server counted them",
+    "tokens_embedded": "tokens",
     "tokens_per_second": "tokens/s",
-    "texts_reused": "chunks whose text has a vector already",
-    "texts_rejected": "texts the server refused",
-    "texts_averaged": "texts longer than the model reads, in parts",
-    "failed": "documents with a refused text",
-    "tokens_estimated": "tokens, estimated before",
+    "texts_reused": "passages",
+    "texts_rejected": "texts",
+    "texts_averaged": "texts",
+    "failed": "documents",
+    "tokens_estimated": "tokens",
     "requests": "requests",
-    "retries": "requests sent again",
-    "padding_share": "share of the computed tokens",
+    "retries": "requests",
+    "padding_share": "share of tokens",
     "seconds": "s",
 }
-OF_CARDS = {"gpu_utilization": "% of the cards, mean", "gpu_memory_mb": "MiB of the cards, most"}
+OF_CARDS = {"gpu_utilization": "% of the cards", "gpu_memory_mb": "MiB of the cards"}
 
 
 def build(place: Placement) -> dg.AssetsDefinition:
@@ -74,7 +74,6 @@ def build(place: Placement) -> dg.AssetsDefinition:
                     **cards,
                 },
                 shards=shard_rows(context, site, "chunks", "tokens"),
-                table_name=TABLE,
                 more={
                     "model": dg.MetadataValue.text(found["model"]),
                     "generation": dg.MetadataValue.text(found["generation"]),

@@ -18,17 +18,18 @@ from kb_pipeline.defs.placement import EMBEDDINGS, KNOWLEDGE_CHUNKS, Placement
 from kb_pipeline.defs.resources.knowledge_base import step
 from kb_pipeline.stages import knowledge_chunks as stage
 from kb_pipeline.store import generations, ledger
+from kb_pipeline.store.database import Connection
 
 TABLE = "knowledge_chunks"
 UNITS = {
-    "rows": "passages in the table",
-    "documents": "documents loaded",
-    "documents_removed": "documents taken out",
-    "chunks_written": "passages written",
-    "documents_incomplete": "documents that wait for vectors",
-    "index_built": "vector indexes built",
-    "activated": "generations that became the searched one",
-    "dagster_runs_pruned": "runs of Dagster's history, deleted by the nightly sweep",
+    "rows": "passages",
+    "documents": "documents",
+    "documents_removed": "documents",
+    "chunks_written": "passages",
+    "documents_incomplete": "documents",
+    "index_built": "indexes",
+    "activated": "generations",
+    "dagster_runs_pruned": "runs",
     "seconds": "s",
 }
 
@@ -67,9 +68,9 @@ def build(place: Placement) -> dg.AssetsDefinition:
                 UNITS,
                 numbers={"dagster_runs_pruned": pruned},
                 shards=shard_rows(context, site, "documents", "chunks"),
-                table_name=TABLE,
                 more={
                     "dagster/row_count": report.counts["rows"],
+                    "dagster/column_schema": _column_schema(connection),
                     "generation": dg.MetadataValue.text(report.details["generation"]),
                     "model": dg.MetadataValue.text(
                         f"{report.details['model']}, {report.details['dimension']} dimensions"
@@ -80,3 +81,13 @@ def build(place: Placement) -> dg.AssetsDefinition:
             )
 
     return knowledge_chunks
+
+
+def _column_schema(connection: Connection) -> dg.TableSchema:
+    """The columns that people query, as PostgreSQL knows them."""
+    return dg.TableSchema(
+        [
+            dg.TableColumn(column["name"], column["type"], column["description"])
+            for column in ledger.columns(connection, TABLE)
+        ]
+    )

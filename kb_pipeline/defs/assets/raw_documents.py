@@ -23,16 +23,16 @@ from kb_pipeline.store import ledger
 TABLE = "documents"
 MOST_FOLDERS_NAMED = 20
 UNITS = {
-    "new": "documents in the run's shards",
-    "changed": "documents in the run's shards",
-    "deleted": "documents in the run's shards",
-    "moved": "documents in the run's shards",
-    "scanned": "files in all sources",
-    "unchanged": "files in all sources",
-    "writing": "files still being written",
-    "held": "deletions held back",
-    "unlisted": "folders that could not be listed",
-    "failed": "documents that could not be read",
+    "new": "documents",
+    "changed": "documents",
+    "deleted": "documents",
+    "moved": "documents",
+    "scanned": "files, all sources",
+    "unchanged": "files, all sources",
+    "writing": "files",
+    "held": "deletions",
+    "unlisted": "folders",
+    "failed": "documents",
     "sources_unavailable": "sources",
     "seconds": "s",
 }
@@ -77,7 +77,6 @@ def build(place: Placement) -> dg.AssetsDefinition:
                 report,
                 UNITS,
                 shards=shard_rows(context, site, "documents"),
-                table_name=TABLE,
                 more={
                     "collections": table(
                         site, bars(ledger.counts_by_collection(connection, scope), "collection", "documents")

@@ -80,7 +80,6 @@ def materialized(
     units: Mapping[str, str],
     *,
     shards: Mapping[str, Row],
-    table_name: str,
     more: Mapping[str, Any],
     numbers: Mapping[str, float] | None = None,
 ) -> dg.MaterializeResult[None]:
@@ -105,7 +104,6 @@ def materialized(
             "figures": table(site, figures),
             **more,
             "shards": table(site, list(rows.values())),
-            "dagster/column_schema": _column_schema(site, table_name),
             COUNTS: dg.MetadataValue.json(dict(report.counts)),
         },
         partition_key=last,
@@ -130,21 +128,6 @@ def shard_rows(context: dg.AssetExecutionContext, site: Site, *names: str) -> di
     """shard -> the numbers `names` of what the ledger holds for it."""
     figures = ledger.shard_figures(site.connect(), site.scope(context.partition_keys))
     return {shard: {name: figure.get(name, 0) for name in names} for shard, figure in figures.items()}
-
-
-def _column_schema(site: Site, name: str) -> dg.TableSchema:
-    """The columns of a table or view of the ledger, as PostgreSQL knows them."""
-    return dg.TableSchema(
-        [
-            dg.TableColumn(
-                column["name"],
-                column["type"],
-                column["description"],
-                constraints=dg.TableColumnConstraints(nullable=column["nullable"]),
-            )
-            for column in ledger.columns(site.connect(), name)
-        ]
-    )
 
 
 def table(site: Site, rows: Sequence[Row]) -> dg.TableMetadataValue | dg.TextMetadataValue:

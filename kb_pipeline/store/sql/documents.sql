@@ -135,7 +135,7 @@ WHERE d.deleted_at IS NULL AND d.id > %(after)s
 ORDER BY d.id LIMIT %(limit)s
 
 -- name: columns
-SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, NOT a.attnotnull AS nullable,
+SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
        col_description(a.attrelid, a.attnum) AS description
 FROM pg_attribute a
 WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped

@@ -150,7 +150,7 @@ def test_a_look_that_took_long_is_followed_by_a_rest_of_twenty_times_as_long(sit
     assert rested.run_requests
     seen = Look.of(rested.cursor)
     assert seen is not None
-    assert seen.ended >= now
+    assert seen.ended >= int(now)
 
 
 def test_a_short_look_never_makes_a_tick_wait() -> None:
