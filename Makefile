@@ -29,11 +29,12 @@ test: lint ## The whole suite: style, types, imports and tests
 check: lint ## Style, types, imports and the unit tests: for every change, in about a minute
 	@$(PYTEST) kb_pipeline_tests/unit $(ARGS)
 
-lint: install-dev ## Style, types and who imports whom
+lint: install-dev ## Style, types, who imports whom, and the tables in the docs against the code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q kb_pipeline_tests/unit/test_docs.py
 
 bench: install-dev ## The benchmarks: each prints a table and a ratio
 	@set -e; for benchmark in benchmarks/bench_*.py; do $(BIN)/python "$$benchmark"; done

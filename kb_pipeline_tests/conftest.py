@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from contextlib import contextmanager
@@ -46,6 +47,9 @@ SHARED_FOLDER = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # nohup and some runners start us with SIGINT ignored, which every program that a test starts would inherit.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(("KB_", "PG", "DAGSTER_"))]:
         del os.environ[name]
     root = str(Path(__file__).resolve().parents[1])

@@ -90,6 +90,7 @@ class _State:
     delay: float
     max_queued: int | None
     owned_by: str = "sglang"
+    model_path: str | None = None  # told at /get_model_info, which is not there without
     priorities: dict[int | None, int] = field(default_factory=dict)
     faults: deque[str] = field(default_factory=deque)
     active: int = 0
@@ -194,6 +195,8 @@ class _Connection(asyncio.Protocol):
         if path == "/v1/models":
             card = {"id": state.model_name, "object": "model", "created": 0, "owned_by": state.owned_by}
             return 200, orjson.dumps({"object": "list", "data": [card | {"max_model_len": state.context_length}]})
+        if path == "/get_model_info" and state.model_path is not None:
+            return 200, orjson.dumps({"model_path": state.model_path, "is_generation": False})
         if path == "/control" and method == "POST":
             for name, value in orjson.loads(body).items():
                 if name == "clear":
@@ -402,6 +405,7 @@ def instant_server(
     honour_base64: bool = True,
     delay: float = 0.0,
     max_queued: int | None = None,
+    model_path: str | None = None,
 ) -> Iterator[InstantServer]:
     """Start a server in a process of its own, stop it at the end. `delay` in seconds per request."""
     server = InstantServer(
@@ -412,6 +416,7 @@ def instant_server(
         honour_base64=honour_base64,
         delay=delay,
         max_queued=max_queued,
+        model_path=model_path,
     )
     try:
         yield server

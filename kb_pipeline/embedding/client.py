@@ -60,6 +60,7 @@ PROBE_TEXT = "A probe of 2 languages: 检验分词器。"  # tells one tokenizer
 DOCUMENT_PRIORITY, QUERY_PRIORITY = 0, 1
 PRIORITISING_OWNERS = ("sglang", "kb_pipeline")  # `owned_by` of the servers that know priorities
 UNKNOWN_REVISION = "default"  # what SGLang reports when it was told none
+UNKNOWN_MODEL = "unknown"  # what sglang-router calls a model whose server does not tell it the name
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,12 +293,13 @@ def _check_same(identity: ModelIdentity, other: ModelIdentity, url: str, other_u
 def _identify(replica: Replica, expected: ExpectedModel | None, patience: float) -> ModelIdentity:
     """Who the server says it is; the replica learns the names to ask for and to look for in answers."""
     client, url = replica.client, replica.url
-    card = _served_model(client, url, expected)
-    name = card.id
     info = _model_info(client, url)
+    card = _served_model(client, url, expected, info)
+    asked_as = card.id
+    name = _real_name(card, info)
     revision = _revision(info, url, expected)
     probe = _ask_patiently(
-        lambda: request_embeddings(_impatient(client, patience), name, [PROBE_TEXT], None), url, patience
+        lambda: request_embeddings(_impatient(client, patience), asked_as, [PROBE_TEXT], None), url, patience
     )
     if isinstance(probe, Refused):
         raise SettingsError(
@@ -310,7 +312,7 @@ def _identify(replica: Replica, expected: ExpectedModel | None, patience: float)
             f"{name} at {url} answers with {dimension} dimensions instead of {profile.native_dimension}; "
             "serve the model that its name says."
         )
-    replica.model, replica.answers_as = name, probe.model
+    replica.model, replica.answers_as = asked_as, probe.model
     replica.prioritises = card.owned_by in PRIORITISING_OWNERS
     length = (card.model_extra or {}).get("max_model_len")
     return ModelIdentity(
@@ -364,7 +366,14 @@ def _model_info(client: openai.OpenAI, url: str) -> dict[str, Any]:
     return {}
 
 
-def _served_model(client: openai.OpenAI, url: str, expected: ExpectedModel | None) -> Model:
+def _real_name(card: Model, info: Mapping[str, Any]) -> str:
+    """The model's name, which a router may not know although it passes on what the server tells about its model."""
+    if card.id != UNKNOWN_MODEL:
+        return card.id
+    return _name(info.get("served_model_name")) or _name(info.get("model_path")) or UNKNOWN_MODEL
+
+
+def _served_model(client: openai.OpenAI, url: str, expected: ExpectedModel | None, info: Mapping[str, Any]) -> Model:
     """What the server tells about the model to use; with one served model it need not be named."""
     try:
         models = client.with_options(timeout=SHORT_PATIENCE).models.list().data
@@ -376,10 +385,17 @@ def _served_model(client: openai.OpenAI, url: str, expected: ExpectedModel | Non
         raise unavailable(url, f"status {error.status_code}") from error
     except openai.APIConnectionError as error:
         raise unavailable(url, "connection failed") from error
-    names = [model.id for model in models]
-    matching = [model for model in models if expected is None or same_model(model.id, expected.name)]
+    names = [_real_name(model, info) for model in models]
+    matching = [
+        model for model, name in zip(models, names, strict=True) if expected is None or same_model(name, expected.name)
+    ]
     if not names:
         raise SettingsError(f"The embedding server at {url} serves no model; start it with one.")
+    if UNKNOWN_MODEL in names:
+        raise SettingsError(
+            f"The server at {url} does not know the name of its model, on which the query instruction depends; "
+            "start the servers behind it with --served-model-name, or name them in KB_EMBEDDING_URL instead."
+        )
     if expected is not None and not matching:
         raise SettingsError(
             f"The embedding server at {url} serves {', '.join(names)} instead of {expected.name}; {expected.remedy}."

@@ -22,11 +22,13 @@ import time
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import orjson
 import uvicorn
+from pydantic import TypeAdapter, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -113,22 +115,41 @@ def parse_call(content_type: str, body: bytes) -> EmbeddingCall:
         raise _invalid([_problem("model_attributes_type", ("body",), "Input should be a valid dictionary or object")])
     if "input" not in data:
         raise _invalid([_problem("missing", ("body", "input"), "Field required")])
+    _check_model(data.get("model", ""))
     dimensions, priority = _integer(data, "dimensions"), _integer(data, "priority")
     texts, token_ids = _parse_input(data["input"])
     return EmbeddingCall(
         texts,
         token_ids,
         dimensions,
-        base64=data.get("encoding_format") == "base64",
+        base64=_encoding(data) == "base64",
         urgent=len(texts) + len(token_ids) == 1 if priority is None else priority > 0,
     )
 
 
+def _check_model(value: Any) -> None:
+    if not isinstance(value, str):
+        raise _invalid([_problem("string_type", ("body", "model"), "Input should be a valid string")])
+    if ":" in value:  # base:adapter
+        raise Refused(400, "LoRA adapter was requested, but LoRA is not enabled on this server.")
+
+
+def _encoding(data: dict[str, Any]) -> str:
+    value = data.get("encoding_format", "float")
+    if value not in ("float", "base64"):
+        raise Refused(400, "encoding_format must be either 'float' or 'base64'")
+    return cast("str", value)
+
+
 def _integer(data: dict[str, Any], name: str) -> int | None:
+    """As lenient as pydantic is for SGLang: "32", 32.0 and true are numbers, 3.5 is none."""
     value = data.get(name)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise _invalid([_problem("int_type", ("body", name), "Input should be a valid integer")])
-    return value
+    if value is None:
+        return None
+    try:
+        return TypeAdapter(int).validate_python(value)
+    except ValidationError:
+        raise _invalid([_problem("int_type", ("body", name), "Input should be a valid integer")]) from None
 
 
 def _parse_input(value: Any) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
@@ -237,6 +258,9 @@ def create_app(service: Service, api_key: str | None = None) -> ASGIApp:
             Route("/health_generate", endpoints.health),
             Route("/model_info", endpoints.model_info),
             Route("/get_model_info", endpoints.model_info),
+            Route("/server_info", endpoints.server_info),
+            Route("/get_server_info", endpoints.server_info),
+            Route("/", endpoints.root),
             Route("/metrics", endpoints.metrics),
         ],
         exception_handlers={
@@ -284,15 +308,14 @@ class _Endpoints:
         return _json({"error": error}, 404)
 
     async def model_info(self, _request: Request) -> Response:
-        return _json(
-            {
-                "model_path": self._service.name,
-                "tokenizer_path": self._service.encoder.location,
-                "is_generation": False,
-                "preferred_sampling_params": None,
-                "weight_version": "default",
-            }
-        )
+        return _json(_model_facts(self._service))
+
+    async def server_info(self, _request: Request) -> Response:
+        """Where routers look for the model's name."""
+        return _json({**_model_facts(self._service), "is_embedding": True, "version": version("kb_pipeline")})
+
+    async def root(self, _request: Request) -> Response:
+        return PlainTextResponse("kb_pipeline's embedding server is running")
 
     async def metrics(self, _request: Request) -> Response:
         return PlainTextResponse(_metrics(self._service), media_type="text/plain; version=0.0.4")
@@ -373,6 +396,22 @@ def _model_card(service: Service) -> dict[str, Any]:
         "root": service.name,
         "parent": None,
         "max_model_len": service.encoder.context_length,
+    }
+
+
+def _model_facts(service: Service) -> dict[str, Any]:
+    return {
+        "model_path": service.name,
+        "tokenizer_path": service.encoder.location,
+        "is_generation": False,
+        "preferred_sampling_params": None,
+        "weight_version": "default",
+        "served_model_name": service.name,
+        "embedding": {
+            "dimension": service.encoder.dimension,
+            "normalize": True,
+            "supports_dimensions": service.encoder.is_matryoshka,
+        },
     }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,7 +39,13 @@ ALL = (UP, SGLANG, *SERVERS)
 
 STOP_SECONDS = 90.0  # an owner needs this long at most to stop its server
 LOG_BYTES = 10_000_000  # a log larger than this is set aside when its service starts
+MOST_LOG_READ = 4 << 20  # bytes of what one start wrote
 _POLL_SECONDS = 0.02
+# The line that ends a traceback, behind whatever a logger puts before each line.
+_EXCEPTION = re.compile(
+    r"Traceback \(most recent call last\):\n(?:.*\n)*?\S*?\b((?:\w+\.)*\w*(?:Error|Exception|Exit)\w*(?::.*)?)$",
+    re.MULTILINE,
+)
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -184,6 +191,22 @@ def last_lines(path: Path, offset: int = 0, *, characters: int = 600) -> str:
     return " | ".join(lines[-3:])[:characters]
 
 
+def failure_in(path: Path, offset: int = 0, *, characters: int = 600) -> str:
+    """Why the program that wrote a log from byte `offset` on failed, as one line.
+
+    The exception of its first traceback: a server that is given up prints others, and pages of help, after it. Without
+    any traceback, the last lines.
+    """
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(offset)
+        text = file.read(MOST_LOG_READ).decode(errors="replace")
+    if found := _EXCEPTION.search(text):
+        return found[1].strip()[:characters]
+    return last_lines(path, offset, characters=characters)
+
+
 def rotate(log: Path) -> int:
     """Set a large log aside; return the byte at which what is written next begins."""
     size = log.stat().st_size if log.exists() else 0
@@ -248,6 +271,6 @@ def _spawn_owner(home: Path, request: ServiceRequest, log_offset: int) -> bool:
 
 
 def _failure(request: ServiceRequest, log: Path, offset: int, what: str) -> str:
-    lines = last_lines(log, offset).rstrip(".")
-    because = f"; its log {log} ends with: {lines}" if lines else f"; see its log {log}"
+    lines = failure_in(log, offset).rstrip(".")
+    because = f"; its log {log} says: {lines}" if lines else f"; see its log {log}"
     return f"{request.title} {what}{because}. {request.remedy}"

@@ -27,6 +27,7 @@ import re
 import shlex
 import signal
 import subprocess
+import tempfile
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
 from kb_pipeline.services.daemon import SGLANG, ServiceRequest, ensure, log_file, owner_lock
 from kb_pipeline.services.home import make_home, run_folder
 from kb_pipeline.system.hosts import is_loopback
-from kb_pipeline.system.locks import is_locked
+from kb_pipeline.system.locks import is_locked, locked
 from kb_pipeline.system.process import adopt_orphans, child_setup, descendants, end, end_child
 
 if TYPE_CHECKING:
@@ -84,6 +85,11 @@ def wanted_model(home: Path, settings: SglangSettings) -> ServedModel:
         raise SettingsError("No model is set for SGLang; set KB_SGLANG__MODEL to a local folder or a hub name.")
     folder = Path(settings.model).expanduser()
     name = settings.served_model_name or settings.model.rstrip("/").rsplit("/", 1)[-1]
+    if ":" in name:
+        raise SettingsError(
+            f"SGLang takes the model name {name} for an adapter, because of its colon; set "
+            "KB_SGLANG__SERVED_MODEL_NAME to one without."
+        )
     if folder.is_dir():
         return ServedModel(name, str(folder.resolve()), f"files-{folder_hash(folder)}")
     if folder.is_absolute() or settings.model.startswith((".", "~")):
@@ -180,7 +186,11 @@ def ensure_sglang(home: Path, settings: SglangSettings, model: ServedModel, api_
     )
     _write_private(flags, json.dumps(launch_flags(settings, model, api_key)))  # JSON is YAML
     try:
-        return ensure(home, request)
+        with locked(_port_lock(settings.port)):
+            # Another home of this user may have launched one at the port while we waited.
+            if not is_locked(owner_lock(home, SGLANG)) and _is_there(settings):
+                return base_url(settings)
+            return ensure(home, request)
     except EmbeddingServerUnavailable as error:
         raise EmbeddingServerUnavailable(redacted(str(error), api_key)) from None
     finally:
@@ -227,11 +237,17 @@ def launch_flags(settings: SglangSettings, model: ServedModel, api_key: str | No
         "max-running-requests": settings.max_running_requests,
         "max-queued-requests": settings.max_queued_requests,
         "enable-priority-scheduling": True,  # a search says that it goes before documents
+        "sleep-on-idle": True,  # or an idle server keeps a core busy
         "chunked-prefill-size": settings.chunked_prefill_size,
         "context-length": settings.context_length,
         "api-key": api_key,
     }
     return {name: value for name, value in flags.items() if value is not None}
+
+
+def _port_lock(port: int) -> Path:
+    """Held by whoever launches a server at `port`, whichever KB_HOME it works for."""
+    return Path(tempfile.gettempdir()) / f"kb-sglang-{os.getuid()}-{port}.lock"
 
 
 def base_url(settings: SglangSettings) -> str:

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import psycopg
 
 from kb_pipeline.services.daemon import POSTGRES, read_state, stop_all
 from kb_pipeline.system.process import Identity, descendants, identify, is_alive, send
+from kb_pipeline_tests.forking import KbProcess
 
 COMMAND_SECONDS = 240.0
 
@@ -48,23 +48,15 @@ class Site:
     home: Path
     settings: dict[str, str] = field(default_factory=dict)
 
-    def start(self, *arguments: object, prefix: tuple[str, ...] = ()) -> Running:
-        """Start `kb ARGUMENTS`; `prefix` is a command that runs it, such as prlimit."""
+    def start(self, *arguments: object, own_group: bool = False) -> Running:
+        """Start `kb ARGUMENTS`; with `own_group` in a process group of its own, as a terminal would."""
         environment = os.environ | {"KB_HOME": str(self.home), "KB_IDLE_SECONDS": "60"}
         environment |= {f"KB_{name.upper()}": value for name, value in self.settings.items()}
-        process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "kb_pipeline.cli.app", *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        return Running(process)
+        return Running(KbProcess([str(argument) for argument in arguments], environment, Path.cwd(), own_group))
 
-    def run(self, *arguments: object, expect: int | None = 0, prefix: tuple[str, ...] = ()) -> Outcome:
+    def run(self, *arguments: object, expect: int | None = 0) -> Outcome:
         """Run `kb ARGUMENTS` to its end; `expect` is the exit code that it must have, None any."""
-        outcome = self.start(*arguments, prefix=prefix).wait()
+        outcome = self.start(*arguments).wait()
         said = f"kb {' '.join(map(str, arguments))} exited {outcome.code}\n{outcome.stdout}\n{outcome.stderr}"
         assert expect is None or outcome.code == expect, said
         return outcome
@@ -131,7 +123,7 @@ class Site:
 class Running:
     """A command that was started."""
 
-    process: subprocess.Popen[str]
+    process: KbProcess
 
     @property
     def pid(self) -> int:
@@ -157,6 +149,7 @@ class Running:
             self.process.kill()
             stdout, stderr = self.process.communicate()
             raise AssertionError(f"kb was not done after {seconds} s:\n{stdout}\n{stderr}") from None
+        assert self.process.returncode is not None
         return Outcome(self.process.returncode, stdout, stderr)
 
 

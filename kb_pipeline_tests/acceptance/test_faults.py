@@ -211,7 +211,7 @@ def test_ctrl_c_ends_an_ingest_with_one_line_and_nothing_half(
     while interrupted < 4:
         corpus.change(20)
         # A terminal sends the signal to the whole process group.
-        command = site.start("ingest", corpus.root, prefix=("setsid",))
+        command = site.start("ingest", corpus.root, own_group=True)
         time.sleep(draw.uniform(0.3, 0.9) * seconds)
         if not command.is_running:
             command.wait()

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kb_pipeline_tests.forking import KbProcess
 from kb_pipeline_tests.instant_embedding_server import InstantServer
 
 if TYPE_CHECKING:
@@ -46,17 +45,10 @@ class Shell:
         self.environment = os.environ | environment
 
     def kb(self, *arguments: str, **environment: str) -> Answer:
-        process = subprocess.run(
-            [sys.executable, "-m", "kb_pipeline.cli.app", *arguments],
-            cwd=self.folder,
-            env=self.environment | environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        answer = Answer(process.returncode, process.stdout, process.stderr)
+        process = KbProcess(arguments, self.environment | environment, self.folder, own_group=False)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode is not None
+        answer = Answer(process.returncode, out, err)
         if "--debug" not in arguments:
             assert "Traceback" not in answer.out + answer.err
         assert SECRET not in answer.out + answer.err

@@ -301,6 +301,18 @@ class TestConnect:
         with pytest.raises(SettingsError, match="serves instant instead of Qwen/Qwen3-Embedding-4B"):
             connect(instant.base_url, expected_model=ExpectedModel("Qwen/Qwen3-Embedding-4B"))
 
+    def test_a_router_that_does_not_know_the_model_is_refused(self, connect: Connect) -> None:
+        refused = pytest.raises(SettingsError, match="does not know the name of its model")
+        with instant_server(8, model_name="unknown") as server, refused:
+            connect(server.base_url)
+
+    def test_a_router_that_passes_on_what_the_model_is_serves_that_model(self, connect: Connect) -> None:
+        path = "/models/Qwen3-Embedding-0.6B"
+        with instant_server(1024, model_name="unknown", model_path=path) as server:
+            client = connect(server.base_url, expected_model=ExpectedModel("Qwen/Qwen3-Embedding-0.6B"))
+            assert client.identity.profile.takes_instruction
+            assert client.embed_query("年假", "Find it").shape == (1024,)
+
     def test_a_wrong_key_is_a_settings_error(self, connect: Connect) -> None:
         with instant_server(8, api_key="right") as server:
             with pytest.raises(SettingsError, match="KB_EMBEDDING_API_KEY"):

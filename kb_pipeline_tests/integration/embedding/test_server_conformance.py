@@ -99,6 +99,34 @@ def test_its_own_dimensions_are_what_the_client_cuts_from_the_whole(
     np.testing.assert_allclose(to_dimension(ask()[np.newaxis], dimension)[0], ask(dimensions=dimension), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"encoding_format": "hex"}, 400),
+        ({"encoding_format": None}, 400),
+        ({"dimensions": "32"}, 200),
+        ({"dimensions": 32.0}, 200),
+        ({"dimensions": True}, 200),
+        ({"dimensions": 3.5}, 400),
+        ({"model": 3}, 400),
+        ({"model": "m:adapter"}, 400),
+    ],
+)
+def test_takes_what_sglang_0_5_20_takes(configured_server: CpuServer, fields: dict[str, Any], status: int) -> None:
+    body = {"model": "m", "input": "hello"} | fields
+    headers = {"authorization": "Bearer secret"}
+    answer = httpx.post(f"{configured_server.base_url}/embeddings", json=body, headers=headers, timeout=60)
+    assert answer.status_code == status
+    if status == 200:
+        assert len(as_vector(answer.json()["data"][0]["embedding"])) == int(fields["dimensions"])
+
+
+@pytest.mark.parametrize("path", ["/model_info", "/get_model_info", "/server_info", "/get_server_info"])
+def test_a_router_finds_the_name_of_the_model(configured_server: CpuServer, path: str) -> None:
+    answer = httpx.get(configured_server.root + path, headers={"authorization": "Bearer secret"}, timeout=60)
+    assert answer.json()["served_model_name"] == "Qwen3-Embedding-4B"
+
+
 def replay(server: CpuServer, recording: Recording) -> httpx.Response:
     request = recording["request"]
     body = LONG_BODIES.get(recording["name"], request["body"])

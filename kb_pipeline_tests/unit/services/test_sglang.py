@@ -10,8 +10,16 @@ from typing import Any
 
 import pytest
 
+from kb_pipeline.errors import SettingsError
 from kb_pipeline.services.gpu import Card, parse_cards
-from kb_pipeline.services.sglang import ServedModel, folder_hash, launch_environment, launch_flags, redacted
+from kb_pipeline.services.sglang import (
+    ServedModel,
+    folder_hash,
+    launch_environment,
+    launch_flags,
+    redacted,
+    wanted_model,
+)
 from kb_pipeline.services.sglang_install import Machine, refusal, releases
 from kb_pipeline.settings import SglangSettings
 
@@ -67,6 +75,7 @@ def test_settings_become_flags_and_what_is_empty_is_left_to_sglang() -> None:
         "weight-version": "files-0123456789ab",
         "is-embedding": True,
         "enable-priority-scheduling": True,
+        "sleep-on-idle": True,
         "host": "127.0.0.1",
         "port": 30000,
         "tp-size": 2,
@@ -124,3 +133,9 @@ def test_cards_are_read_and_what_one_does_not_tell_is_nought() -> None:
         Card("NVIDIA H100 80GB HBM3", "580.65.06", 81559, 1024, 37),
         Card("NVIDIA A100 MIG 1g.5gb", "580.65.06", 4864, 12, 0),
     ]
+
+
+def test_a_model_name_with_a_colon_is_refused_since_sglang_takes_it_for_an_adapter(tmp_path: Path) -> None:
+    (tmp_path / "model:v2").mkdir()
+    with pytest.raises(SettingsError, match="KB_SGLANG__SERVED_MODEL_NAME"):
+        wanted_model(tmp_path, SglangSettings(model=str(tmp_path / "model:v2")))

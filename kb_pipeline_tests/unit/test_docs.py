@@ -1,4 +1,4 @@
-"""The READMEs against the code: settings, commands, columns and links, and the two languages against each other."""
+"""README and docs/ against the code: settings, commands, columns, links, and both languages."""
 
 from __future__ import annotations
 
@@ -18,10 +18,21 @@ from kb_pipeline.settings import Settings, SglangSettings
 from kb_pipeline.store.queries import query
 
 ROOT = Path(__file__).resolve().parents[2]
-ENGLISH, CHINESE = "README.md", "README.zh.md"
+READMES = ("README.md", "README.zh.md")
+SETTINGS = ("docs/settings.md", "docs/settings.zh.md")
+GPU = ("docs/gpu.md",)
+SEARCH = ("docs/search-and-api.md",)
+# English -> Chinese, of the pages that are there in both languages.
+PAIRS = {
+    name: name.removesuffix(".md") + ".zh.md"
+    for name in ("README.md", "docs/settings.md", "docs/operations.md", "docs/privacy.md")
+}
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
+LONGEST_README = 180  # lines: what a reader finishes
 # Read from the environment alone, so no fields of Settings.
 ENVIRONMENT_ONLY = {"KB_CONFIG", KEY_VARIABLE}
-BOTH = pytest.mark.parametrize("name", [ENGLISH, CHINESE])
+in_readmes = pytest.mark.parametrize("name", READMES)
+in_settings = pytest.mark.parametrize("name", SETTINGS)
 
 
 def read(name: str) -> str:
@@ -43,13 +54,13 @@ def outline(text: str) -> list[str]:
     return [match[1] for line in text.splitlines() if (match := re.match(r"(#+ |\||\* |```\w*)", line))]
 
 
-@BOTH
+@in_settings
 def test_the_table_lists_exactly_the_settings_that_there_are(name: str) -> None:
     fields = {f"KB_{field.upper()}" for field in Settings.model_fields}
     assert set(setting_rows(read(name))) == fields | ENVIRONMENT_ONLY
 
 
-@BOTH
+@in_settings
 def test_the_table_gives_the_defaults_that_the_code_has(name: str) -> None:
     rows = setting_rows(read(name))
     for field, info in Settings.model_fields.items():
@@ -58,7 +69,7 @@ def test_the_table_gives_the_defaults_that_the_code_has(name: str) -> None:
         assert rows[f"KB_{field.upper()}"] == expected, field
 
 
-@BOTH
+@in_settings
 def test_the_limits_and_sizes_in_the_table_are_the_defaults(name: str) -> None:
     text = read(name)
     for group in (Settings.model_fields["limits"].default, Settings.model_fields["chunking"].default):
@@ -66,7 +77,7 @@ def test_the_limits_and_sizes_in_the_table_are_the_defaults(name: str) -> None:
             assert f"`{key}` {value:.0f}" in text
 
 
-@BOTH
+@pytest.mark.parametrize("name", GPU)
 def test_the_table_of_sglang_lists_its_settings_and_their_defaults(name: str) -> None:
     section = re.split(r"^## ", read(name).partition("`[sglang]`")[2], flags=re.MULTILINE)
     rows = dict(re.findall(r"^\| `([a-z_]+)` \| (?:`([^`]*)` )?\|", "\n".join(section), re.MULTILINE))
@@ -77,7 +88,7 @@ def test_the_table_of_sglang_lists_its_settings_and_their_defaults(name: str) ->
     assert {field: rows.get(field) for field in expected} == expected
 
 
-@BOTH
+@in_settings
 def test_every_setting_in_the_example_file_exists(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (example,) = (content for language, content in blocks(read(name)) if language == "toml")
     monkeypatch.chdir(tmp_path)
@@ -92,7 +103,7 @@ def commands_of(command: Any, path: str = "kb") -> Iterator[str]:
         yield from commands_of(below, f"{path} {name}")
 
 
-@BOTH
+@in_readmes
 def test_every_command_is_described_and_every_described_command_exists(name: str) -> None:
     text = read(name)
     below = {command for command in commands_of(get_command(app)) if command.count(" ") > 1}
@@ -103,14 +114,14 @@ def test_every_command_is_described_and_every_described_command_exists(name: str
         assert f"`{command.rpartition(' ')[2]}`" in text
 
 
-@BOTH
+@in_readmes
 def test_every_make_target_that_is_named_exists(name: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
     named = set(re.findall(r"(?:^|`)make ([a-z]+)", read(name), re.MULTILINE))
     assert {"run", "up"} <= named <= targets
 
 
-@BOTH
+@pytest.mark.parametrize("name", SEARCH)
 def test_the_columns_of_the_view_and_of_filters_are_those_of_the_code(name: str) -> None:
     from psycopg import sql
 
@@ -124,16 +135,25 @@ def test_the_columns_of_the_view_and_of_filters_are_those_of_the_code(name: str)
         assert f"`{column}`" in text
 
 
-@BOTH
+@pytest.mark.parametrize("name", PAGES)
 def test_every_link_leads_to_a_file(name: str) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", read(name))
-    assert links
-    missing = [link for link in links if "://" not in link and not (ROOT / link).is_file()]
-    assert missing == []
+    folder = (ROOT / name).parent
+    assert [link for link in links if "://" not in link and not (folder / link).is_file()] == []
 
 
-def test_both_languages_say_the_same() -> None:
-    english, chinese = read(ENGLISH), read(CHINESE)
+@in_readmes
+def test_the_readme_is_short_and_leads_to_every_page(name: str) -> None:
+    text = read(name)
+    assert len(text.splitlines()) <= LONGEST_README
+    assert {page for page in PAGES if page.startswith("docs/") and not page.endswith(".zh.md")} <= {
+        link.replace(".zh.md", ".md") for link in re.findall(r"\]\(([^)#]+)\)", text)
+    }
+
+
+@pytest.mark.parametrize(("english_name", "chinese_name"), PAIRS.items())
+def test_both_languages_say_the_same(english_name: str, chinese_name: str) -> None:
+    english, chinese = read(english_name), read(chinese_name)
     assert outline(chinese) == outline(english)
     assert setting_rows(chinese) == setting_rows(english)
     assert blocks(chinese) == blocks(english)
