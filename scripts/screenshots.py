@@ -3,7 +3,7 @@
 Needs `pip install playwright pillow` and a Chromium (CHROMIUM, else /usr/bin/chromium); nothing else does, so
 they are no requirement of the project. Run `kb ingest sample_docs` and start `kb up` first, then:
 
-    python scripts/screenshots.py http://127.0.0.1:3000
+    python scripts/screenshots.py http://127.0.0.1:3000 http://127.0.0.1:8756
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
 LOCATION = "/locations/kb_pipeline.definitions"
 WIDTH = 1400
+QUESTION = "年假最多可以结转几天？"
 SETTLE_MS = 6000  # the pages fill themselves piece by piece
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 
@@ -40,7 +41,7 @@ PAGES: dict[str, tuple[str, int, tuple[str, ...]]] = {
 }
 
 
-def main(base: str) -> None:
+def main(base: str, search: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -49,7 +50,7 @@ def main(base: str) -> None:
         # So wide that all five cards are drawn with what they hold.
         page = browser.new_page(viewport={"width": 2200, "height": 560})
         page.goto(f"{base}/asset-groups")
-        page.wait_for_timeout(SETTLE_MS)
+        page.wait_for_timeout(3 * SETTLE_MS)  # the first page of a fresh server
         save(page, "asset_graph")
         for name, (address, height, clicks) in PAGES.items():
             page.set_viewport_size({"width": WIDTH, "height": height})
@@ -59,6 +60,12 @@ def main(base: str) -> None:
                 page.get_by_text(text, exact=True).first.click()
                 page.wait_for_timeout(SETTLE_MS)
             save(page, name)
+        page.set_viewport_size({"width": 1100, "height": 900})
+        page.goto(search)
+        page.locator("input[type=search], input[name=q], textarea").first.fill(QUESTION)
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(SETTLE_MS)
+        save(page, "search")
         browser.close()
 
 
@@ -71,4 +78,4 @@ def save(page: Page, name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:3000")
+    main(*(sys.argv[1:] or ("http://127.0.0.1:3000", "http://127.0.0.1:8756")))
