@@ -81,7 +81,7 @@ def build(place: Placement) -> dg.AssetsDefinition:
 
 def _format_row(row: Row) -> dict[str, Any]:
     numbers = {name: int(row[name]) for name in ("documents", "pages", "elements", "dropped")}
-    return {"format": row["format"], **numbers, "least_coverage": _rounded(row["least_coverage"])}
+    return {"format": row["format"], **numbers, "coverage": _rounded(row["least_coverage"])}
 
 
 def _rounded(share: float | None) -> float | None:
