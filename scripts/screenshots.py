@@ -31,7 +31,6 @@ PAGES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "chunks": ("/assets/chunks?view=overview", 1400, ()),
     "knowledge_chunks": ("/assets/knowledge_chunks?view=overview", 2100, ()),
     "partitions": ("/assets/knowledge_chunks?view=partitions", 900, ()),
-    "plots": ("/assets/knowledge_chunks?view=plots", 900, ()),
     "checks": ("/assets/knowledge_chunks?view=checks", 800, ("golden_questions",)),
     "automation": ("/automation", 500, ()),
     "jobs": ("/jobs", 500, ()),
@@ -62,9 +61,9 @@ def main(base: str, search: str) -> None:
             save(page, name)
         page.set_viewport_size({"width": 1100, "height": 900})
         page.goto(search)
-        page.locator("input[type=search], input[name=q], textarea").first.fill(QUESTION)
+        page.locator("#query").fill(QUESTION)
         page.keyboard.press("Enter")
-        page.wait_for_timeout(SETTLE_MS)
+        page.locator("#hits > *").first.wait_for(timeout=10 * SETTLE_MS)
         save(page, "search")
         browser.close()
 
