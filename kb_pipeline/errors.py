@@ -6,7 +6,9 @@
     ├── UnavailableError             exit code 3: something needed is not there
     │   ├── DatabaseUnavailable
     │   ├── EmbeddingServerUnavailable
-    │   └── SourceUnavailable
+    │   ├── SourceUnavailable
+    │   ├── OutputUnavailable        what a command prints cannot be written
+    │   └── TooFewFiles              this process may not open as many files as it needs
     ├── MassDeletionHeld             a listing lost most of its files; deletions wait
     └── DocumentError                one document cannot be processed; it becomes a failure row
         ├── UnreadableFile
@@ -38,7 +40,18 @@ class SettingsError(KbError):
 
 
 class GenerationMismatch(SettingsError):
-    """The embedding server's model is not the one the generation was built with."""
+    """The embedding server's model is not the one the generation was built with.
+
+    So it is after an upgrade that brings another default model: what to do must be in the message.
+    """
+
+    def __init__(self, generation: str, its_model: str, served_model: str) -> None:
+        different = f"{served_model}" if served_model != its_model else f"other weights of {served_model}"
+        super().__init__(
+            f"Generation {generation} was embedded by {its_model}, but the embedding server runs {different}; set "
+            f"KB_EMBEDDING_MODEL={its_model} (or KB_EMBEDDING_URL to a server of it) to keep what is there, or run "
+            f"kb generations build (the job re_embed) to embed everything anew."
+        )
 
 
 class UnavailableError(KbError):
@@ -57,6 +70,14 @@ class EmbeddingServerUnavailable(UnavailableError):
 
 class SourceUnavailable(UnavailableError):
     """A source folder or bucket cannot be listed."""
+
+
+class OutputUnavailable(UnavailableError):
+    """What a command prints cannot be written where it goes."""
+
+
+class TooFewFiles(UnavailableError):
+    """This process may not open as many files as it needs."""
 
 
 class MassDeletionHeld(KbError):

@@ -2,7 +2,8 @@
 
 A setting comes from, in this order: an environment variable `KB_*`, the file `.env`, the file
 `kb.toml` (or the one `KB_CONFIG` names), the default. A variable reaches into a table of kb.toml by two
-underscores: `KB_SGLANG__PORT` is `port` of `[sglang]`. All local state lives under `KB_HOME`.
+underscores: `KB_SGLANG__PORT` is `port` of `[sglang]`. All local state lives under `KB_HOME`. A name that is no
+setting is refused wherever it stands: a misspelt one would be ignored without a word.
 
 A *stage fingerprint* is a short hash over everything besides the input that a stage's output depends
 on. Change the chunk size and only the chunk fingerprint moves: nothing is parsed again.
@@ -14,9 +15,11 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -44,6 +47,10 @@ LOCALTIME = Path("/etc/localtime")  # a link into the database of time zones
 # Raise when the code of a stage changes its output for the same input.
 PARSE_CODE_VERSION = 4
 CHUNK_CODE_VERSION = 2
+
+PREFIX = "KB_"
+# Names the settings file, so it cannot stand in one; like every variable of ours it begins with the prefix.
+CONFIG_VARIABLE = "KB_CONFIG"
 
 
 def local_timezone() -> str:
@@ -78,6 +85,15 @@ class SourceSettings(Frozen):
     """A folder or bucket prefix that is kept in step with the knowledge base."""
 
     uri: str = Field(description="A local folder or an fsspec URL such as s3://bucket/prefix.")
+    include: tuple[str, ...] = Field((), description="Patterns of the files to read, such as *.pdf; empty: all.")
+    exclude: tuple[str, ...] = Field((), description="Patterns of files and folders to leave out, such as drafts/**.")
+    follow_links: bool = Field(False, description="Follow links that lead out of the folder.")
+
+    @model_validator(mode="after")
+    def _has_sound_patterns(self) -> SourceSettings:
+        if not all(pattern.strip("/ ") for pattern in (*self.include, *self.exclude)):
+            raise ValueError("include and exclude may not hold an empty pattern")
+        return self
 
 
 class ParsingLimits(Frozen):
@@ -89,6 +105,7 @@ class ParsingLimits(Frozen):
     unzipped_mb: int = Field(512, ge=1, description="Unzipped size of an Office or EPUB file, MiB.")
     pixels: int = Field(100_000_000, ge=1_000_000, description="Pixels of one image or of one frame of it.")
     ocr_page_seconds: float = Field(60.0, gt=0, description="Wall time added for each page read by OCR, seconds.")
+    characters: int = Field(10_000_000, ge=100_000, description="Characters of a document's text.")
 
 
 class ChunkingSettings(Frozen):
@@ -105,6 +122,8 @@ class ChunkingSettings(Frozen):
     @classmethod
     def _follow_the_limit(cls, given: Any) -> Any:
         limit = given.get("max_characters") if isinstance(given, dict) else None
+        if isinstance(limit, str) and limit.strip().isdecimal():  # of a variable
+            limit = int(limit)
         if not isinstance(limit, int):
             return given
         return {"new_after_n_chars": min(1500, limit * 3 // 4), "combine_under_n_chars": min(500, limit // 4)} | given
@@ -119,7 +138,9 @@ class ChunkingSettings(Frozen):
 class PolicySettings(Frozen):
     """What is done with each kind of personal data."""
 
-    preset: Preset | None = Field(None, description="default or finance, which keeps amounts.")
+    preset: Preset | None = Field(
+        None, description="default, which keeps amounts of money, or strict, which masks them, too."
+    )
     entities: dict[str, Action] = Field({}, description="Entity to keep, mask, pseudonym or remove.")
 
     @model_validator(mode="after")
@@ -159,6 +180,7 @@ class CollectionSettings(Frozen):
 
     chunking: ChunkingSettings | None = None
     privacy: PolicySettings | None = None
+    readers: dict[str, str] = Field({}, description='Format -> another reader: pdf = "unstructured:hi_res", "docling".')
     query_instruction: str | None = Field(None, description="Task sentence of queries over this collection alone.")
 
 
@@ -218,7 +240,7 @@ class Settings(EmptyIsUnset, BaseSettings):
     """The settings of one site. See the README for the table that people read."""
 
     model_config = SettingsConfigDict(
-        env_prefix="KB_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
+        env_prefix=PREFIX, env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
     )
 
     home: Path = Field(Path(".kb"), description="Folder of all local state.")
@@ -279,14 +301,16 @@ class Settings(EmptyIsUnset, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        named = os.environ.get("KB_CONFIG")
+        named = os.environ.get(CONFIG_VARIABLE)
         file = Path(named or "kb.toml")
         if named and not file.is_file():
-            raise SettingsError(f"KB_CONFIG names {named}, which is not a file; correct it.")
+            raise SettingsError(f"{CONFIG_VARIABLE} names {named}, which is not a file; correct it.")
         toml = TomlConfigSettingsSource(settings_cls, file)
-        unknown = sorted(set(toml.toml_data) - set(settings_cls.model_fields))
-        if unknown:
-            raise SettingsError(f"{file} sets {unknown[0]}, which is no setting; correct its name or remove it.")
+        for name in sorted(toml.toml_data):
+            if name not in settings_cls.model_fields:
+                raise SettingsError(f"{file} sets {_is_no_setting(name, settings_cls.model_fields)}")
+        for variables, remedy in ((env_settings, "unset it"), (dotenv_settings, "take it out of .env")):
+            _refuse_unknown_variables(getattr(variables, "env_vars", ()), remedy)
         return init_settings, env_settings, dotenv_settings, toml
 
     @cached_property
@@ -297,6 +321,10 @@ class Settings(EmptyIsUnset, BaseSettings):
     def chunking_for(self, collection: str) -> ChunkingSettings:
         specific = self.collections.get(collection)
         return specific.chunking if specific and specific.chunking else self.chunking
+
+    def readers_for(self, collection: str) -> dict[str, str]:
+        specific = self.collections.get(collection)
+        return specific.readers if specific else {}
 
 
 def fingerprint(*parts: Any) -> str:
@@ -312,9 +340,56 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"]) or "settings"
-        variable = "KB_" + re.sub(r"\W", "_", name.replace(".", "__")).upper()
+        if first["type"] == "extra_forbidden":
+            raise SettingsError(f"The settings hold {_is_no_setting(name, _beside(first['loc']))}") from None
         raise SettingsError(
-            f"Setting {name} ({variable}) is wrong: {first['msg']}. Correct it and try again."
+            f"Setting {name} ({_variable(name)}) is wrong: {first['msg']}. Correct it and try again."
         ) from None
     except ValueError as error:
         raise SettingsError(f"kb.toml or .env cannot be read: {error}. Correct the file and try again.") from None
+
+
+def _variable(name: str) -> str:
+    """The variable of a setting whose name in kb.toml is `name`, with a dot before each key of a table."""
+    return PREFIX + re.sub(r"\W", "_", name.replace(".", "__")).upper()
+
+
+def _is_no_setting(name: str, known: Iterable[str], remedy: str = "remove it") -> str:
+    """The rest of a sentence about a name that is none of `known`, with the one that may be meant."""
+    close = get_close_matches(name, known, n=1)
+    return f"{name}, which is no setting; {f'write {close[0]} if that is meant, or ' if close else ''}{remedy}."
+
+
+def _refuse_unknown_variables(names: Iterable[str], remedy: str) -> None:
+    """Raises SettingsError when one of these variables begins like ours and is none."""
+    known = {CONFIG_VARIABLE: False, **dict(_variables(Settings, PREFIX))}
+    open_ended = tuple(f"{name}__" for name, may_go_on in known.items() if may_go_on)
+    for name in sorted(map(str.upper, names)):
+        if name.startswith(PREFIX) and name not in known and not name.startswith(open_ended):
+            raise SettingsError(f"The environment holds {_is_no_setting(name, known, remedy)}")
+
+
+def _variables(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, bool]]:
+    """Every variable that sets something of `model`, and whether names of any kind may follow two underscores."""
+    for name, field in model.model_fields.items():
+        variable = f"{prefix}{name.upper()}"
+        yield variable, get_origin(field.annotation) is dict
+        if _is_model(field.annotation):
+            yield from _variables(field.annotation, f"{variable}__")
+
+
+def _beside(location: Sequence[int | str]) -> list[str]:
+    """The full names of the settings that there are in the table of an unknown one."""
+    model: type[BaseModel] = Settings
+    path = iter(location[:-1])
+    for part in path:
+        annotation = model.model_fields[str(part)].annotation
+        if get_origin(annotation) in (dict, tuple):
+            next(path, None)  # the key of a table of tables, or the place in a list
+        model = next(one for one in (annotation, *get_args(annotation)) if _is_model(one))
+    table = "".join(f"{part}." for part in location[:-1])
+    return [f"{table}{name}" for name in model.model_fields]
+
+
+def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -6,8 +6,9 @@ schema is brought up to date. The embedding server is only reached for when it i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +16,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from kb_pipeline.chunking.lexemes import TOKENIZER_VERSION
+from kb_pipeline.errors import EmbeddingServerUnavailable
+from kb_pipeline.parsing.parsed import ParseLimits
 from kb_pipeline.privacy.entities import PRESETS
-from kb_pipeline.privacy.key import load_or_create_key
+from kb_pipeline.privacy.key import load_or_create_key, require_key
 from kb_pipeline.privacy.masking import Masker, Maskers
 from kb_pipeline.privacy.policy import MaskingPolicy, SiteTerms
 from kb_pipeline.privacy.pseudonyms import key_id
@@ -34,8 +37,12 @@ from kb_pipeline.store.database import Connection
 from kb_pipeline.store.ledger import ParsePolicy, Scope, StageFingerprints
 
 if TYPE_CHECKING:
-    from kb_pipeline.embedding.client import EmbeddingClient
+    from kb_pipeline.embedding.client import EmbeddingClient, ModelIdentity
     from kb_pipeline.embedding.models import ExpectedModel
+    from kb_pipeline.parsing.exchange import Choice
+    from kb_pipeline.parsing.sandbox import ParserPool
+
+MOST_PARSER_PROCESSES = 8
 
 
 @dataclass
@@ -58,10 +65,36 @@ class Site:
             return self.lasting.embedding
         return self._resources.enter_context(connect_embedding(self.settings))
 
+    def model_now(self, *, ask: bool) -> ModelIdentity | str | None:
+        """The model that embeds: by the server that was asked already, or if `ask` is elsewhere; else by the settings.
+
+        Starts nothing. None when only a server that does not answer can tell.
+        """
+        if "embedding" in self.__dict__ or (ask and self.settings.embedding_url is not None):
+            with suppress(EmbeddingServerUnavailable):
+                return self.embedding.identity
+        return configured_model(self.settings)
+
     @cached_property
     def maskers(self) -> Maskers:
-        """Mask personal data with this site's key, which is made at first use."""
-        return self.lasting.maskers if self.lasting is not None else site_maskers(self.settings)
+        """Mask personal data with this site's key, which is made at first use.
+
+        Raises SettingsError when the database was masked with another.
+        """
+        if self.lasting is not None:
+            return self.lasting.maskers
+        with database.connect(self.database_url, autocommit=True) as connection:
+            recorded = database.recorded_key(connection)
+        if recorded is not None:
+            require_key(self.settings.home_path, given_key(self.settings), recorded)
+        return site_maskers(self.settings)
+
+    def record_key(self, connection: Connection) -> None:
+        """Have the database remember this site's key before anything is stored under it. Raises SettingsError."""
+        database.record_key(connection, key_id(self.maskers.default.key))
+        recorded = database.recorded_key(connection)
+        if recorded is not None:  # another site may have been faster
+            require_key(self.settings.home_path, given_key(self.settings), recorded)
 
     @cached_property
     def names(self) -> Names:
@@ -74,34 +107,49 @@ class Site:
         return Scope(
             digits=settings.shard_digits,
             shards=shard_names(settings.shard_digits) if shards is None else shards,
-            fingerprints=self._fingerprints(settings.chunking, self.maskers.default),
+            fingerprints=self._fingerprints(settings.chunking, self.maskers.default, {}),
             collection_fingerprints={
-                name: self._fingerprints(settings.chunking_for(name), self.maskers.of(name))
+                name: self._fingerprints(settings.chunking_for(name), self.maskers.of(name), settings.readers_for(name))
                 for name in settings.collections
             },
         )
 
     def parse_policies(self) -> list[ParsePolicy]:
         """What the parse fingerprints that this site asks for stand for."""
-        distinct = {self._parse_fingerprint(masker): masker for masker in self.maskers.distinct}
-        return [ParsePolicy(parse, self._parse_version, masker.policy.as_json()) for parse, masker in distinct.items()]
+        asked_for: list[tuple[Masker, Choice]] = [(self.maskers.default, {})]
+        asked_for += [(self.maskers.of(name), part.readers) for name, part in self.settings.collections.items()]
+        distinct = {self._parse_fingerprint(*each): each for each in asked_for}
+        return [
+            ParsePolicy(parse, self._parse_version(readers), masker.policy_json)
+            for parse, (masker, readers) in distinct.items()
+        ]
+
+    def _parse_version(self, readers: Choice) -> str:
+        """What must be equal for one policy's elements to be masked further into another's."""
+        return fingerprint("parse", PARSE_CODE_VERSION, key_id(self.maskers.default.key), *_identities(readers))
 
     @property
-    def _parse_version(self) -> str:
-        return fingerprint("parse", PARSE_CODE_VERSION, key_id(self.maskers.default.key))
+    def parse_version(self) -> str:
+        """All that parsing depends on besides the policy and the readers; see `ledger.ParsePolicy`."""
+        return self._parse_version({})
 
-    def _parse_fingerprint(self, masker: Masker) -> str:
-        return fingerprint("parse", PARSE_CODE_VERSION, masker.fingerprint_parts)
+    def _parse_fingerprint(self, masker: Masker, readers: Choice) -> str:
+        return fingerprint("parse", PARSE_CODE_VERSION, masker.fingerprint_parts, *_identities(readers))
 
-    def _fingerprints(self, chunking: ChunkingSettings, masker: Masker) -> StageFingerprints:
+    def _fingerprints(self, chunking: ChunkingSettings, masker: Masker, readers: Choice) -> StageFingerprints:
         return StageFingerprints(
-            parse=self._parse_fingerprint(masker),
+            parse=self._parse_fingerprint(masker, readers),
             chunk=fingerprint("chunk", CHUNK_CODE_VERSION, TOKENIZER_VERSION, chunking.model_dump()),
         )
 
     def for_one_call(self) -> Site:
         """The same site with connections of its own, closed with it; embedding client and maskers are this one's."""
         return Site(self.settings, self.database_url, lasting=self)
+
+    @cached_property
+    def parsers(self) -> ParserPool:
+        """The parser processes, started as they are needed and kept until the site is closed."""
+        return self._resources.enter_context(parser_pool(self.settings))
 
     @cached_property
     def scratch(self) -> Path:
@@ -117,6 +165,15 @@ class Site:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._resources.close()
+
+
+def _identities(readers: Choice) -> list[dict[str, str]]:
+    """Nothing for our own readers, whose version is PARSE_CODE_VERSION."""
+    if not readers:
+        return []
+    from kb_pipeline.parsing.exchange import choice_identity
+
+    return [choice_identity(readers)]
 
 
 def open_site(settings: Settings) -> Site:
@@ -137,6 +194,14 @@ def open_site(settings: Settings) -> Site:
     return Site(settings, url, resources)
 
 
+def parser_pool(settings: Settings, processes: int | None = None) -> ParserPool:
+    """Parser processes with the limits of the settings; as many as these say, unless `processes` does."""
+    from kb_pipeline.parsing.sandbox import ParserPool
+
+    most = processes or settings.parser_processes or min(os.cpu_count() or 1, MOST_PARSER_PROCESSES)
+    return ParserPool(most, ParseLimits(**settings.limits.model_dump()))
+
+
 def database_url(settings: Settings) -> str:
     """The configured URL, or that of the embedded server, which is started when it is not running."""
     if settings.database_url is not None:
@@ -155,6 +220,15 @@ def connect_embedding(settings: Settings) -> EmbeddingClient:
 
     url, expected = _embedding_server(settings)
     return EmbeddingClient.connect(url, api_key=embedding_key(settings), expected_model=expected)
+
+
+def configured_model(settings: Settings) -> str | None:
+    """The name of the model that the settings ask for; None when a server elsewhere decides."""
+    from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
+
+    if settings.embedding_url is not None:
+        return settings.embedding_model
+    return settings.sglang.model or settings.embedding_model or DEFAULT_CPU_MODEL
 
 
 def embedding_key(settings: Settings) -> str | None:
@@ -185,11 +259,14 @@ def _embedding_server(settings: Settings) -> tuple[str, ExpectedModel | None]:
     return url, None
 
 
+def given_key(settings: Settings) -> str | None:
+    """The privacy key of the settings; None means the file in KB_HOME."""
+    return settings.privacy_key.get_secret_value() if settings.privacy_key else None
+
+
 def site_maskers(settings: Settings) -> Maskers:
     """The maskers of a site; needs no database. Raises SettingsError when the key is unusable."""
-    key = settings.privacy_key
-    given = key.get_secret_value() if key else None
-    secret = load_or_create_key(settings.home_path, given)
+    secret = load_or_create_key(settings.home_path, given_key(settings))
     lists = settings.privacy
     terms = SiteTerms(lists.allow, lists.allow_patterns, lists.deny, lists.deny_patterns)
     default = lists.actions(dict(PRESETS["default"]))

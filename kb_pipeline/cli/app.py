@@ -23,7 +23,7 @@ from kb_pipeline.cli.privacy import privacy_app
 from kb_pipeline.cli.running import running_app
 from kb_pipeline.cli.search import search_app
 from kb_pipeline.cli.server import server_app
-from kb_pipeline.cli.session import EXIT_FOUND, EXIT_INTERRUPTED, EXIT_UNAVAILABLE, EXIT_USAGE
+from kb_pipeline.cli.session import EXIT_FOUND, EXIT_INTERRUPTED, EXIT_UNAVAILABLE, EXIT_USAGE, too_few_files
 from kb_pipeline.errors import KbError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = "Interrupted; what was committed stays, and the next run goes on from there."
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 
 app = typer.Typer(
     help="A searchable knowledge base out of your documents.",
@@ -77,8 +78,10 @@ def run_command(command: Callable[[], Any], *, debug: bool = False) -> int:
         if debug:
             raise
         if isinstance(error, OSError) and error.errno in NO_SPACE:
-            where = error.filename or "KB_HOME or of the temporary folder"
+            where = error.filename or "KB_HOME, of the temporary folder or of the output"
             return _fail(f"No space is left on the disk of {where}; free some and run again.", EXIT_UNAVAILABLE)
+        if isinstance(error, OSError) and error.errno in TOO_MANY_FILES:
+            return _fail(too_few_files(), EXIT_UNAVAILABLE)
         # Messages of libraries may quote document text, so only the kind is shown.
         kind = type(error).__name__
         return _fail(f"Something unexpected went wrong ({kind}); run again with --debug and report it.", EXIT_FOUND)

@@ -13,7 +13,7 @@ from kb_pipeline.errors import UnavailableError
 from kb_pipeline.terminal.output import Json, note, one_line, print_json, say, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kb_pipeline.operations.ingest import IngestResult
 
@@ -55,11 +55,12 @@ def plan(
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Say what an ingest would do, changing nothing."""
-    from kb_pipeline.operations.ingest import plan
+    """Say what an ingest would do and why, changing nothing."""
+    from kb_pipeline.operations.ingest import REASONS, plan
 
     with opened_site() as site, progress(as_json):
         result = plan(site, path, allow_mass_delete=allow_mass_delete)
+    _notes(result.notes)
     code = _passed_over(result.unavailable)
     if as_json:
         print_json(result.as_dict())
@@ -69,6 +70,9 @@ def plan(
         f"{counts.scanned:,} files: {counts.new} new, {counts.changed} changed, {counts.moved} moved, "
         f"{counts.deleted} deleted, {counts.unchanged:,} unchanged; {counts.pending} pending from earlier."
     )
+    for reason, documents in result.pending_reasons.items():
+        say(f"  {documents} {REASONS[reason]}")
+    _say_skipped(result.skipped)
     if counts.held:
         say(f"{counts.held} deletions are held: too much vanished at once. Use --allow-mass-delete if it is meant.")
     say(f"About {result.estimated_tokens:,} tokens to embed, {result.estimated_seconds:,.0f} s.")
@@ -180,7 +184,19 @@ def remove_source(
 
 
 def _ingest_code(result: IngestResult) -> int:
+    _notes(result.notes)
     return _passed_over(result.unavailable) or (EXIT_FOUND if result.failed or result.held else 0)
+
+
+def _notes(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        note(f"Note: {sentence}")
+
+
+def _say_skipped(skipped: Mapping[str, int]) -> None:
+    if skipped:
+        kinds = ", ".join(f"{extension} {files}" for extension, files in skipped.items())
+        say(f"{sum(skipped.values()):,} skipped, which nobody can read: {kinds}.")
 
 
 def _passed_over(unavailable: Sequence[str]) -> int:
@@ -200,6 +216,7 @@ def _say_ingest(result: IngestResult) -> None:
             f"{result.chunks_written} chunks written, {result.texts_embedded} texts embedded, "
             f"{result.texts_reused} reused, {result.seconds:.1f} s."
         )
+    _say_skipped(result.skipped)
     if result.writing:
         say(f"{result.writing} files are still being written; run again when they are complete.")
     if result.held:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kb_pipeline.cli.session import EXIT_FOUND, call_settings, opened_site
-from kb_pipeline.terminal.output import Json, print_json, say, table
+from kb_pipeline.terminal.output import Json, note, print_json, say, table
 
 health_app = typer.Typer()
 
@@ -16,6 +16,7 @@ health_app = typer.Typer()
 @health_app.command()
 def status(as_json: Json = False) -> int:
     """Documents, chunks, vectors, what is pending or failed, generations and servers."""
+    from kb_pipeline.operations.ingest import REASONS
     from kb_pipeline.operations.status import status
 
     with opened_site() as site:
@@ -27,6 +28,10 @@ def status(as_json: Json = False) -> int:
         f"{result['documents']:,} documents, {result['chunks']:,} chunks, {result['vectors']:,} vectors; "
         f"{result['pending']} pending, {result['failed']} failed"
     )
+    for reason, documents in result["pending_reasons"].items():
+        say(f"  {documents} {REASONS[reason]}")
+    for sentence in result["notes"]:
+        note(f"Note: {sentence}")
     table("Collections", result["collections"])
     table("Generations", result["generations"])
     table("Sources", result["sources"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -38,6 +39,26 @@ def report(as_json: Json = False) -> int:
         note(f"{result.unfinished} documents wait to be masked as the settings ask; run kb ingest.")
     if result.older_generations:
         note(f"Kept for a rollback, with text as it was masked then: {', '.join(result.older_generations)}.")
+    return 0
+
+
+@privacy_app.command("rekey")
+def rekey(as_json: Json = False) -> int:
+    """Go on with this KB_HOME's key, where the database's own is lost: every document is read again."""
+    from kb_pipeline.operations.privacy import rekey
+
+    with opened_site() as site:
+        result = rekey(site)
+    if as_json:
+        print_json(asdict(result))
+        return 0
+    if not result.documents:
+        say(f"The database goes by the key {result.key_id}, which is this KB_HOME's.")
+        return 0
+    say(
+        f"The database goes by the key {result.key_id} now; run kb ingest: {result.documents:,} documents are read and "
+        "embedded again, and personal values in those that were not yet cannot be found."
+    )
     return 0
 
 

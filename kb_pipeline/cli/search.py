@@ -32,11 +32,15 @@ def search(
     as_json: Json = False,
 ) -> int:
     """Search the knowledge base."""
+    from kb_pipeline.operations.agreement import disagreement
     from kb_pipeline.operations.search import search
     from kb_pipeline.search.retrieve import SearchRequest
 
     with opened_site() as site:
         result = search(site, SearchRequest(query, k, mode.value, tuple(collection or ()), where, generation))
+        difference = disagreement(site, site.connect(), ask=False) if generation is None else None
+    if difference:
+        note(f"Note: {difference}")
     if as_json:
         print_json(result.as_json())
         return 0

@@ -6,9 +6,12 @@ it needs is not there.
 
 from __future__ import annotations
 
+import resource
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from kb_pipeline.errors import TooFewFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +23,30 @@ EXIT_FOUND = 1
 EXIT_USAGE = 2
 EXIT_UNAVAILABLE = 3
 EXIT_INTERRUPTED = 130
+OPEN_FILES = 256  # an ingest with its pool of parsers and Dagster's storage has about 80 open
 
 
 def call_settings() -> Settings:
-    """The settings of this call. Raises SettingsError."""
+    """The settings of this call. Raises SettingsError, and TooFewFiles before anything half works."""
+    _may_open(OPEN_FILES)
     from kb_pipeline.settings import load_settings
 
     return load_settings()
+
+
+def _may_open(files: int) -> None:
+    """Raise this process's limit of open files where it may, and TooFewFiles where that is not enough."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY in (allowed, most) or allowed >= files:
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, most), most))
+    if most < files:
+        raise TooFewFiles(too_few_files())
+
+
+def too_few_files() -> str:
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return f"This process may open {allowed:,} files only; allow it {OPEN_FILES:,} (ulimit -n {OPEN_FILES})."
 
 
 @contextmanager

@@ -49,6 +49,7 @@ def run_up(settings: Settings) -> int:
     Raises SettingsError when this home has a `kb up` already or a port is taken, DatabaseUnavailable.
     """
     from kb_pipeline.site import open_site
+    from kb_pipeline.store.database import database_errors
 
     home = make_home(settings.home_path)
     lock = _take(home)
@@ -56,7 +57,9 @@ def run_up(settings: Settings) -> int:
         _check_port(settings.dagster_port, "KB_DAGSTER_PORT")
         _check_port(settings.search_port, "KB_SEARCH_PORT")
         plan = make_plan(settings)
-        with open_site(settings):  # now, so that a missing database is one sentence here and not four in logs
+        # Now, so that a missing database or key is one sentence here and not four in logs.
+        with database_errors(), open_site(settings) as site:
+            site.scope()
             return run_plan(plan, address=_web_address(settings))
     finally:
         remove_short_link(run_folder(home))
@@ -85,6 +88,9 @@ def make_plan(settings: Settings) -> Plan:
                 command=(*python, "dagster", "api", "grpc", "--socket", str(code_socket), "-m", DEFINITIONS),
                 socket=str(code_socket),
                 first=True,
+                # Asked to stop during a run or a tick, it waits up to a minute for its callers, who are ending as
+                # well. Its runs are processes of their own, which record by themselves that they were stopped.
+                keeps_nothing=True,
             ),
             Program(
                 name="dagster-webserver",

@@ -148,7 +148,7 @@ def _warnings(plan: Plan) -> list[str]:
         for scan in plan.scans
         if scan.diff.held
     ]
-    return [*plan.unavailable, *held]
+    return [*plan.unavailable, *held, *plan.notes]
 
 
 def _short(run: dg.DagsterRun) -> str:

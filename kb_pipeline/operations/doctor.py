@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
+import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from kb_pipeline.embedding.tokenizer import estimated_tokens
 from kb_pipeline.errors import KbError
-from kb_pipeline.settings import Settings
+from kb_pipeline.operations.agreement import difference
+from kb_pipeline.operations.sources import known_sources
+from kb_pipeline.privacy.key import KEY_FILE
+from kb_pipeline.privacy.pseudonyms import key_id
+from kb_pipeline.services.postgres import PARALLEL_SHARED_MEMORY
+from kb_pipeline.settings import CONFIG_VARIABLE, Settings
 from kb_pipeline.site import Site, connect_embedding, open_site
+from kb_pipeline.source.listing import is_empty
 from kb_pipeline.store import database, generations
+from kb_pipeline.system.hosts import is_loopback
 
 if TYPE_CHECKING:
     from kb_pipeline.embedding.model_check import ModelReport
 
 LEAST_FREE_GB = 2.0
+SHORT_LIMIT_SECONDS = 600.0  # an index build may take longer
+SECRETS = [name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation)]
 MOST_LOST = 0.05  # of what is found at full dimension
 LANGUAGE_NAMES = {"zh": "Chinese", "en": "English"}
 PACKAGES = ("dagster", "openai", "unstructured", "psycopg", "pgvector", "presidio-analyzer")
@@ -38,10 +54,12 @@ class Check:
 
 def examine(settings: Settings) -> list[Check]:
     """Every check, each made whatever the others found."""
-    checks = [_python(), _packages(), _chinese_font(), _home(settings)]
+    checks = [_python(), _packages(), _chinese_font(), _parser(), _home(settings), _modes(settings)]
     try:
-        with open_site(settings) as site:
+        with database.database_errors(), open_site(settings) as site:
             checks += list(_database(site))
+            checks += [_attempt("privacy key", lambda: _key(site))]
+            checks += [_attempt(f"source {uri}", partial(_source, uri)) for uri in _sources(site)]
             checks += [_attempt("embedding server", lambda: _embedding(site))]
             checks += [_attempt("model of the active generation", lambda: _generation(site))]
     except KbError as error:
@@ -83,6 +101,19 @@ def _chinese_font() -> Check:
     )
 
 
+def _parser() -> Check:
+    from kb_pipeline.parsing.confinement import can_close_network
+
+    if can_close_network():
+        return Check("parser process", True, "without network, new rights or the secrets of its caller")
+    return Check(
+        "parser process",
+        False,
+        "the kernel does not take the network from it; a file that breaks a library could reach it",
+        "Allow seccomp filters, or run kb where documents come in without network.",
+    )
+
+
 def _home(settings: Settings) -> Check:
     home = settings.home_path
     there = next(folder for folder in (home, *home.parents) if folder.exists())
@@ -94,6 +125,29 @@ def _home(settings: Settings) -> Check:
     return Check("KB_HOME", enough, f"{home}, {free:.0f} GB free", remedy)
 
 
+def _modes(settings: Settings) -> Check:
+    """Can others on this machine read what only its owner may?"""
+    name = "file modes"
+    private = [settings.home_path, settings.home_path / KEY_FILE, *filter(_holds_a_secret, _settings_files())]
+    loose = [path for path in private if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077]
+    if not loose:
+        return Check(name, True, "only their owner can read KB_HOME, the key and secrets in settings files")
+    modes = ", ".join(f"{path} is {stat.S_IMODE(path.stat().st_mode):o}" for path in loose)
+    return Check(name, False, f"others may read: {modes}", f"Run chmod go= {' '.join(map(str, loose))}")
+
+
+def _settings_files() -> list[Path]:
+    return [Path(".env"), Path(os.environ.get(CONFIG_VARIABLE) or "kb.toml")]
+
+
+def _holds_a_secret(file: Path) -> bool:
+    try:
+        text = file.read_text("utf-8", "replace").lower()
+    except OSError:
+        return False
+    return any(re.search(rf"^\s*(export\s+)?(kb_)?{name}\s*=\s*\S", text, re.MULTILINE) for name in SECRETS)
+
+
 def _database(site: Site) -> Iterator[Check]:
     connection = site.connect()
     version = connection.info.parameter_status("server_version") or "unknown"
@@ -101,10 +155,93 @@ def _database(site: Site) -> Iterator[Check]:
     yield Check("database", True, f"PostgreSQL {version}, {where}")
     installed = database.pgvector_version(connection) or (0,)
     name = ".".join(map(str, installed))
-    if installed < database.RECOMMENDED_PGVECTOR:
-        yield Check("pgvector", False, name, "Upgrade to 0.8.4 or newer: older ones can damage an HNSW index.")
+    recommended = ".".join(map(str, database.RECOMMENDED_PGVECTOR))
+    if installed < database.SOUND_PGVECTOR:
+        remedy = f"Upgrade it, best to {recommended}: releases before 0.8.4 can damage an HNSW index."
+        yield Check("pgvector", False, name, remedy)
     else:
-        yield Check("pgvector", True, name)
+        better = f"; {recommended} is recommended" if installed < database.RECOMMENDED_PGVECTOR else ""
+        yield Check("pgvector", True, f"{name}{better}")
+    yield _sql_search(connection)
+    yield _rights(database.role_rights(connection))
+    yield _time_limits(database.time_limits(connection))
+    yield from _shared_memory(site)
+
+
+def _rights(found: database.RoleRights) -> Check:
+    name = "rights of the database role"
+    if found.only_reads:
+        return Check(
+            name,
+            False,
+            f"{found.role} can only read here",
+            "Name the primary server in KB_DATABASE_URL, or set default_transaction_read_only to off for the role.",
+        )
+    missing = [f"all rights on {', '.join(found.closed_tables)}"] if found.closed_tables else []
+    missing += [] if found.may_create else ["CREATE on the schema"]
+    missing += [] if found.may_stage else ["TEMPORARY on the database"]
+    missing += [] if found.owns else ["membership in the role that owns the tables, to build indexes"]
+    if missing:
+        return Check(
+            name, False, f"{found.role} lacks {'; '.join(missing)}", "Have the owner of the database grant it."
+        )
+    return Check(name, True, f"{found.role} may read, write and make tables")
+
+
+def _time_limits(limits: Mapping[str, float]) -> Check:
+    name = "time limits of the database"
+    short = [f"{setting} {seconds:g} s" for setting, seconds in limits.items() if seconds < SHORT_LIMIT_SECONDS]
+    if short:
+        remedy = "Set them to 0 for this role (ALTER ROLE … SET … = 0): a run or an index build may take longer."
+        return Check(name, False, ", ".join(short), remedy)
+    return Check(name, True, ", ".join(f"{setting} {seconds:g} s" for setting, seconds in limits.items()) or "none")
+
+
+def _shared_memory(site: Site) -> Iterator[Check]:
+    """Where the server is on this machine: a parallel index build holds its graph in /dev/shm."""
+    host = urlsplit(site.database_url).hostname
+    if site.settings.database_url is not None and not (host and is_loopback(host)):
+        return
+    free = shutil.disk_usage("/dev/shm").free  # noqa: S108 - only asked for its size
+    detail = f"{free / 1e9:.1f} GB free in /dev/shm"
+    if free >= PARALLEL_SHARED_MEMORY:
+        yield Check("shared memory", True, detail)
+    elif site.settings.database_url is None:
+        yield Check("shared memory", True, f"{detail}; the embedded server uses files instead, which is slower")
+    else:
+        remedy = "A parallel index build may fail; give the container more (--shm-size=1g)."
+        yield Check("shared memory", False, detail, remedy)
+
+
+def _key(site: Site) -> Check:
+    own = key_id(site.maskers.default.key)
+    recorded = database.recorded_key(site.connect())
+    where = "KB_PRIVACY_KEY" if site.settings.privacy_key else str(site.settings.home_path / KEY_FILE)
+    used = "the one of this database" if recorded else "no document was masked yet"
+    return Check("privacy key", True, f"{own}, {where}; {used}")
+
+
+def _sources(site: Site) -> list[str]:
+    return known_sources(site.connect(), site.settings)
+
+
+def _source(uri: str) -> Check:
+    name = f"source {uri}"
+    if is_empty(uri):
+        return Check(name, False, "it holds nothing", "Mount it, or put documents there.")
+    return Check(name, True, "it can be listed")
+
+
+def _sql_search(connection: database.Connection) -> Check:
+    if database.scans_go_on(connection):
+        return Check("SQL search", True, "filters get as many rows as they ask for")
+    return Check(
+        "SQL search",
+        False,
+        "hnsw.iterative_scan is off, so that a query by hand may return fewer rows than its LIMIT under a filter",
+        "Have the owner of the database run ALTER DATABASE … SET hnsw.iterative_scan = 'strict_order'; searches by "
+        "kb do without, and so does the SQL function nearest_chunks.",
+    )
 
 
 def _embedding(site: Site) -> Check:
@@ -120,25 +257,21 @@ def _generation(site: Site) -> Check:
     active = generations.active_generation(site.connect())
     if active is None:
         return Check(name, True, "no generation yet; the first ingest makes one")
-    if active.model_fingerprint == site.embedding.identity.fingerprint:
+    sentence = difference(active, site.settings, site.embedding.identity)
+    if sentence is None:
         return Check(name, True, f"{active.name}: {active.model}, {active.dimension} dimensions")
-    return Check(
-        name,
-        False,
-        f"{active.name} was built with {active.model}, the server runs {site.embedding.identity.name}",
-        "Run kb generations build, or point KB_EMBEDDING_URL back.",
-    )
+    detail, _, remedy = sentence.partition("; ")
+    return Check(name, False, detail, remedy[:1].upper() + remedy[1:])
 
 
 def examine_model(settings: Settings) -> tuple[list[Check], ModelReport]:
     """What the embedding model is good for, by `embedding.model_check`. Raises EmbeddingServerUnavailable,
     SettingsError."""
     from kb_pipeline.embedding.model_check import LANGUAGES, check_model
-    from kb_pipeline.stages.embeddings import WIDEST_DEFAULT
 
     with connect_embedding(settings) as client:
         report = check_model(client, settings.query_instruction)
-    wanted = settings.dimension or min(report.native_dimension, WIDEST_DEFAULT)
+    wanted = settings.dimension or min(report.native_dimension, generations.WIDEST_DEFAULT)
     checks = [_language(report, language) for language in LANGUAGES]
     checks += [_translation(report), _questions(report), _dimension(report, wanted)]
     return checks, report

@@ -10,16 +10,29 @@ from typing import Any
 
 from kb_pipeline.errors import SourceUnavailable
 from kb_pipeline.operations import sources
+from kb_pipeline.operations.agreement import disagreement, require_possible
 from kb_pipeline.operations.jobs import REFRESH, RunJob
 from kb_pipeline.site import Site
 from kb_pipeline.stages.planning import Plan, make_plan, spans
-from kb_pipeline.store import ledger
+from kb_pipeline.store import generations, ledger
 from kb_pipeline.store.database import Connection
 
 # Estimates of `kb plan`, from the sample documents; only to tell minutes from hours.
 CHARACTERS_PER_BYTE = 0.6
 CHARACTERS_PER_TOKEN = 2.5
 TOKENS_PER_SECOND = 5_000.0
+# Why a document waits, as `ledger.pending_reasons` calls it and as a person reads it.
+REASONS = {
+    "new": "new and not processed yet",
+    "changed": "changed and not processed yet",
+    "moved": "moved",
+    "deleted": "deleted and still to be taken out",
+    "policy": "masked by another policy",
+    "parse": "parsed by another version or masked with another key",
+    "chunk": "cut into chunks with other settings or by another version",
+    "vectors": "without vectors, or with rows of an earlier text",
+    "retry": "failed before and due again",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +53,8 @@ class ScanCounts:
 @dataclass(frozen=True, slots=True)
 class IngestResult:
     """`failed`: documents that failed in this run; `quarantined`: all that have a failure now;
-    `unavailable`: why sources were passed over."""
+    `unavailable`: why sources were passed over; `skipped`: files of kinds that nobody can read, by extension;
+    `notes`: what a person should know about the settings."""
 
     scanned: int
     new: int
@@ -58,21 +72,31 @@ class IngestResult:
     seconds: float
     runs: tuple[str, ...]
     unavailable: tuple[str, ...]
+    skipped: Mapping[str, int]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PlanResult:
+    """`pending_reasons`: why documents wait from an earlier run, and how many; see REASONS."""
+
     counts: ScanCounts
+    pending_reasons: Mapping[str, int]
+    skipped: Mapping[str, int]
     estimated_tokens: int
     estimated_seconds: float
     unavailable: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         return {
             **asdict(self.counts),
+            "pending_reasons": dict(self.pending_reasons),
+            "skipped": dict(self.skipped),
             "estimated_tokens": self.estimated_tokens,
             "estimated_seconds": self.estimated_seconds,
             "unavailable": self.unavailable,
+            "notes": self.notes,
         }
 
 
@@ -84,7 +108,15 @@ def plan(site: Site, path: str | None, *, allow_mass_delete: bool = False) -> Pl
     touched = [entry for scan in found.scans for entry in scan.diff.new]
     touched += [change.entry for scan in found.scans for change in scan.diff.changed]
     tokens = int(sum(entry.size for entry in touched) * CHARACTERS_PER_BYTE / CHARACTERS_PER_TOKEN)
-    return PlanResult(scan_counts(found), tokens, round(tokens / TOKENS_PER_SECOND, 1), found.unavailable)
+    return PlanResult(
+        counts=scan_counts(found),
+        pending_reasons=pending_reasons(site, connection),
+        skipped=skipped(found),
+        estimated_tokens=tokens,
+        estimated_seconds=round(tokens / TOKENS_PER_SECOND, 1),
+        unavailable=found.unavailable,
+        notes=_notes(site, connection, found),
+    )
 
 
 def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool = False) -> IngestResult:
@@ -96,6 +128,7 @@ def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool
     started = time.monotonic()
     connection = site.connect()
     limit = _limit(site, connection, path)
+    require_possible(site, connection)
     found = _plan(site, connection, limit, allow_mass_delete)
     # Only now: a folder that cannot be listed does not become a source.
     sources.register(connection, [scan.source.uri for scan in found.scans])
@@ -127,7 +160,34 @@ def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool
         seconds=round(time.monotonic() - started, 2),
         runs=tuple(runs),
         unavailable=found.unavailable,
+        skipped=skipped(found),
+        notes=_notes(site, connection, found),
     )
+
+
+def pending_reasons(site: Site, connection: Connection) -> dict[str, int]:
+    """Why documents wait from an earlier run -> how many."""
+    generation = generations.working_generation(connection)
+    return ledger.pending_reasons(
+        connection,
+        site.scope(),
+        generation.id if generation else None,
+        generation.model_fingerprint if generation else None,
+        site.parse_version,
+    )
+
+
+def skipped(found: Plan) -> dict[str, int]:
+    """Extension -> files of kinds that nobody can read, the most frequent first."""
+    totals: Counter[str] = Counter()
+    for scan in found.scans:
+        totals.update(scan.skipped)
+    return dict(totals.most_common())
+
+
+def _notes(site: Site, connection: Connection, found: Plan) -> tuple[str, ...]:
+    difference = disagreement(site, connection)
+    return (*found.notes, difference) if difference else found.notes
 
 
 def scan_counts(found: Plan) -> ScanCounts:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kb_pipeline.privacy.pseudonyms import key_id
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site, site_maskers
-from kb_pipeline.store import generations, ledger
+from kb_pipeline.store import database, generations, ledger
 
 MOST_DOCUMENTS = 50  # in a report, those with the most findings
 
@@ -60,6 +61,27 @@ def report(site: Site) -> PrivacyReport:
         unfinished=len(ledger.pending_elements(connection, site.scope())),
         older_generations=tuple(g.name for g in generations.generations(connection) if g.state == "retired"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Rekeyed:
+    """`key_id`: of this home's key; `replaced`: the key that the database had; `documents`: to be read again."""
+
+    key_id: str
+    replaced: str | None
+    documents: int
+
+
+def rekey(site: Site) -> Rekeyed:
+    """Go on with the key of this home, made when it was lost: from the next ingest on every document is masked with it.
+
+    Until a document was read again its old pseudonyms stand, and no query finds them. Raises SettingsError.
+    """
+    connection = site.connect()
+    own = key_id(site_maskers(site.settings).default.key)
+    replaced = database.recorded_key(connection)
+    database.replace_key(connection, own)
+    return Rekeyed(own, replaced, ledger.count_documents(connection) if own != replaced else 0)
 
 
 @dataclass(frozen=True, slots=True)

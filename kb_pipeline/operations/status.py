@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from kb_pipeline.operations.agreement import disagreement
+from kb_pipeline.operations.ingest import pending_reasons
 from kb_pipeline.operations.server import CPU, kind
 from kb_pipeline.services.daemon import EMBEDDING, SGLANG, running
 from kb_pipeline.services.sglang import Health, base_url, health_at
@@ -18,15 +20,15 @@ def status(site: Site) -> dict[str, Any]:
     connection = site.connect()
     scope = site.scope()
     active = generations.active_generation(connection)
-    pending = ledger.dirty_shards(
-        connection, scope, active.id if active else None, active.model_fingerprint if active else None
-    )
+    reasons = pending_reasons(site, connection)
+    difference = disagreement(site, connection)
     collections = ledger.counts_by_collection(connection, scope)
     return {
         "documents": ledger.count_documents(connection),
         "chunks": sum(row["chunks"] for row in collections),
         "vectors": generations.row_count(connection, active) if active else 0,
-        "pending": sum(shard.documents for shard in pending),
+        "pending": sum(reasons.values()),
+        "pending_reasons": reasons,
         "failed": ledger.count_failures(connection, scope),
         "collections": collections,
         "generations": generations.summaries(connection),
@@ -35,6 +37,7 @@ def status(site: Site) -> dict[str, Any]:
             for source in ledger.sources(connection)
         ],
         "servers": servers(site),
+        "notes": [difference] if difference else [],
     }
 
 

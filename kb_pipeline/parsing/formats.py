@@ -77,6 +77,24 @@ EXTENSIONS: dict[str, Format] = {
     ".tif": Format.TIFF,
     "": Format.TEXT,
 }
+# Kinds of files that hold no text for any reader: they are passed over and counted, not tried. Archives are not among
+# them: documents lie in those, and whoever drops one is told to unpack it.
+UNREADABLE_EXTENSIONS = frozenset(
+    f".{extension}"
+    for kind in (
+        "mp4 m4v mov avi mkv webm wmv flv mpg mpeg 3gp vob m2ts ogv",  # video
+        "mp3 wav flac aac ogg oga opus wma m4a aiff mid midi amr",  # sound
+        "gif svg ico icns heic heif avif psd psb cr2 nef arw dng raw xcf tga hdr exr",  # pictures without text
+        "ttf otf woff woff2 eot",  # fonts
+        "exe dll so dylib sys msi com o obj lib pdb class jar war pyc pyo pyd whl wasm apk ipa deb rpm appimage",
+        "iso img dmg vmdk vdi vhd vhdx qcow2",  # disks
+        "db sqlite sqlite3 mdb accdb mdf ldf frm ibd parquet orc avro feather npy npz h5 hdf5 pkl pickle",  # data
+        "pt pth onnx safetensors gguf ckpt pb tflite",  # models
+        "dwg dxf stl step stp iges blend fbx glb skp",  # drawings
+        "lnk url pem p12 pfx jks keystore kdbx gpg pgp",  # links and keys
+    )
+    for extension in kind.split()
+)
 ZIP_FORMATS = frozenset({Format.DOCX, Format.XLSX, Format.PPTX, Format.ODT, Format.ODS, Format.ODP, Format.EPUB})
 TEXT_FORMATS = frozenset(
     {

@@ -2,7 +2,7 @@
 
 The key is 32 bytes, written as 64 hex digits. Whoever has it can test whether a known value is behind a
 pseudonym, so its file is readable by its owner only. A lost key cannot be recovered: new documents would
-get other pseudonyms than old ones.
+get other pseudonyms than old ones. Therefore a database remembers the id of its key, and another one is refused.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import secrets
 from pathlib import Path
 
 from kb_pipeline.errors import SettingsError
+from kb_pipeline.privacy.pseudonyms import key_id
 
 KEY_VARIABLE = "KB_PRIVACY_KEY"
 KEY_FILE = "privacy.key"
@@ -38,6 +39,25 @@ def load_or_create_key(home: Path, given: str | None = None) -> bytes:
         raise SettingsError(
             f"The privacy key {path} cannot be read or made ({error.strerror}): correct the permissions of its folder."
         ) from None
+
+
+def require_key(home: Path, given: str | None, recorded: str) -> None:
+    """Raises SettingsError unless the site's key is there and is the one that a database has `recorded`.
+
+    Makes none: a new key in the place of a lost one would look like the right one to whoever restores it.
+    """
+    anew = "or start anew with kb privacy rekey, after which every document is read and embedded again"
+    if not given and not (home / KEY_FILE).exists():
+        raise SettingsError(
+            f"There is no {home / KEY_FILE}, but the database was masked with the key {recorded}: restore that file "
+            f"from a backup, set {KEY_VARIABLE}, {anew}."
+        )
+    own = key_id(load_or_create_key(home, given))
+    if own != recorded:
+        raise SettingsError(
+            f"The key of this KB_HOME ({own}) is not the one that the database was masked with ({recorded}): put "
+            f"the privacy.key in {home} that belongs to the database, set {KEY_VARIABLE}, {anew}."
+        )
 
 
 def _create(path: Path) -> None:

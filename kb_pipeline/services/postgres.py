@@ -23,10 +23,19 @@ from pathlib import Path
 from urllib.parse import quote
 
 from kb_pipeline.errors import DatabaseUnavailable
-from kb_pipeline.services.daemon import POSTGRES, ServiceRequest, ensure
+from kb_pipeline.services.daemon import POSTGRES, ServiceRequest, ensure, read_state
 from kb_pipeline.services.home import PRIVATE, remove_short_link, short_link
 from kb_pipeline.system.locks import locked
-from kb_pipeline.system.process import Identity, child_setup, end, end_child, identify, processes_in, wait_until_gone
+from kb_pipeline.system.process import (
+    Identity,
+    child_setup,
+    end,
+    end_child,
+    identify,
+    is_stopped,
+    processes_in,
+    wait_until_gone,
+)
 
 DATABASE = "kb"
 SUPERUSER = "postgres"
@@ -74,13 +83,24 @@ def ensure_postgres(home: Path, *, idle_seconds: float) -> str:
     deadline = time.monotonic() + RECOVERY_SECONDS
     while True:
         url = ensure(home, request)
+        _refuse_stopped(home)
         _reachable(cluster_folder(home.expanduser().resolve()))  # /tmp may have been cleaned since
-        # A server one of whose backends was killed is there but recovers before it answers.
+        # A server one of whose backends was killed is there but recovers before it answers: it refuses at once.
         if _answers(url):
             return url
         if time.monotonic() > deadline:
             raise DatabaseUnavailable(f"The embedded PostgreSQL of KB_HOME does not answer. {REMEDY}")
         time.sleep(0.05)
+
+
+def _refuse_stopped(home: Path) -> None:
+    """Raises DatabaseUnavailable when the server was told to stand still: it would never answer."""
+    state = read_state(home.expanduser().resolve(), POSTGRES)
+    if state is not None and state.server is not None and is_stopped(state.server):
+        raise DatabaseUnavailable(
+            f"The embedded PostgreSQL of KB_HOME was stopped (process {state.server.pid}); let it go on with "
+            f"kill -CONT {state.server.pid}, or end it with kb down."
+        )
 
 
 def cluster_folder(home: Path) -> Path:
@@ -181,6 +201,7 @@ class PostgresServer:
         return row is not None and bool(row[0])
 
     def stop(self, child: subprocess.Popen[bytes], *, graceful: bool) -> None:
+        child.send_signal(signal.SIGCONT)  # a server that stands still hears nothing else but SIGKILL
         # Asked for a fast shutdown while it recovers from a crash, PostgreSQL 18.4 may hang for good. An
         # immediate one is a crash by intent: the next start recovers, and nothing committed is lost.
         fast = graceful and _answers(database_url(self.cluster, SUPERUSER))

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.services.daemon import SERVERS, SGLANG, last_lines, log_file, read_state, rotate, stop_servers
-from kb_pipeline.system.process import Identity, adopt_orphans, child_setup, descendants, end, send
+from kb_pipeline.system.process import Identity, adopt_orphans, child_setup, command_line, descendants, end, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,7 +36,8 @@ _WATCHED = STOP_SIGNALS | {signal.SIGCHLD}
 class Program:
     """One program. It answers at `socket`: a port of 127.0.0.1, the path of a Unix socket, or nowhere.
 
-    `address` is what a person opens. Programs after one with `first=True` start when it answers.
+    `address` is what a person opens. Programs after one with `first=True` start when it answers. One that
+    `keeps_nothing` is killed at the end, where others are asked to stop.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Program:
     socket: int | str | None = None
     address: str | None = None
     first: bool = False
+    keeps_nothing: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,8 +167,9 @@ def end_descendants(plan: Plan) -> None:
     SGLang goes on: one of the programs started it, but not for this `kb up` alone. Another stop signal cuts the
     time short that programs get to end by themselves.
     """
+    expendable = {program.command for program in plan.programs if program.keeps_nothing}
     for process in _programs_below(plan.home):
-        send(process, signal.SIGTERM)
+        send(process, signal.SIGKILL if command_line(process.pid) in expendable else signal.SIGTERM)
     deadline = time.monotonic() + plan.stop_seconds
     while _programs_below(plan.home) and time.monotonic() < deadline:
         received = signal.sigtimedwait(_WATCHED, _POLL_SECONDS)

@@ -1,7 +1,8 @@
 """Stage 4: every text of the chunks gets a vector under the generation's model, once.
 
 A *refresh* works for the active generation and refuses a server that runs another model. A *rebuild*
-works for the generation that the settings and the server now describe, and makes it when it is missing.
+works for the generation that the settings and the server now describe, and makes it when it is missing; so does a
+refresh while there is no active one, or it holds nothing of what there is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from kb_pipeline.embedding.client import EmbeddedText, ModelIdentity, RejectedText, Result, Usage
-from kb_pipeline.errors import GenerationMismatch, TextRejected
+from kb_pipeline.errors import GenerationMismatch, SettingsError, TextRejected
 from kb_pipeline.progress import Track, track
 from kb_pipeline.services import gpu
 from kb_pipeline.settings import Settings
@@ -24,19 +25,24 @@ from kb_pipeline.stages.report import StageReport
 from kb_pipeline.stages.throughput import Throughput
 from kb_pipeline.store import generations, ledger
 from kb_pipeline.store.database import Connection
-from kb_pipeline.store.generations import Generation, GenerationKey
+from kb_pipeline.store.generations import WIDEST_DEFAULT, Generation, GenerationKey
 from kb_pipeline.system.hosts import is_loopback
 
 STAGE = "embeddings"
 COMMIT_TEXTS = 512
-WIDEST_DEFAULT = 1024
 MOST_SPANS = 20  # of the run's throughput, each a row to look at
 
 
 def generation_key(identity: ModelIdentity, settings: Settings) -> GenerationKey:
-    """The generation that `settings` and the server ask for. Raises SettingsError for a dimension that is too small."""
+    """The generation that `settings` and the server ask for. Raises SettingsError for a dimension that the model has
+    not or was not trained for."""
     if settings.dimension is not None:
         identity.profile.check_dimension(settings.dimension)
+        if settings.dimension > identity.native_dimension:
+            raise SettingsError(
+                f"KB_DIMENSION is {settings.dimension}, but the vectors of {identity.name} have "
+                f"{identity.native_dimension} dimensions; set it to that or less, or leave it out."
+            )
     return GenerationKey(
         model_fingerprint=identity.fingerprint,
         model=identity.name,
@@ -55,7 +61,7 @@ def target_generation(site: Site, connection: Connection, *, rebuild: bool) -> G
     """The generation that a run works for; see the module's docstring."""
     if not rebuild:
         active = generations.active_generation(connection)
-        if active is not None:
+        if active is not None and not generations.serves_nothing(connection, active):
             return active
     return generations.ensure_generation(connection, generation_key(site.embedding.identity, site.settings))
 
@@ -63,11 +69,7 @@ def target_generation(site: Site, connection: Connection, *, rebuild: bool) -> G
 def require_model(identity: ModelIdentity, generation: Generation) -> None:
     """Raises GenerationMismatch when the server's vectors cannot be mixed with the generation's."""
     if identity.fingerprint != generation.model_fingerprint:
-        raise GenerationMismatch(
-            f"The embedding server runs {identity.name}, but generation {generation.name} was built with "
-            f"{generation.model}; build a new one with kb generations build (the job re_embed), or point "
-            "KB_EMBEDDING_URL back."
-        )
+        raise GenerationMismatch(generation.name, generation.model, identity.name)
 
 
 def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageReport:

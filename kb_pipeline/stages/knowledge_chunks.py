@@ -1,7 +1,8 @@
 """Stage 5: documents whose chunks all have vectors are swapped into the serving table.
 
 A document is swapped in one transaction, together with a bounded number of others. After the first
-load the vector index is built; a generation under construction becomes the active one once it is complete.
+load the vector index is built. A generation becomes the active one when it holds what it should: the first as
+soon as it holds documents, one that is to replace another when it is complete.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
     scope = site.scope(shards)
     with site.connect() as connection:
         generation = target_generation(site, connection, rebuild=rebuild)
+        is_active = generation.state == "active"
         pending = ledger.pending_loads(connection, scope, generation.id, generation.model_fingerprint)
         with track("loading documents", len(pending)) as progress:
             for batch in batched(pending, DOCUMENTS_PER_SWAP):
@@ -40,17 +42,23 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
                     swap = generations.swap_documents(connection, generation, [document for document, _ in batch])
                     ledger.clear_failures(connection, (EMBEDDINGS,), swap.loaded)
                 report.counts["chunks_written"] += swap.inserted
+                if swap.inserted and not is_active:
+                    is_active = generations.activate_first(connection, generation)
                 progress.advance(len(batch))
         report.counts["documents"] = sum(not leaving for _, leaving in pending)
         report.counts["documents_removed"] = sum(leaving for _, leaving in pending)
         purge(connection, scope)
         incomplete = generations.incomplete_documents(connection, generation)
-        if not incomplete and generations.row_count(connection, generation):
+        rows = generations.row_count(connection, generation)
+        if rows and not is_active:
+            is_active = generations.activate_first(connection, generation)
+        if rows and not incomplete:
             with track("building the vector index", 1):
                 report.counts["index_built"] = int(generations.ensure_vector_index(connection, generation))
-            if generation.state != "active" and rebuild:
+            if rebuild and not is_active:
                 generations.activate(connection, generation)
-                report.counts["activated"] = 1
+                is_active = True
+        report.counts["activated"] = int(is_active and generation.state != "active")
         generations.refresh_statistics(connection, generation)
         report.counts["rows"] = generations.row_count(connection, generation)
         report.counts["documents_incomplete"] = incomplete

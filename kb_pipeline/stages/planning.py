@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kb_pipeline.errors import SettingsError, SourceUnavailable
+from kb_pipeline.errors import SourceUnavailable
 from kb_pipeline.settings import Settings, fingerprint
 from kb_pipeline.source.listing import collection_of
 from kb_pipeline.source.names import Names
@@ -22,12 +22,14 @@ from kb_pipeline.store.ledger import UNREGISTERED, Scope, Source
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`dirty`: shard -> documents to work on, in shard order. `unavailable`: why a source was passed over."""
+    """`dirty`: shard -> documents to work on, in shard order. `unavailable`: why a source was passed over.
+    `notes`: what a person should know about the settings."""
 
     scans: tuple[Scan, ...]
     dirty: Mapping[str, int]
     fingerprint: str
     unavailable: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
 
 
 def make_plan(
@@ -54,13 +56,12 @@ def make_plan(
             unavailable.append(str(error))
             continue
         scans.append(raw_documents.within(scan, (prefix or {}).get(source.uri, ""), None, settings.shard_digits))
-    _check_collections(connection, settings, scans)
-    active = generations.active_generation(connection)
+    generation = generations.working_generation(connection)
     pending = ledger.dirty_shards(
         connection,
         scope,
-        active.id if active else None,
-        active.model_fingerprint if active else None,
+        generation.id if generation else None,
+        generation.model_fingerprint if generation else None,
     )
     dirty: dict[str, int] = {shard.shard: shard.documents for shard in pending}
     for scan in scans:
@@ -81,23 +82,24 @@ def make_plan(
         dirty=dict(sorted(dirty.items())),
         fingerprint=fingerprint(changes, left),
         unavailable=tuple(unavailable),
+        notes=tuple(_unknown_collections(connection, settings, scans)),
     )
 
 
-def _check_collections(connection: Connection, settings: Settings, scans: Sequence[Scan]) -> None:
-    """Raises SettingsError when kb.toml gives a policy to a collection that no source has: a misspelt one would
-    go by the wrong policy without a word."""
+def _unknown_collections(connection: Connection, settings: Settings, scans: Sequence[Scan]) -> list[str]:
+    """A note where the settings give a policy to collections that no source has: a misspelt one would go by the
+    wrong policy without a word."""
     named = {name for name, part in settings.collections.items() if part.privacy is not None}
     if not named:
-        return
+        return []
     known = set(ledger.collections(connection))
     known |= {collection_of(entry.path) for scan in scans for entry in scan.diff.new}
     unknown = sorted(named - known)
-    if known and unknown:
-        raise SettingsError(
-            f"The settings give a privacy policy to the collection {unknown[0]}, which no source has; there are: "
-            f"{', '.join(sorted(known))}. Correct the name or take it out."
-        )
+    if not known or not unknown:
+        return []
+    there = ", ".join(sorted(known))
+    sentence = f"The settings give a privacy policy to {', '.join(unknown)}, but no source has such a collection; "
+    return [f"{sentence}correct the name if one of these is meant: {there}."]
 
 
 def _sources(connection: Connection, prefix: Mapping[str, str] | None) -> list[Source]:

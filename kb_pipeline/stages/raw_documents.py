@@ -7,18 +7,31 @@ process at a time applies a source, and it lists under that lock, so what it app
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from kb_pipeline.errors import SourceUnavailable, UnreadableFile
+from kb_pipeline.parsing.formats import UNREADABLE_EXTENSIONS
 from kb_pipeline.progress import track
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
+from kb_pipeline.source.boundary import Boundary
 from kb_pipeline.source.diff import DeletionGuard, KnownDocument, SourceDiff, diff
-from kb_pipeline.source.listing import Entry, entry_of, hash_file, is_local, list_source, settle, shard_hash
+from kb_pipeline.source.listing import (
+    Entry,
+    canonical_uri,
+    entry_of,
+    hash_file,
+    is_local,
+    list_source,
+    settle,
+    shard_hash,
+)
 from kb_pipeline.source.names import Names
+from kb_pipeline.source.selection import Selection
 from kb_pipeline.stages.report import StageReport, batched
 from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
@@ -28,7 +41,7 @@ STAGE = "raw_documents"
 REMOTE_READERS = 16
 COUNTS = (
     *("scanned", "unchanged", "new", "changed", "moved", "deleted"),
-    *("held", "writing", "unlisted", "failed", "sources_unavailable"),
+    *("held", "writing", "skipped", "unlisted", "failed", "sources_unavailable"),
 )
 
 
@@ -36,13 +49,15 @@ COUNTS = (
 class Scan:
     """A source, its difference to the ledger, and why some of its folders could not be listed.
 
-    `real_paths`: stored path -> the file's own, where names hold personal data.
+    `real_paths`: stored path -> the file's own, where names hold personal data. `skipped`: extension -> files of a
+    kind that nobody can read.
     """
 
     source: Source
     diff: SourceDiff
     unlisted: dict[str, str]
     real_paths: Mapping[str, str] = field(default_factory=dict, repr=False)
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     def shards(self, digits: int) -> dict[str, int]:
         """shard -> how many documents of it have to be looked at."""
@@ -70,17 +85,19 @@ def scan_source(
 
     `hashes` collects what had to be hashed to tell moves from new files. Raises SourceUnavailable.
     """
-    listing = list_source(source.uri)
+    selection, boundary = selection_of(settings, source.uri), _boundary(settings, source.uri)
+    listing = list_source(source.uri, selection, boundary=boundary)
     known = ledger.signatures(connection, source.id)
     # A name that stands in the ledger as it is was found to hold nothing, unless the policies changed.
     looked_at = source.names_policy == names.policy
     suspects = _suspects(listing.signatures, known) if looked_at else None
-    signatures, real_paths = _stored(listing.signatures, suspects, names)
+    signatures, real_paths, namesakes = _stored(listing.signatures, suspects, names)
     differing = [entry_of(line) for line in signatures - known]
     missing_paths = [entry_of(line).path for line in known - signatures]
     at_rest, writing = settle(source.uri, differing, real_paths)
     unlisted_names = names.stored(listing.unlisted)
     unlisted = {unlisted_names.get(path, path): reason for path, reason in listing.unlisted.items()}
+    unlisted |= dict.fromkeys(namesakes, "its name is stored as that of another file is; rename one of them")
     found = hashes if hashes is not None else {}
 
     def content_hash(entry: Entry) -> bytes | None:
@@ -101,7 +118,19 @@ def scan_source(
     )
     if not looked_at and not differing and source.id != UNREGISTERED:
         ledger.set_names_policy(connection, source.id, names.policy)
-    return Scan(source, result, unlisted, real_paths)
+    return Scan(source, result, unlisted, real_paths, listing.skipped)
+
+
+def selection_of(settings: Settings, uri: str) -> Selection:
+    """Which files of a source are read; one that kb.toml does not name has no patterns."""
+    own = next((source for source in settings.sources if canonical_uri(source.uri) == uri), None)
+    patterns = (own.include, own.exclude) if own else ((), ())
+    return Selection(*patterns, unreadable=UNREADABLE_EXTENSIONS)
+
+
+def _boundary(settings: Settings, uri: str) -> Boundary:
+    own = (source for source in settings.sources if canonical_uri(source.uri) == uri)
+    return Boundary(settings.home_path, follow_links=any(source.follow_links for source in own))
 
 
 def _suspects(signatures: frozenset[str], known: frozenset[str]) -> frozenset[str]:
@@ -112,17 +141,26 @@ def _suspects(signatures: frozenset[str], known: frozenset[str]) -> frozenset[st
 
 def _stored(
     signatures: frozenset[str], suspects: frozenset[str] | None, names: Names
-) -> tuple[frozenset[str], dict[str, str]]:
-    """The signatures with the paths under which files are stored, and the real paths of those that differ.
+) -> tuple[frozenset[str], dict[str, str], set[str]]:
+    """The signatures with the paths under which files are stored, the real paths of those that differ, and the stored
+    paths that more than one file has: only the first of them, by its real path, is among the signatures.
 
     `suspects`: the signatures whose names are looked at; None for all.
     """
     lines = {line: entry_of(line).path for line in (signatures if suspects is None else suspects)}
     stored = names.stored(dict.fromkeys(lines.values()))
     if not stored:
-        return signatures, {}
-    masked = {line: stored[path] + line.removeprefix(path) for line, path in lines.items() if path in stored}
-    return (signatures - masked.keys()) | frozenset(masked.values()), {new: old for old, new in stored.items()}
+        return signatures, {}, set()
+    real = {}  # the first of the files that share a stored path
+    for path in sorted(stored, reverse=True):
+        real[stored[path]] = path
+    masked = {line for line, path in lines.items() if path in stored}
+    plain = signatures - masked
+    taken = real.keys() & {entry_of(line).path for line in plain}
+    namesakes = taken | {path for path, count in Counter(stored.values()).items() if count > 1}
+    first = {real[path] for path in real.keys() - taken}
+    kept = frozenset(stored[lines[line]] + line.removeprefix(lines[line]) for line in masked if lines[line] in first)
+    return plain | kept, {path: real[path] for path in real.keys() - taken}, namesakes
 
 
 def within(scan: Scan, prefix: str, shards: Sequence[str] | None, digits: int) -> Scan:
@@ -163,6 +201,7 @@ def run(
     unavailable: list[SourceUnavailable] = []
     scanned = 0
     with site.connect() as reader, site.connect() as writer:
+        site.record_key(writer)
         for source in ledger.sources(reader):
             if prefix is not None and source.uri not in prefix:
                 continue
@@ -201,6 +240,7 @@ def _count(scan: Scan, limited: Scan, report: StageReport) -> None:
         deleted=len(limited.diff.deleted),
         held=len(scan.diff.held),
         writing=len(scan.diff.writing),
+        skipped=sum(scan.skipped.values()),
         unlisted=len(scan.unlisted),
     )
     places = {f"{scan.source.uri}/{path}": reason for path, reason in scan.unlisted.items()}

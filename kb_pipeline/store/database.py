@@ -7,15 +7,17 @@ each, in order, under an advisory lock, so that two processes that start at once
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, class_row
 
 from kb_pipeline.errors import DatabaseUnavailable, SettingsError
 from kb_pipeline.store.queries import query
@@ -26,7 +28,10 @@ Connection = psycopg.Connection[TupleRow]
 # Any constant; it only has to differ from what other applications lock in the same database.
 MIGRATION_LOCK = 0x6B625F6D
 OLDEST_PGVECTOR = (0, 8, 0)
-RECOMMENDED_PGVECTOR = (0, 8, 4)
+SOUND_PGVECTOR = (0, 8, 4)  # older ones can damage an HNSW index
+RECOMMENDED_PGVECTOR = (0, 8, 7)
+# libpq gives no SQLSTATE for a connection that was refused, only words.
+_NO_CONNECTION_LEFT = re.compile("too many (clients|connections)|connection slots are reserved|no more connections")
 
 
 def connect(url: str, *, autocommit: bool = False) -> Connection:
@@ -41,8 +46,11 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
             url, autocommit=autocommit, prepare_threshold=None, connect_timeout=10, application_name="kb_pipeline"
         )
     except psycopg.OperationalError as error:
+        reason = _reason(error)
+        if _NO_CONNECTION_LEFT.search(reason):
+            raise DatabaseUnavailable(f"PostgreSQL at {where} {_REFUSALS['53300'].format(reason=reason)}.") from None
         raise DatabaseUnavailable(
-            f"PostgreSQL at {where} cannot be reached ({_reason(error)}); start it or correct KB_DATABASE_URL."
+            f"PostgreSQL at {where} cannot be reached ({reason}); start it or correct KB_DATABASE_URL."
         ) from None
     register_tsvector(connection)
     return connection
@@ -100,28 +108,59 @@ def display_url(url: str) -> str:
     return f"{host}:{port}" if port else host
 
 
+# What PostgreSQL refuses that is no fault of ours, by the beginning of its SQLSTATE, the longest first: what is said
+# of it. Its own words name objects and limits there, never a row.
+_REFUSALS = {
+    "57014": "cancelled a statement ({reason}); set statement_timeout to 0 for this role (ALTER ROLE … SET "
+    "statement_timeout = 0) and run again",
+    "55P03": "waited too long for a lock ({reason}); end what holds it, or set lock_timeout to 0 for this role, and "
+    "run again",
+    "40P01": "ended a deadlock with another run; run again",
+    "40001": "refused a change that another run was faster with; run again",
+    "25P03": "ended a connection that waited in a transaction; set idle_in_transaction_session_timeout to 0 for this "
+    "role and run again",
+    "25P04": "ended a transaction ({reason}); set transaction_timeout to 0 for this role and run again",
+    "57P05": "ended a connection that waited; set idle_session_timeout to 0 for this role and run again",
+    "25006": "lets this connection only read ({reason}); name the primary server in KB_DATABASE_URL, or set "
+    "default_transaction_read_only to off for this role",
+    "42501": "refused this role a right ({reason}); have the owner of the tables grant it, or name that role in "
+    "KB_DATABASE_URL",
+    "53300": "has no connection left ({reason}); raise max_connections or the role's CONNECTION LIMIT, or end others",
+    "53200": "has no memory left ({reason}); lower its work_mem or maintenance_work_mem, or give it more",
+    "53": "has no disk space left, or may use no more of it ({reason}); free some, or raise its limit, and run again",
+    "57P": "is shutting down or recovering; run again in a moment",
+    "58": "cannot read or write its files ({reason}); look at its log and its disk",
+    "XX001": "found its own files damaged or failed ({reason}); look at its log, and restore a backup if it says so",
+    "XX002": "found a damaged index ({reason}); run REINDEX on what its log names",
+    "08": "or a pooler before it ended the connection ({reason}); run again",
+}
+
+
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn a lost connection or a full disk into one sentence; other database errors pass.
+    """Turn what PostgreSQL refuses, and a lost connection, into one sentence; our own defects pass.
 
     Raises DatabaseUnavailable.
     """
     try:
         yield
-    except (psycopg.errors.DiskFull, psycopg.errors.ConfigurationLimitExceeded):
-        raise DatabaseUnavailable(
-            "PostgreSQL has no disk space left; free some and run again: nothing that was committed is lost."
-        ) from None
-    except (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown, psycopg.errors.CannotConnectNow):
-        raise DatabaseUnavailable(
-            "PostgreSQL is shutting down or recovering; run again in a moment: nothing that was committed is lost."
-        ) from None
-    except psycopg.OperationalError as error:
-        if error.sqlstate is not None:
+    except psycopg.Error as error:
+        said = _refusal(error)
+        if said is None:
             raise
-        raise DatabaseUnavailable(
-            "The connection to PostgreSQL was lost; run again: nothing that was committed is lost."
-        ) from None
+        raise DatabaseUnavailable(f"{said}: nothing that was committed is lost.") from None
+
+
+def _refusal(error: psycopg.Error) -> str | None:
+    """What happened and what to do, without the end of the sentence; None for a defect of ours."""
+    if error.sqlstate is None:
+        lost = isinstance(error, psycopg.OperationalError)
+        return "The connection to PostgreSQL was lost; run again" if lost else None
+    for start in sorted(_REFUSALS, key=len, reverse=True):
+        if error.sqlstate.startswith(start):
+            reason = (error.diag.message_primary or error.sqlstate).rstrip(".")
+            return f"PostgreSQL {_REFUSALS[start].format(reason=reason)}"
+    return None
 
 
 def migrate(url: str) -> list[str]:
@@ -157,10 +196,58 @@ def migrate(url: str) -> list[str]:
         return missing
 
 
+@dataclass(frozen=True, slots=True)
+class RoleRights:
+    """What the role of a connection may do. `owns`: build an index on the tables; `closed_tables`: those of which it
+    may not read or write every row."""
+
+    role: str
+    may_create: bool
+    may_stage: bool
+    owns: bool
+    only_reads: bool
+    closed_tables: list[str]
+
+
+def role_rights(connection: Connection) -> RoleRights:
+    """Of a database that was migrated."""
+    with connection.cursor(row_factory=class_row(RoleRights)) as cursor:
+        found = cursor.execute(query("schema", "role_rights")).fetchone()
+    assert found is not None  # noqa: S101 - the table was made by a migration
+    return found
+
+
+def time_limits(connection: Connection) -> dict[str, float]:
+    """Setting of the server that ends statements or connections -> seconds; those that are off are not in it."""
+    return {name: limit / 1000 for name, limit in connection.execute(query("schema", "time_limits"))}
+
+
+def recorded_key(connection: Connection) -> str | None:
+    """The id of the key that this database's pseudonyms were made with; None before there are any."""
+    row = connection.execute(query("schema", "recorded_key")).fetchone()
+    return None if row is None else str(row[0])
+
+
+def record_key(connection: Connection, key_id: str) -> None:
+    """Remember the key of a database that has none yet."""
+    connection.execute(query("schema", "record_key"), {"key_id": key_id})
+
+
+def replace_key(connection: Connection, key_id: str) -> None:
+    """From now on this database's key is another; what is stored under the old one waits to be masked anew."""
+    connection.execute(query("schema", "replace_key"), {"key_id": key_id})
+
+
 def pgvector_version(connection: Connection) -> tuple[int, ...] | None:
     """The installed version of the extension, or None."""
     row = connection.execute(query("schema", "installed_pgvector")).fetchone()
     return None if row is None else _version(row[0])
+
+
+def scans_go_on(connection: Connection) -> bool:
+    """Is `hnsw.iterative_scan` set for this database, so that SQL by hand finds enough rows under a filter?"""
+    row = connection.execute(query("schema", "iterative_scan")).fetchone()
+    return bool(row and row[0])
 
 
 def _version(text: str) -> tuple[int, ...]:

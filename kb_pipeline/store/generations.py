@@ -1,8 +1,9 @@
 """Generations: the serving tables, and which one is live.
 
 A *generation* is one serving table with its model, dimension and query instructions. Exactly one is
-*active*: the view `knowledge_chunks` shows it. A generation is *building* until every document that
-has chunks is in it, then *ready*; the one before the active one is *retired* and stays for rollback.
+*active*: the view `knowledge_chunks` shows it. A generation is *building* until it becomes active: the first one
+when it holds documents, so that they are searchable while more come in, a later one when it holds every document
+that has chunks. The one before the active one is *retired* and stays for rollback.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from kb_pipeline.store.queries import query, serving_table
 
 # Full-text statistics are refreshed when the number of rows changed by more than this share.
 STATISTICS_DRIFT = 0.1
+WIDEST_DEFAULT = 1024  # dimensions that are served where the settings do not say
 INDEX_BUILD_MEMORY = "512MB"
 
 
@@ -83,6 +85,19 @@ def active_generation(connection: Connection) -> Generation | None:
     return next((generation for generation in generations(connection) if generation.state == "active"), None)
 
 
+def working_generation(connection: Connection) -> Generation | None:
+    """The active generation, or before there is one the newest: what a refresh works for."""
+    known = generations(connection)
+    active = (generation for generation in known if generation.state == "active")
+    return next(active, known[-1] if known else None)
+
+
+def serves_nothing(connection: Connection, generation: Generation) -> bool:
+    """Whether a generation holds no document although there are some for it."""
+    row = connection.execute(query("generations", "serves_nothing"), {"generation": generation.id}).fetchone()
+    return row is not None and bool(row[0])
+
+
 def named_generation(connection: Connection, name: str) -> Generation:
     """Raises SettingsError, which lists the names there are."""
     known = generations(connection)
@@ -94,8 +109,7 @@ def named_generation(connection: Connection, name: str) -> Generation:
 
 
 def ensure_generation(connection: Connection, key: GenerationKey) -> Generation:
-    """The generation of `key`, made when it is missing; the very first one is active at once, so
-    that documents become searchable while they come in. Commits."""
+    """The generation of `key`, made when it is missing. Commits."""
     with connection.transaction():
         connection.execute(query("generations", "lock"))
         known = generations(connection)
@@ -120,8 +134,6 @@ def ensure_generation(connection: Connection, key: GenerationKey) -> Generation:
             query("serving_table", "create_serving_table", table=table, dimension=sql.Literal(key.dimension))
         )
         connection.execute(query("serving_table", "create_serving_indexes", table=table))
-        if not known:
-            _activate(connection, row[0])
     return next(generation for generation in generations(connection) if generation.id == row[0])
 
 
@@ -130,6 +142,17 @@ def activate(connection: Connection, generation: Generation) -> None:
     with connection.transaction():
         connection.execute(query("generations", "lock"))
         _activate(connection, generation.id)
+
+
+def activate_first(connection: Connection, generation: Generation) -> bool:
+    """The same where no generation is active that holds a document; True when it was done. Commits."""
+    with connection.transaction():
+        connection.execute(query("generations", "lock"))
+        active = active_generation(connection)
+        if active is not None and (active.id == generation.id or not serves_nothing(connection, active)):
+            return False
+        _activate(connection, generation.id)
+    return True
 
 
 def _activate(connection: Connection, generation: int) -> None:

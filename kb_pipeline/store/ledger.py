@@ -414,6 +414,18 @@ def dirty_shards(connection: Connection, scope: Scope, generation: int | None, m
         return cursor.execute(query("wanted", "dirty_shards"), parameters).fetchall()
 
 
+def pending_reasons(
+    connection: Connection, scope: Scope, generation: int | None, model: str | None, parse_version: str
+) -> dict[str, int]:
+    """Why the documents that `dirty_shards` counts wait -> how many, the most frequent first.
+
+    new, changed, moved, deleted: nobody worked on what a scan found; policy, parse, chunk: what is asked for changed;
+    vectors: of the generation, or its rows; retry: failed before, due again. `parse_version`: see ParsePolicy.
+    """
+    parameters = _wanted_parameters(scope) | {"generation": generation, "model": model, "parse_version": parse_version}
+    return dict(connection.execute(query("reasons", "pending_reasons"), parameters).fetchall())
+
+
 # What stages write
 
 

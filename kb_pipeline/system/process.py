@@ -57,6 +57,21 @@ def is_alive(process: Identity) -> bool:
     return identify(process.pid) == process
 
 
+def is_stopped(process: Identity) -> bool:
+    """Whether a process that is there was told to stand still, by SIGSTOP or a debugger."""
+    fields = _stat_fields(process.pid)
+    return fields is not None and fields[0] in ("T", "t") and is_alive(process)
+
+
+def command_line(pid: int) -> tuple[str, ...]:
+    """The command of a process with its arguments; empty when it is gone."""
+    try:
+        text = (_PROC / str(pid) / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return ()
+    return tuple(os.fsdecode(part) for part in text.removesuffix(b"\0").split(b"\0"))
+
+
 def send(process: Identity, number: signal.Signals) -> bool:
     """Send a signal; False when the process is gone."""
     if not is_alive(process):

@@ -6,16 +6,33 @@ What was asked for goes to stdout; notes about it go to stderr, so that a pipe g
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
+from kb_pipeline.errors import OutputUnavailable
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 
 
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Raises OutputUnavailable when stdout takes no more, and BrokenPipeError when its reader went away."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputUnavailable(
+            f"The output cannot be written ({error.strerror}); send it elsewhere. What the command had to do is done."
+        ) from None
+
+
 def say(text: str) -> None:
-    typer.echo(text)
+    with _writing():
+        typer.echo(text)
 
 
 def note(text: str) -> None:
@@ -23,7 +40,8 @@ def note(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+    with _writing():
+        typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
 
 
 def table(title: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -39,7 +57,8 @@ def table(title: str, rows: Sequence[dict[str, Any]]) -> None:
         drawn.add_column(column)
     for row in rows:
         drawn.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(drawn)
+    with _writing():
+        Console().print(drawn)
 
 
 def one_line(text: str, width: int = 100) -> str:

@@ -73,7 +73,6 @@ def test_chunk_sizes_follow_the_limit_unless_they_are_set() -> None:
         ("KB_SHARD_DIGITS", "3"),
         ("KB_IDLE_SECONDS", "-1"),
         ("KB_SGLANG__PORT", "0"),
-        ("KB_SGLANG__PROT", "30000"),
         ("KB_LIMITS", '{"seconds": -1}'),
         ("KB_LIMITS", "no json"),
         ("KB_CHUNKING", '{"max_characters": 400, "combine_under_n_chars": 500}'),
@@ -99,6 +98,54 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, v
 def test_a_wrong_file_is_named(toml: str, named: str) -> None:
     Path("kb.toml").write_text(toml)
     with pytest.raises(SettingsError, match=named):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("KB_DIMENTION", "KB_DIMENSION"),
+        ("KB_SGLANG__PROT", "KB_SGLANG__PORT"),
+        ("KB_DIMENSION__X", "KB_DIMENSION"),
+        ("KB_SOURCES__0__URI", "unset it"),
+        ("kb_embeding_url", "KB_EMBEDDING_URL"),
+        ("KB_XYZZY", "unset it"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_refused_and_the_one_meant_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, "30000")
+    with pytest.raises(SettingsError, match=f"{name.upper()}, which is no setting.*{meant}"):
+        load_settings()
+    monkeypatch.delenv(name)
+    Path(".env").write_text(f"{name}=30000\n")
+    with pytest.raises(SettingsError, match=rf"{name.upper()}.*\.env"):
+        load_settings()
+
+
+def test_a_variable_may_name_any_collection_and_any_entity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KB_COLLECTIONS__CONTRACTS__CHUNKING__MAX_CHARACTERS", "900")
+    monkeypatch.setenv("KB_COLLECTIONS", '{"Verträge": {"query_instruction": "Find"}}')
+    monkeypatch.setenv("KB_PRIVACY__ENTITIES", '{"EMAIL_ADDRESS": "mask"}')
+    settings = load_settings()
+    assert settings.chunking_for("contracts").max_characters == 900
+    assert settings.privacy.entities == {"EMAIL_ADDRESS": "mask"}
+
+
+@pytest.mark.parametrize(
+    ("toml", "named", "meant"),
+    [
+        ("dimention = 512", "dimention", "dimension"),
+        ("[limits]\nsecond = 1", "limits.second", "limits.seconds"),
+        ("[[sources]]\nuri = 'a'\nexclud = ['b']", "sources.0.exclud", "sources.0.exclude"),
+        ("[collections.a.chunking]\nmax_chars = 900", "collections.a.chunking.max_chars", "max_characters"),
+        ("[collections.chunking.privacy]\nprset = 'finance'", "collections.chunking.privacy.prset", "preset"),
+    ],
+)
+def test_a_key_that_is_no_setting_is_refused_and_the_one_meant_is_named(toml: str, named: str, meant: str) -> None:
+    Path("kb.toml").write_text(toml)
+    with pytest.raises(SettingsError, match=f"{named}, which is no setting; write .*{meant}"):
         load_settings()
 
 

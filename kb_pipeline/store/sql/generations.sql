@@ -12,6 +12,10 @@ INSERT INTO generations (name, model_fingerprint, dimension, query_instruction, 
 VALUES (%(name)s, %(model)s, %(dimension)s, %(query_instruction)s, %(collection_instructions)s, 'building')
 RETURNING id
 
+-- name: serves_nothing
+SELECT NOT EXISTS (SELECT FROM generation_documents WHERE generation_id = %(generation)s)
+   AND EXISTS (SELECT FROM documents WHERE deleted_at IS NULL AND chunks_version IS NOT NULL)
+
 -- name: retire_active
 UPDATE generations SET state = 'retired' WHERE state = 'active'
 

@@ -30,16 +30,19 @@ if TYPE_CHECKING:
 
 # argv: the home (so that the process table shows whose it is), then what to do.
 STAND_IN = """
-import socket, subprocess, sys, time
+import signal, socket, subprocess, sys, time
 home, deed, port = sys.argv[1:]
 grandchild = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-subprocess.Popen([sys.executable, "-c", grandchild, home], start_new_session=True)
+if deed == "linger":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+elif deed != "end":
+    subprocess.Popen([sys.executable, "-c", grandchild, home], start_new_session=True)
 if deed == "ensure":
     from pathlib import Path
     from kb_pipeline.services.postgres import ensure_postgres
     ensure_postgres(Path(home), idle_seconds=600)
 listener = socket.create_server(("127.0.0.1", int(port)))
-if deed == "fail":
+if deed in ("fail", "end"):
     time.sleep(0.5)
     sys.exit("the stand-in has failed")
 time.sleep(600)
@@ -61,7 +64,7 @@ def ports() -> list[int]:
     return numbers
 
 
-def _start(home: Path, ports: list[int], *deeds: str) -> subprocess.Popen[str]:
+def _start(home: Path, ports: list[int], *deeds: str, stop_seconds: float = 1.0) -> subprocess.Popen[str]:
     home.mkdir(exist_ok=True)
     for name in ("run", "log", "tmp"):
         (home / name).mkdir(exist_ok=True)
@@ -72,10 +75,11 @@ def _start(home: Path, ports: list[int], *deeds: str) -> subprocess.Popen[str]:
             command=(sys.executable, "-c", STAND_IN, str(home), deed, str(port)),
             socket=port,
             address=f"http://127.0.0.1:{port}",
+            keeps_nothing=deed == "linger",
         )
         for deed, port in zip(deeds, ports, strict=False)
     )
-    plan = Plan(home, programs, {}, stop_seconds=1.0)
+    plan = Plan(home, programs, {}, stop_seconds=stop_seconds)
     return subprocess.Popen(
         [sys.executable, "-c", UP_COMMAND, plan.to_json()],
         stderr=subprocess.PIPE,
@@ -137,6 +141,16 @@ def test_a_program_that_ends_stops_the_rest_and_is_named(
     assert up.returncode == 1
     assert "Stand-in fail ended with code 1" in errors
     assert "the stand-in has failed" in errors
+    assert processes_of(home) == []
+
+
+def test_a_program_that_keeps_nothing_is_not_waited_for(
+    home: Path, ports: list[int], processes_of: ProcessesOf
+) -> None:
+    with _start(home, ports, "linger", "end", stop_seconds=600.0) as up:
+        _, errors = up.communicate(timeout=60)
+    assert up.returncode == 1
+    assert "Stand-in end ended with code 1" in errors
     assert processes_of(home) == []
 
 

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from kb_pipeline.chunking.language import language_of
 from kb_pipeline.chunking.lexemes import tokens
 from kb_pipeline.store.database import register_types
-from kb_pipeline.store.generations import Generation, GenerationKey, ensure_generation
+from kb_pipeline.store.generations import Generation, GenerationKey, activate_first, ensure_generation
 from kb_pipeline.store.tsvector import TsVector
 from kb_pipeline_tests.instant_embedding_server import instant_vector
 
@@ -70,7 +70,9 @@ def make_generation(
         dimension=dimension or identity.native_dimension,
         query_instruction=instruction,
     )
-    return ensure_generation(connection, key)
+    generation = ensure_generation(connection, key)
+    activate_first(connection, generation)
+    return generation
 
 
 def fill(

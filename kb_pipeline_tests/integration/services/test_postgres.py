@@ -23,7 +23,7 @@ from kb_pipeline.errors import DatabaseUnavailable
 from kb_pipeline.services import lease, postgres
 from kb_pipeline.services.daemon import POSTGRES, ServiceState, log_file, read_state, running, stop_all, write_state
 from kb_pipeline.services.postgres import PostgresServer, cluster_folder, ensure_postgres, server_package
-from kb_pipeline.system.process import Identity, end, identify
+from kb_pipeline.system.process import Identity, end, identify, is_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +92,21 @@ def test_a_killed_backend_is_waited_for(home: Path) -> None:
         select.select([client.fileno()], [], [], 20)  # the server has noticed
         client.close()
     assert _count(ensure_postgres(home, idle_seconds=60)) == 1
+
+
+def test_a_server_that_stands_still_is_named_at_once_and_goes_on_or_ends(home: Path, wait_for: WaitFor) -> None:
+    url = ensure_postgres(home, idle_seconds=60)
+    _, server = _state(home)
+    os.kill(server.pid, signal.SIGSTOP)
+    wait_for(lambda: is_stopped(server), "the server stands still")
+    with pytest.raises(DatabaseUnavailable, match=f"kill -CONT {server.pid}, or end it with kb down"):
+        ensure_postgres(home, idle_seconds=60)
+    os.kill(server.pid, signal.SIGCONT)
+    assert ensure_postgres(home, idle_seconds=60) == url
+    _insert(url)
+    os.kill(server.pid, signal.SIGSTOP)
+    assert stop_all(home) == [POSTGRES]
+    assert _scalar(ensure_postgres(home, idle_seconds=60), "SELECT count(*) FROM t") == 1
 
 
 def test_a_server_that_recovers_from_a_crash_can_be_stopped(home: Path, processes_of: ProcessesOf) -> None:

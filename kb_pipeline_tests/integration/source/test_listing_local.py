@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from kb_pipeline.errors import SourceUnavailable, UnreadableFile
+from kb_pipeline.source import listing
+from kb_pipeline.source.boundary import Boundary
 from kb_pipeline.source.listing import (
     LONGEST_PATH,
     Entry,
@@ -24,6 +26,7 @@ from kb_pipeline.source.listing import (
     local_copy,
     settle,
 )
+from kb_pipeline.source.selection import Selection
 
 NFC = unicodedata.normalize("NFC", "café é")
 NFD = unicodedata.normalize("NFD", "café é")
@@ -109,7 +112,7 @@ def test_temporary_and_hidden_files_are_ignored_whatever_their_case(root: Path) 
     assert not listing.unlisted
 
 
-def test_links_to_files_and_folders_are_followed_and_loops_end(root: Path, tmp_path: Path) -> None:
+def test_links_within_the_source_are_followed_and_loops_end(root: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     write(outside, "far.md", b"far")
     write(root, "a/file.md", b"near")
@@ -121,8 +124,49 @@ def test_links_to_files_and_folders_are_followed_and_loops_end(root: Path, tmp_p
     (root / "file_link.md").symlink_to(root / "a/file.md")
     (root / "dangling.md").symlink_to(root / "nowhere")
     found = entries(list_source(str(root)))
-    assert set(found) == {"a/file.md", "b/to_a/file.md", "linked/far.md", "file_link.md"}
+    assert set(found) == {"a/file.md", "b/to_a/file.md", "file_link.md"}
     assert found["file_link.md"].size == 4
+    followed = entries(list_source(str(root), boundary=Boundary(follow_links=True)))
+    assert set(followed) == {*found, "linked/far.md"}
+
+
+def test_the_own_home_is_never_read_wherever_it_lies(root: Path) -> None:
+    home = root / ".." / "root" / "state"
+    write(root, "state/privacy.key")
+    write(root, "kept.md")
+    (root / "key.md").symlink_to(root / "state/privacy.key")
+    (root / "other").symlink_to(root / "state")
+    for follow_links in (False, True):
+        boundary = Boundary(home.resolve(), follow_links=follow_links)
+        assert set(entries(list_source(str(root), boundary=boundary))) == {"kept.md"}
+    with pytest.raises(SourceUnavailable, match="lies in KB_HOME"):
+        list_source(str(root / "state"), boundary=boundary)
+
+
+def test_opening_what_became_a_pipe_never_waits(root: Path) -> None:
+    os.mkfifo(root / "pipe.md")
+    with pytest.raises(UnreadableFile, match="no regular file"):
+        hash_file(str(root), "pipe.md")
+
+
+def test_a_share_that_does_not_answer_costs_its_time_limit_and_no_more(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root, "a.md")
+    answer = threading.Event()
+    monkeypatch.setattr(listing, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(listing, "open_regular", lambda _: answer.wait())
+    with pytest.raises(UnreadableFile, match="does not answer"):
+        hash_file(str(root), "a.md")
+    answer.set()
+
+
+def test_a_name_that_is_written_out_as_another_files_name_is_unlisted(root: Path) -> None:
+    write(root, os.fsdecode(b"caf\xe9.txt"))
+    write(root, "caf\\xe9.txt", b"the one with a backslash")
+    found = list_source(str(root))
+    assert entries(found)["caf\\xe9.txt"].size == len("the one with a backslash")
+    assert "that of another file" in found.unlisted["caf\\xe9.txt"]
 
 
 def test_a_link_to_itself_cannot_be_looked_at(root: Path) -> None:
@@ -268,3 +312,18 @@ def test_a_local_file_is_parsed_where_it_lies(root: Path, tmp_path: Path) -> Non
     write(root, "a/b.md", b"text")
     with local_copy(str(root), "a/b.md", tmp_path) as path:
         assert path == root / "a/b.md"
+
+
+def test_what_is_not_selected_is_not_listed_and_what_nobody_can_read_is_counted(tmp_path: Path) -> None:
+    for name in ("a.md", "film.mp4", "x/Film.MP4", "x/setup.exe", "drafts/b.md", "node_modules/c/d.md", "e.tmp"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text")
+    (tmp_path / "node_modules").chmod(0)
+    selection = Selection(exclude=("drafts/", "node_modules"), unreadable=frozenset({".mp4", ".exe"}))
+    listing = list_source(str(tmp_path), selection)
+    (tmp_path / "node_modules").chmod(0o700)
+    assert list(entries(listing)) == ["a.md"]
+    assert (listing.unlisted, listing.ignored) == ({}, 3)
+    assert dict(listing.skipped) == {".mp4": 2, ".exe": 1}
+    only = list_source(str(tmp_path), Selection(include=("drafts/*.md",)))
+    assert list(entries(only)) == ["drafts/b.md"]

@@ -10,8 +10,10 @@ import psycopg
 import pytest
 
 from kb_pipeline.embedding.client import EmbeddedText
-from kb_pipeline.errors import DatabaseUnavailable, EmbeddingServerUnavailable, GenerationMismatch
+from kb_pipeline.errors import DatabaseUnavailable, EmbeddingServerUnavailable, GenerationMismatch, SettingsError
+from kb_pipeline.operations.agreement import disagreement, require_possible
 from kb_pipeline.operations.audit import audit
+from kb_pipeline.operations.ingest import pending_reasons, plan
 from kb_pipeline.stages import embeddings
 from kb_pipeline.stages.report import StageReport
 from kb_pipeline.store import generations
@@ -87,7 +89,7 @@ def test_a_server_with_another_model_is_refused_until_a_rebuild_makes_it_a_gener
     kb.connection.execute(f"GRANT SELECT ON knowledge_chunks TO {role}".encode())
     kb.reopen(embedding_url=own_server.base_url)  # 64 dimensions instead of 384
     kb.write("b.md", "# Three\n\nThird text.\n")
-    with pytest.raises(GenerationMismatch, match="re_embed"):
+    with pytest.raises(GenerationMismatch, match=r"KB_EMBEDDING_MODEL=.* kb generations build \(the job re_embed\)"):
         kb.refresh()
     assert set(kb.contents()) == {"a.md"}
 
@@ -122,6 +124,85 @@ def test_a_smaller_dimension_needs_no_embedding_call(kb: TestSite, embedding_ser
     served = np.array(row["embedding"].to_list())
     assert np.allclose(served, expected / np.linalg.norm(expected), atol=2e-3)
     assert np.isclose(np.linalg.norm(served), 1, atol=2e-3)
+
+
+def test_a_dimension_that_the_model_has_not_is_refused_before_anything_is_made(kb: TestSite) -> None:
+    kb.write("a.md", TEXT)
+    kb.reopen(dimension=400)
+    with pytest.raises(SettingsError, match=r"KB_DIMENSION is 400.*384 dimensions"):
+        require_possible(kb.site, kb.connection)
+    with pytest.raises(SettingsError, match=r"KB_DIMENSION is 400"):
+        kb.refresh()
+    assert generations.generations(kb.connection) == []
+    kb.reopen(dimension=384)
+    assert kb.refresh()["activated"] == 1
+    assert set(kb.contents()) == {"a.md"}
+
+
+def test_a_generation_that_holds_nothing_gives_way_to_what_the_settings_ask_for(kb: TestSite) -> None:
+    identity = kb.site.embedding.identity
+    first = generations.ensure_generation(kb.connection, embeddings.generation_key(identity, kb.site.settings))
+    assert first.state == "building"
+    assert generations.active_generation(kb.connection) is None
+    generations.activate(kb.connection, first)  # as a release before this one did
+    kb.reopen(dimension=32)
+    kb.write("a.md", TEXT)
+    assert kb.refresh()["activated"] == 1
+    known = [(g.state, g.dimension) for g in generations.generations(kb.connection)]
+    assert known == [("retired", 384), ("active", 32)]
+    assert set(kb.contents()) == {"a.md"}
+    assert disagreement(kb.site, kb.connection) is None
+    kb.reopen(dimension=64)
+    kb.write("b.md", TEXT)
+    assert kb.refresh()["activated"] == 0
+    assert set(kb.contents()) == {"a.md", "b.md"}
+    assert "64 dimensions" in str(disagreement(kb.site, kb.connection))
+
+
+def test_a_plan_says_why_documents_wait(kb: TestSite) -> None:
+    for name in ("a.md", "b.md", "c/d.md"):
+        kb.write(name, f"# {name}\n\nText of {name}.\n")
+    kb.refresh()
+    kb.scan()
+    assert pending_reasons(kb.site, kb.connection) == {}
+    kb.write("e.md", TEXT)
+    kb.write("a.md", TEXT)
+    kb.move("b.md", "f.md")
+    kb.scan()
+    assert pending_reasons(kb.site, kb.connection) == {"changed": 1, "moved": 1, "new": 1}
+    assert sum(pending_reasons(kb.site, kb.connection).values()) == kb.dirty()
+    kb.refresh()
+    kb.reopen(chunking={"max_characters": 1000})
+    assert pending_reasons(kb.site, kb.connection) == {"chunk": 4}
+    kb.reopen(collections={"c": {"privacy": {"preset": "finance"}}})
+    assert pending_reasons(kb.site, kb.connection) == {"policy": 1, "chunk": 3}
+    kb.reopen(chunking={}, collections={})
+    kb.connection.execute("DELETE FROM generation_documents WHERE path = 'f.md'")
+    (kb.documents / "a.md").unlink()
+    kb.connection.execute("UPDATE documents SET deleted_at = now() WHERE path = 'a.md'")
+    kb.connection.execute("UPDATE documents SET chunks_version = NULL WHERE path = 'e.md'")
+    kb.connection.execute(
+        "INSERT INTO failures (document_id, stage, input_version, error, reason, next_retry) "
+        "SELECT id, 'chunks', 'any', 'E', 'r', now() FROM documents WHERE path = 'e.md'"
+    )
+    assert pending_reasons(kb.site, kb.connection) == {"deleted": 1, "retry": 1, "vectors": 1}
+    assert sum(pending_reasons(kb.site, kb.connection).values()) == kb.dirty()
+
+
+def test_a_file_that_becomes_excluded_is_taken_out_under_the_guard(kb: TestSite) -> None:
+    for name in ("a.md", "drafts/b.md", "drafts/c.md", "film.mp4"):
+        kb.write(name, f"# {name}\n\nText of {name}.\n")
+    kb.refresh()
+    source = {"uri": str(kb.documents), "exclude": ["drafts/"]}
+    kb.reopen(sources=[source], mass_delete_count=1)
+    counts = kb.refresh()
+    assert (counts["held"], counts["deleted"], counts["skipped"]) == (2, 0, 1)
+    assert set(kb.contents()) == {"a.md", "drafts/b.md", "drafts/c.md"}
+    found = plan(kb.site, None, allow_mass_delete=True)
+    assert (found.counts.deleted, dict(found.skipped)) == (2, {".mp4": 1})
+    assert kb.refresh(allow_mass_delete=True)["deleted"] == 2
+    assert set(kb.contents()) == {"a.md"}
+    assert kb.failures() == {}
 
 
 def test_a_rebuild_that_is_not_complete_does_not_go_live(kb: TestSite, own_server: InstantServer) -> None:

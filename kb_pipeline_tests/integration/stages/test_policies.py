@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from kb_pipeline.errors import SettingsError
+from kb_pipeline.operations.ingest import plan
+from kb_pipeline.operations.privacy import rekey
 from kb_pipeline.operations.search import search
+from kb_pipeline.privacy.key import KEY_FILE
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM
 from kb_pipeline.search.retrieve import SearchRequest
 from kb_pipeline.stages.planning import make_plan
@@ -56,10 +60,56 @@ def test_another_key_gives_every_value_another_pseudonym(kb: TestSite) -> None:
     kb.refresh()
     before = PSEUDONYM.findall(kb.contents()["a.md"])
     kb.reopen(privacy_key="ab" * 32)
+    rekey(kb.site)
     kb.refresh()
     after = PSEUDONYM.findall(kb.contents()["a.md"])
     assert len(before) == len(after) == 1
     assert before != after
+
+
+def test_a_home_with_another_key_is_refused_and_changes_nothing(kb: TestSite, home: Path) -> None:
+    kb.write("a.md", PHONE)
+    kb.refresh()
+    before = kb.contents()
+    kb.reopen(privacy_key="ab" * 32)
+    for command in (kb.refresh, lambda: search(kb.site, SearchRequest("13800138000")), lambda: plan(kb.site, None)):
+        with pytest.raises(SettingsError, match=r"is not the one.*KB_PRIVACY_KEY.*kb privacy rekey.*\.$"):
+            command()
+    assert kb.contents() == before
+    kb.reopen(privacy_key=None)
+    assert kb.refresh()["documents"] == 0
+    assert search(kb.site, SearchRequest("13800138000", mode="lexical")).hits
+
+
+def test_a_lost_key_is_not_replaced_by_a_new_one_unless_that_is_meant(kb: TestSite, home: Path) -> None:
+    kb.write("a.md", PHONE)
+    kb.refresh()
+    lost = (home / KEY_FILE).rename(home / "elsewhere")
+    kb.reopen()
+    with pytest.raises(SettingsError, match=r"There is no .*privacy\.key.*restore.*kb privacy rekey"):
+        search(kb.site, SearchRequest("13800138000"))
+    assert not (home / KEY_FILE).exists()
+    lost.rename(home / KEY_FILE)
+    kb.reopen()
+    assert search(kb.site, SearchRequest("13800138000", mode="lexical")).hits
+    lost.unlink(missing_ok=True)
+    (home / KEY_FILE).unlink()
+    kb.reopen()
+    assert rekey(kb.site).documents == 1
+    kb.reopen()
+    assert kb.refresh()["documents"] == 1
+    assert search(kb.site, SearchRequest("13800138000", mode="lexical")).hits
+    assert rekey(kb.site).documents == 0
+
+
+def test_looking_at_an_empty_database_does_not_bind_it_to_a_key(kb: TestSite) -> None:
+    assert search(kb.site, SearchRequest("anything")).hits == ()
+    kb.reopen(privacy_key="ab" * 32)
+    kb.write("a.md", PHONE)
+    kb.refresh()
+    kb.reopen(privacy_key=None)
+    with pytest.raises(SettingsError, match="rekey"):
+        kb.refresh()
 
 
 def test_collections_have_policies_of_their_own_and_queries_are_looked_up_by_each(kb: TestSite) -> None:
@@ -79,8 +129,10 @@ def test_collections_have_policies_of_their_own_and_queries_are_looked_up_by_eac
 def test_a_policy_for_a_collection_that_no_source_has_names_those_there_are(kb: TestSite) -> None:
     kb.reopen(collections={"product": {"privacy": KEEP_AMOUNTS}})
     kb.write("products/fees.md", FEE)
-    with pytest.raises(SettingsError, match=r"product, which no source has; there are: products"):
-        make_plan(kb.connection, kb.site.settings, kb.site.scope(), kb.site.names)
+    (said,) = make_plan(kb.connection, kb.site.settings, kb.site.scope(), kb.site.names).notes
+    assert said.startswith("The settings give a privacy policy to product, but no source has such a collection;")
+    assert said.endswith("these is meant: products.")
+    assert kb.refresh()["chunks_written"] == 1
 
 
 def test_a_value_in_a_name_is_stored_as_a_pseudonym_and_its_file_is_still_read(kb: TestSite) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import uuid
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -110,3 +111,56 @@ def test_a_connection_that_is_ended_is_one_sentence_and_what_was_committed_stays
 def test_a_defect_of_ours_is_not_called_a_lost_connection(database_url: str) -> None:
     with connect(database_url) as connection, pytest.raises(psycopg.errors.UndefinedTable), database_errors():
         connection.execute(sql.SQL("SELECT * FROM no_such_table"))
+
+
+@pytest.mark.parametrize(
+    ("before", "statement", "said"),
+    [
+        ("SET statement_timeout = '1ms'", "SELECT pg_sleep(5)", r"statement timeout\).*statement_timeout to 0"),
+        ("SET lock_timeout = '1ms'", "ALTER TABLE locked ADD n int", r"lock timeout\).*end what holds it"),
+        ("SET transaction_timeout = '1ms'", "BEGIN; SELECT pg_sleep(5)", "transaction_timeout to 0"),
+        ("SET default_transaction_read_only = on", "CREATE TABLE t ()", "only read.*primary server"),
+        ("SET ROLE pg_monitor", "DELETE FROM big", "permission denied for table big.*grant it"),
+        ("SET temp_file_limit = 0", "SELECT count(*) FROM (SELECT n FROM big ORDER BY n DESC) x", "no more of it"),
+        ("", "DO $$BEGIN RAISE 'cannot allocate' USING ERRCODE = '53200'; END$$", "no memory left"),
+        ("", "DO $$BEGIN RAISE 'a detected b' USING ERRCODE = '40P01'; END$$", "deadlock with another run; run again"),
+        ("", "DO $$BEGIN RAISE 'a before b' USING ERRCODE = '40001'; END$$", "faster with; run again"),
+        ("", "DO $$BEGIN RAISE 'could not read' USING ERRCODE = '58030'; END$$", "look at its log and its disk"),
+        ("", "DO $$BEGIN RAISE 'invalid page' USING ERRCODE = 'XX001'; END$$", "restore a backup"),
+        ("", "DO $$BEGIN RAISE 'query_wait_timeout' USING ERRCODE = '08P01'; END$$", "pooler.*run again"),
+        ("SET idle_session_timeout = '1ms'", None, "idle_session_timeout to 0|connection to PostgreSQL was lost"),
+    ],
+)
+def test_what_a_database_refuses_is_one_sentence(
+    database_url: str, postgres_url: str, before: str, statement: str | None, said: str
+) -> None:
+    with psycopg.connect(database_url) as other, connect(database_url, autocommit=True) as connection:
+        other.execute("CREATE TABLE locked (); CREATE TABLE big AS SELECT n FROM generate_series(1, 20000) n")
+        other.commit()
+        other.execute("LOCK TABLE locked")
+        connection.execute("SET work_mem = '64kB'")
+        if before:
+            connection.execute(before.encode())
+        if statement is None:
+            _wait_until_ended(postgres_url, connection.info.backend_pid)
+        with pytest.raises(DatabaseUnavailable, match=said) as refused, database_errors():
+            connection.execute((statement or "SELECT 1").encode())
+        assert str(refused.value).endswith("nothing that was committed is lost.")
+
+
+def _wait_until_ended(postgres_url: str, backend: int) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as administrator:
+        while administrator.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [backend]).fetchone():
+            administrator.execute("SELECT pg_sleep(0.01)")
+
+
+def test_a_role_without_connections_left_is_told_so(database_url: str, postgres_url: str) -> None:
+    role = f"test_limited_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN CONNECTION LIMIT 0").format(sql.Identifier(role)))
+        try:
+            parts = urlsplit(database_url)
+            with pytest.raises(DatabaseUnavailable, match=r"no connection left.*CONNECTION LIMIT.*\.$"):
+                connect(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}").geturl())
+        finally:
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))

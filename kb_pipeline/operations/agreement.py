@@ -1,0 +1,106 @@
+"""Whether the settings still ask for the generation that is searched.
+
+A generation keeps its model, dimension and instructions for good; other settings have no effect until
+`kb generations build` made one for them. Commands say so, naming both, instead of passing over it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kb_pipeline.embedding.models import profile_for, same_model
+from kb_pipeline.errors import SettingsError
+from kb_pipeline.settings import Settings
+from kb_pipeline.site import Site
+from kb_pipeline.store import generations
+from kb_pipeline.store.database import Connection
+from kb_pipeline.store.generations import WIDEST_DEFAULT, Generation
+from kb_pipeline.terminal.output import one_line
+
+if TYPE_CHECKING:
+    from kb_pipeline.embedding.client import ModelIdentity
+
+SHOWN_CHARACTERS = 60  # of an instruction
+
+
+def disagreement(site: Site, connection: Connection, *, ask: bool = True) -> str | None:
+    """A sentence where the active generation is not what the settings ask for; starts no server.
+
+    `ask`: a server that is elsewhere which model it has, where it was not asked yet.
+    """
+    active = generations.active_generation(connection)
+    return None if active is None else difference(active, site.settings, site.model_now(ask=ask))
+
+
+def require_possible(site: Site, connection: Connection) -> None:
+    """Ask the server, before anything is made, whether its model has the dimension of a first generation.
+
+    Raises SettingsError when it has not, EmbeddingServerUnavailable.
+    """
+    if site.settings.dimension is not None and generations.active_generation(connection) is None:
+        from kb_pipeline.stages.embeddings import generation_key  # brings the client, which searches may not need
+
+        generation_key(site.embedding.identity, site.settings)
+
+
+def difference(active: Generation, settings: Settings, model: ModelIdentity | str | None) -> str | None:
+    """`model`: that embeds now, as far as is known."""
+    if model is not None and not isinstance(model, str) and (impossible := _impossible(model, settings)):
+        return impossible
+    found = [*_model(active, model), *_dimension(active, settings, model), *_instructions(active, settings)]
+    if not found:
+        return None
+    return (
+        f"The settings ask for {' and '.join(asked for asked, _ in found)}, but generation {active.name}, which is "
+        f"searched, has {' and '.join(has for _, has in found)}; run kb generations build, or set that back."
+    )
+
+
+def _impossible(model: ModelIdentity, settings: Settings) -> str | None:
+    from kb_pipeline.stages.embeddings import generation_key
+
+    try:
+        generation_key(model, settings)
+    except SettingsError as error:
+        return str(error)
+    return None
+
+
+def _model(active: Generation, model: ModelIdentity | str | None) -> list[tuple[str, str]]:
+    if model is None:
+        return []
+    name = model if isinstance(model, str) else model.name
+    if not same_model(name, active.model):
+        return [(f"the model {name}", active.model)]
+    if not isinstance(model, str) and model.fingerprint != active.model_fingerprint:
+        revision = f" at revision {model.revision}" if model.revision else ""
+        return [(f"{name}{revision}", "other weights of that model")]
+    return []
+
+
+def _dimension(active: Generation, settings: Settings, model: ModelIdentity | str | None) -> list[tuple[str, str]]:
+    wanted = settings.dimension
+    if wanted is None:
+        if _model(active, model):
+            return []  # it follows the model
+        wanted = min(active.native_dimension, WIDEST_DEFAULT)
+    return [] if wanted == active.dimension else [(f"{wanted} dimensions (KB_DIMENSION)", f"{active.dimension}")]
+
+
+def _instructions(active: Generation, settings: Settings) -> list[tuple[str, str]]:
+    if not profile_for(active.model).takes_instruction:
+        return []
+    own = {
+        name: collection.query_instruction
+        for name, collection in settings.collections.items()
+        if collection.query_instruction is not None
+    }
+    asked = {"": settings.query_instruction} | own
+    has = {"": active.query_instruction} | active.collection_instructions
+    different = sorted(name for name in asked.keys() | has.keys() if asked.get(name) != has.get(name))
+    return [(_instruction(name, asked.get(name)), _instruction(name, has.get(name))) for name in different]
+
+
+def _instruction(collection: str, text: str | None) -> str:
+    where = f" of {collection}" if collection else ""
+    return f'the instruction{where} "{one_line(text, SHOWN_CHARACTERS)}"' if text else f"no instruction{where}"
