@@ -20,6 +20,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard, get_args, get_origin
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BaseModel,
@@ -42,6 +43,7 @@ from kb_pipeline.errors import SettingsError
 from kb_pipeline.privacy.entities import PRESETS, Action, Preset, unknown_entities
 from kb_pipeline.privacy.patterns import complaint_about
 
+LOCALTIME = Path("/etc/localtime")  # a link into the database of time zones
 # Raise when the code of a stage changes its output for the same input.
 PARSE_CODE_VERSION = 5
 CHUNK_CODE_VERSION = 3
@@ -49,6 +51,20 @@ CHUNK_CODE_VERSION = 3
 PREFIX = "KB_"
 # Names the settings file, so it cannot stand in one; like every variable of ours it begins with the prefix.
 CONFIG_VARIABLE = "KB_CONFIG"
+
+
+def local_timezone() -> str:
+    """The IANA name of this machine's time zone; UTC where it has none."""
+    named = os.environ.get("TZ") or str(LOCALTIME.resolve()).partition("zoneinfo/")[2]
+    return named if is_timezone(named) else "UTC"
+
+
+def is_timezone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 class EmptyIsUnset(BaseModel):
@@ -168,6 +184,34 @@ class CollectionSettings(Frozen):
     query_instruction: str | None = Field(None, description="Task sentence of queries over this collection alone.")
 
 
+class GoldenQuestion(Frozen):
+    """A question, and the document that has to be among the best passages for it."""
+
+    question: str = Field(min_length=1, description="As a person would ask it.")
+    source_file: str = Field(min_length=1, description="The document's path, as a search shows it.")
+    k: int = Field(5, ge=1, le=100, description="Among how many passages.")
+
+
+class ScheduleSettings(Frozen):
+    """When the two schedules tick, as cron writes it, in the site's time zone."""
+
+    nightly_sweep: str = Field("30 2 * * *", description="Scan all sources and finish what earlier runs left.")
+    re_embedding: str = Field("0 3 * * 0", description="Embed whatever has no vector under the configured model.")
+
+    @field_validator("*")
+    @classmethod
+    def _has_five_fields(cls, value: str) -> str:
+        if not re.fullmatch(r"([\w*/,-]+\s+){4}[\w*/,-]+", value):
+            raise ValueError("a schedule has five fields: minute, hour, day, month and day of the week")
+        return value
+
+
+class RetentionSettings(Frozen):
+    """How long what nobody needs any more is kept; the nightly sweep applies it."""
+
+    dagster_days: int = Field(30, ge=1, description="Dagster's runs with their events and output, days.")
+
+
 class SglangSettings(Frozen):
     """An SGLang server on this machine's GPU. Empty values leave the choice to SGLang itself."""
 
@@ -221,12 +265,32 @@ class Settings(EmptyIsUnset, BaseSettings):
     dagster_port: int = Field(3000, description="Port of the Dagster web server under `kb up`; 127.0.0.1 only.")
     mass_delete_count: int = Field(50, ge=0, description="Deletions up to this many are never held.")
     mass_delete_share: float = Field(0.2, ge=0, le=1, description="Share of a source whose loss holds deletions.")
+    timezone: str = Field(default_factory=local_timezone, description="IANA name, such as Asia/Shanghai.")
+    owners: tuple[str, ...] = Field((), description="Owners of the Dagster assets: an e-mail address or team:NAME.")
     sources: tuple[SourceSettings, ...] = ()
+    golden: tuple[GoldenQuestion, ...] = Field((), description="Questions that are asked after each load.")
+    schedules: ScheduleSettings = ScheduleSettings()
+    retention: RetentionSettings = RetentionSettings()
     sglang: SglangSettings = SglangSettings()
     limits: ParsingLimits = ParsingLimits()
     chunking: ChunkingSettings = ChunkingSettings()
     privacy: PrivacySettings = PrivacySettings()
     collections: dict[str, CollectionSettings] = {}
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_timezone(cls, value: str) -> str:
+        if not is_timezone(value):
+            raise ValueError("it is no IANA name of a time zone, such as Asia/Shanghai or UTC")
+        return value
+
+    @field_validator("owners")
+    @classmethod
+    def _are_owners(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for owner in value:
+            if not re.fullmatch(r"team:[\w.-]+|[^@\s]+@[^@\s]+\.[^@\s.]+", owner):
+                raise ValueError(f"{owner} is neither an e-mail address nor team:NAME")
+        return value
 
     @classmethod
     def settings_customise_sources(

@@ -52,6 +52,7 @@ class Site:
     settings: Settings
     database_url: str
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
+    lasting: Site | None = field(default=None, repr=False)  # what `for_one_call` was asked of
 
     def connect(self, *, autocommit: bool = True) -> Connection:
         """A new connection, closed with the site at the latest."""
@@ -60,6 +61,8 @@ class Site:
     @cached_property
     def embedding(self) -> EmbeddingClient:
         """The client, connected at first use. Raises EmbeddingServerUnavailable, SettingsError."""
+        if self.lasting is not None:
+            return self.lasting.embedding
         return self._resources.enter_context(connect_embedding(self.settings))
 
     def model_now(self, *, ask: bool) -> ModelIdentity | str | None:
@@ -78,6 +81,8 @@ class Site:
 
         Raises SettingsError when the database was masked with another.
         """
+        if self.lasting is not None:
+            return self.lasting.maskers
         with database.connect(self.database_url, autocommit=True) as connection:
             recorded = database.recorded_key(connection)
         if recorded is not None:
@@ -136,6 +141,10 @@ class Site:
             parse=self._parse_fingerprint(masker, readers),
             chunk=fingerprint("chunk", CHUNK_CODE_VERSION, TOKENIZER_VERSION, chunking.model_dump()),
         )
+
+    def for_one_call(self) -> Site:
+        """The same site with connections of its own, closed with it; embedding client and maskers are this one's."""
+        return Site(self.settings, self.database_url, lasting=self)
 
     @cached_property
     def parsers(self) -> ParserPool:

@@ -1,9 +1,9 @@
-"""Take the pictures of docs/screenshots: `dagster dev` with the sample documents ingested, seen by headless Chromium.
+"""Take the pictures of docs/screenshots: `kb up` with the sample documents ingested, seen by headless Chromium.
 
 Needs `pip install playwright pillow` and a Chromium (CHROMIUM, else /usr/bin/chromium); nothing else does, so
-they are no requirement of the project. Start `dagster dev` or `kb up` first, then:
+they are no requirement of the project. Run `kb ingest sample_docs` and start `kb up` first, then:
 
-    python scripts/screenshots.py http://127.0.0.1:3000
+    python scripts/screenshots.py http://127.0.0.1:3000 http://127.0.0.1:8756
 """
 
 from __future__ import annotations
@@ -19,22 +19,28 @@ from playwright.sync_api import Page, sync_playwright
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
 LOCATION = "/locations/kb_pipeline.definitions"
 WIDTH = 1400
+QUESTION = "年假最多可以结转几天？"
 SETTLE_MS = 6000  # the pages fill themselves piece by piece
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 
 # name -> (address, height in pixels, texts to click on)
 PAGES: dict[str, tuple[str, int, tuple[str, ...]]] = {
-    "cleaned_elements": ("/assets/cleaned_elements?view=overview", 1150, ()),
-    "embeddings": ("/assets/embeddings?view=overview", 1250, ()),
-    "chunks": ("/assets/chunks?view=overview", 1250, ()),
-    "knowledge_chunks": ("/assets/knowledge_chunks?view=overview", 1200, ()),
-    "checks": ("/assets/knowledge_chunks?view=checks", 800, ()),
+    "raw_documents": ("/assets/raw_documents?view=overview", 1400, ()),
+    "cleaned_elements": ("/assets/cleaned_elements?view=overview", 1500, ()),
+    "embeddings": ("/assets/embeddings?view=overview", 1400, ()),
+    "chunks": ("/assets/chunks?view=overview", 1400, ()),
+    "knowledge_chunks": ("/assets/knowledge_chunks?view=overview", 2100, ()),
+    "partitions": ("/assets/knowledge_chunks?view=partitions", 900, ()),
+    "checks": ("/assets/knowledge_chunks?view=checks", 800, ("golden_questions",)),
+    "automation": ("/automation", 500, ()),
+    "jobs": ("/jobs", 500, ()),
     "sensor": (f"{LOCATION}/sensors/dropped_files", 800, ()),
+    "resource": (f"{LOCATION}/resources/knowledge_base", 600, ()),
     "run": ("/runs", 900, ("View",)),
 }
 
 
-def main(base: str) -> None:
+def main(base: str, search: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -43,7 +49,7 @@ def main(base: str) -> None:
         # So wide that all five cards are drawn with what they hold.
         page = browser.new_page(viewport={"width": 2200, "height": 560})
         page.goto(f"{base}/asset-groups")
-        page.wait_for_timeout(SETTLE_MS)
+        page.wait_for_timeout(3 * SETTLE_MS)  # the first page of a fresh server
         save(page, "asset_graph")
         for name, (address, height, clicks) in PAGES.items():
             page.set_viewport_size({"width": WIDTH, "height": height})
@@ -53,6 +59,12 @@ def main(base: str) -> None:
                 page.get_by_text(text, exact=True).first.click()
                 page.wait_for_timeout(SETTLE_MS)
             save(page, name)
+        page.set_viewport_size({"width": 1100, "height": 900})
+        page.goto(search)
+        page.locator("#query").fill(QUESTION)
+        page.keyboard.press("Enter")
+        page.locator("#hits > *").first.wait_for(timeout=10 * SETTLE_MS)
+        save(page, "search")
         browser.close()
 
 
@@ -65,4 +77,4 @@ def save(page: Page, name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:3000")
+    main(*(sys.argv[1:] or ("http://127.0.0.1:3000", "http://127.0.0.1:8756")))

@@ -1,12 +1,15 @@
 """Asset checks. A blocking one keeps what is wrong from reaching the next asset."""
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import dagster as dg
 
-from kb_pipeline.defs import assets
-from kb_pipeline.defs.assets.shared import SHARDS
-from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, step
+from kb_pipeline.defs.assets.shared import table
+from kb_pipeline.defs.placement import CHUNKS, CLEANED_ELEMENTS, EMBEDDINGS, KNOWLEDGE_CHUNKS, Placement
+from kb_pipeline.defs.resources.knowledge_base import step
+from kb_pipeline.operations.golden import ask
 from kb_pipeline.store import audit, generations, ledger
 from kb_pipeline.store.audit import EXAMPLES
 
@@ -14,108 +17,169 @@ MOST_FAILURES = 0.05
 SAMPLED_CHUNKS = 500
 
 
-@dg.asset_check(
-    asset=assets.embeddings,
-    blocking=True,
-    description="The newest native vectors have the model's dimension and norm 1; half precision holds no NaN.",
-)
-def vectors_are_sound(
-    context: dg.AssetCheckExecutionContext, knowledge_base: KnowledgeBaseResource
-) -> dg.AssetCheckResult:
-    with step(knowledge_base, context.log) as site:
-        connection = site.connect()
-        shards = SHARDS.get_partition_keys()
-        checks = [
-            (generation, audit.check_embeddings(connection, site.scope(shards), generation))
-            for generation in generations.generations(connection)
-            if generation.state in ("active", "building")
-        ]
-    return dg.AssetCheckResult(
-        passed=all(check.is_sound(generation.native_dimension) for generation, check in checks),
-        metadata={
-            "checked": sum(check.checked for _, check in checks),
-            "unsound": sum(check.unsound for _, check in checks),
-        },
+def build_checks(place: Placement) -> list[dg.AssetChecksDefinition]:
+    return [
+        _vectors_are_sound(place),
+        _counts_agree(place),
+        _nothing_is_unmasked(place),
+        _failure_rate(place),
+        _no_orphans(place),
+        _golden_questions(place),
+    ]
+
+
+def _check(
+    place: Placement, asset: str, *, description: str, blocking: bool = False
+) -> Callable[[Callable[..., Any]], dg.AssetChecksDefinition]:
+    return dg.asset_check(
+        asset=place.key(asset),
+        blocking=blocking,
+        description=description,
+        required_resource_keys={place.resource_key},
     )
 
 
-@dg.asset_check(
-    asset=assets.knowledge_chunks,
-    blocking=True,
-    description="Every loaded document has as many rows as it has chunks, none twice, each of norm 1.",
-)
-def counts_agree(context: dg.AssetCheckExecutionContext, knowledge_base: KnowledgeBaseResource) -> dg.AssetCheckResult:
-    with step(knowledge_base, context.log) as site:
-        connection = site.connect()
-        active = generations.active_generation(connection)
-        if active is None:
-            return dg.AssetCheckResult(passed=True, metadata={"rows": 0})
-        findings = audit.table_findings(connection, active, ("wrong_counts", "duplicate_rows"))
-        vectors = audit.check_serving_vectors(connection, active)
-    return dg.AssetCheckResult(
-        passed=not findings and vectors.is_sound(active.dimension),
-        metadata={
-            "documents_with_wrong_counts": sum(finding.count for finding in findings),
-            "examples": ", ".join(example for finding in findings for example in finding.examples) or "none",
-            "vectors_checked": vectors.checked,
-            "vectors_unsound": vectors.unsound,
-        },
+def _vectors_are_sound(place: Placement) -> dg.AssetChecksDefinition:
+    @_check(
+        place,
+        EMBEDDINGS,
+        blocking=True,
+        description="The newest native vectors have the model's dimension and norm 1; half precision holds no NaN.",
     )
+    def vectors_are_sound(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        with step(place, place.resource(context.resources), context.log) as site:
+            connection = site.connect()
+            checks = [
+                (generation, audit.check_embeddings(connection, site.scope(), generation))
+                for generation in generations.generations(connection)
+                if generation.state in ("active", "building")
+            ]
+        return dg.AssetCheckResult(
+            passed=all(check.is_sound(generation.native_dimension) for generation, check in checks),
+            metadata={
+                "checked": sum(check.checked for _, check in checks),
+                "unsound": sum(check.unsound for _, check in checks),
+            },
+        )
+
+    return vectors_are_sound
 
 
-@dg.asset_check(
-    asset=assets.chunks,
-    description="No recognizer finds personal data that the policy masks in a sample of the stored text.",
-)
-def nothing_is_unmasked(
-    context: dg.AssetCheckExecutionContext, knowledge_base: KnowledgeBaseResource
-) -> dg.AssetCheckResult:
-    with step(knowledge_base, context.log) as site:
-        sample = audit.sample_text(site.connect(), SAMPLED_CHUNKS)
-        found: Counter[str] = Counter()
-        files: set[str] = set()
-        for path, collection, content in sample:
-            entities = [finding.entity for finding in site.maskers.of(collection).findings(content)]
-            if entities:
-                found.update(entities)
-                files.add(path)
-    return dg.AssetCheckResult(
-        passed=not found,
-        metadata={
-            "chunks_sampled": len(sample),
-            "values_found": found.total(),
-            "entities": ", ".join(f"{count} {entity}" for entity, count in found.most_common()) or "none",
-            "examples": ", ".join(sorted(files)[:EXAMPLES]) or "none",
-        },
+def _counts_agree(place: Placement) -> dg.AssetChecksDefinition:
+    @_check(
+        place,
+        KNOWLEDGE_CHUNKS,
+        blocking=True,
+        description="Every loaded document has as many rows as it has chunks, none twice, each of norm 1.",
     )
+    def counts_agree(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        with step(place, place.resource(context.resources), context.log) as site:
+            connection = site.connect()
+            active = generations.active_generation(connection)
+            if active is None:
+                return dg.AssetCheckResult(passed=True, metadata={"rows": 0})
+            findings = audit.table_findings(connection, active, ("wrong_counts", "duplicate_rows"))
+            vectors = audit.check_serving_vectors(connection, active)
+        return dg.AssetCheckResult(
+            passed=not findings and vectors.is_sound(active.dimension),
+            metadata={
+                "documents_with_wrong_counts": sum(finding.count for finding in findings),
+                "examples": ", ".join(example for finding in findings for example in finding.examples) or "none",
+                "vectors_checked": vectors.checked,
+                "vectors_unsound": vectors.unsound,
+            },
+        )
+
+    return counts_agree
 
 
-@dg.asset_check(
-    asset=assets.cleaned_elements, description="At most one document in twenty has failed; `kb failures` lists them."
-)
-def failure_rate(context: dg.AssetCheckExecutionContext, knowledge_base: KnowledgeBaseResource) -> dg.AssetCheckResult:
-    with step(knowledge_base, context.log) as site:
-        connection = site.connect()
-        failed = ledger.count_failures(connection, site.scope())
-        documents = ledger.count_documents(connection)
-    rate = failed / documents if documents else 0.0
-    return dg.AssetCheckResult(
-        passed=rate <= MOST_FAILURES,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"failed": failed, "documents": documents, "rate": rate},
+def _nothing_is_unmasked(place: Placement) -> dg.AssetChecksDefinition:
+    @_check(
+        place,
+        CHUNKS,
+        description="No recognizer finds personal data that the policy masks in a sample of the stored text.",
     )
+    def nothing_is_unmasked(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        with step(place, place.resource(context.resources), context.log) as site:
+            sample = audit.sample_text(site.connect(), SAMPLED_CHUNKS)
+            found: Counter[str] = Counter()
+            files: set[str] = set()
+            for path, collection, content in sample:
+                entities = [finding.entity for finding in site.maskers.of(collection).findings(content)]
+                if entities:
+                    found.update(entities)
+                    files.add(path)
+        return dg.AssetCheckResult(
+            passed=not found,
+            metadata={
+                "chunks_sampled": len(sample),
+                "values_found": found.total(),
+                "entities": ", ".join(f"{count} {entity}" for entity, count in found.most_common()) or "none",
+                "examples": ", ".join(sorted(files)[:EXAMPLES]) or "none",
+            },
+        )
+
+    return nothing_is_unmasked
 
 
-@dg.asset_check(
-    asset=assets.knowledge_chunks, description="No row of the table is without its document; `kb audit` says more."
-)
-def no_orphans(context: dg.AssetCheckExecutionContext, knowledge_base: KnowledgeBaseResource) -> dg.AssetCheckResult:
-    with step(knowledge_base, context.log) as site:
-        connection = site.connect()
-        active = generations.active_generation(connection)
-        findings = audit.table_findings(connection, active, ("orphan_rows",)) if active else []
-    return dg.AssetCheckResult(
-        passed=not findings,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"orphans": sum(finding.count for finding in findings)},
+def _failure_rate(place: Placement) -> dg.AssetChecksDefinition:
+    @_check(
+        place,
+        CLEANED_ELEMENTS,
+        description="At most one document in twenty has failed; `kb failures` lists them.",
     )
+    def failure_rate(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        with step(place, place.resource(context.resources), context.log) as site:
+            connection = site.connect()
+            failed = ledger.count_failures(connection, site.scope())
+            documents = ledger.count_documents(connection)
+        rate = failed / documents if documents else 0.0
+        return dg.AssetCheckResult(
+            passed=rate <= MOST_FAILURES,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"failed": failed, "documents": documents, "rate": rate},
+        )
+
+    return failure_rate
+
+
+def _no_orphans(place: Placement) -> dg.AssetChecksDefinition:
+    @_check(
+        place,
+        KNOWLEDGE_CHUNKS,
+        description="No row of the table is without its document; `kb audit` says more.",
+    )
+    def no_orphans(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        with step(place, place.resource(context.resources), context.log) as site:
+            connection = site.connect()
+            active = generations.active_generation(connection)
+            findings = audit.table_findings(connection, active, ("orphan_rows",)) if active else []
+        return dg.AssetCheckResult(
+            passed=not findings,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"orphans": sum(finding.count for finding in findings)},
+        )
+
+    return no_orphans
+
+
+def _golden_questions(place: Placement) -> dg.AssetChecksDefinition:
+    @_check(
+        place,
+        KNOWLEDGE_CHUNKS,
+        description="A search finds the document that each of the [[golden]] questions in the settings names.",
+    )
+    def golden_questions(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        with step(place, place.resource(context.resources), context.log) as site:
+            answers = ask(site)
+            return dg.AssetCheckResult(
+                passed=all(answer.is_right for answer in answers),
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={
+                    "asked": len(answers),
+                    "found": sum(answer.rank is not None for answer in answers),
+                    "answers": table(site, [answer.row() for answer in answers]),
+                },
+            )
+
+    return golden_questions

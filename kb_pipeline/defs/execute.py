@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.errors import UnavailableError
+from kb_pipeline.operations.jobs import Counts
 from kb_pipeline.site import Site
 from kb_pipeline.terminal.interrupts import noted
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 COMMAND_TAG = "kb/command"  # on the runs of commands: the job's name
 
 
-def run_job(site: Site, job: str, first: str, last: str, **ops: dict[str, Any]) -> tuple[str, Counter[str]]:
-    """Run `job` over the shards from `first` to `last`; returns its run id and the sum of its stages' numbers.
+def run_job(site: Site, job: str, first: str, last: str, **ops: dict[str, Any]) -> tuple[str, Counts]:
+    """Run `job` over the shards from `first` to `last`; returns its run id and what each stage counted.
 
     `ops`: config by asset name. Raises the KbError that stopped a stage, and KeyboardInterrupt after Ctrl-C.
     """
@@ -24,25 +25,29 @@ def run_job(site: Site, job: str, first: str, last: str, **ops: dict[str, Any]) 
         return _run_job(site, job, first, last, ops)
 
 
-def _run_job(site: Site, job: str, first: str, last: str, ops: dict[str, dict[str, Any]]) -> tuple[str, Counter[str]]:
+def _run_job(site: Site, job: str, first: str, last: str, ops: Mapping[str, dict[str, Any]]) -> tuple[str, Counts]:
     import dagster as dg
     from sqlalchemy.exc import OperationalError
 
-    from kb_pipeline.definitions import defs
+    from kb_pipeline.defs.build import build_defs
     from kb_pipeline.defs.home import instance
     from kb_pipeline.defs.partitions import range_tags
     from kb_pipeline.defs.runs import ending_dead_runs, signature
 
     try:
         with instance(site.settings) as dagster_instance, ending_dead_runs(dagster_instance):
-            result = defs.resolve_job_def(job).execute_in_process(
-                instance=dagster_instance,
-                tags={**range_tags(first, last), **signature(), COMMAND_TAG: job},
-                run_config={
-                    "ops": {name: {"config": config} for name, config in ops.items()},
-                    # The command shows progress of its own; the run's full log is in Dagster.
-                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                },
+            result = (
+                build_defs(site.settings)
+                .resolve_job_def(job)
+                .execute_in_process(
+                    instance=dagster_instance,
+                    tags={**range_tags(first, last), **signature(), COMMAND_TAG: job},
+                    run_config={
+                        "ops": {name: {"config": config} for name, config in ops.items()},
+                        # The command shows progress of its own; the run's full log is in Dagster.
+                        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                    },
+                )
             )
     except dg.DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None
@@ -56,18 +61,15 @@ def _run_job(site: Site, job: str, first: str, last: str, ops: dict[str, dict[st
             f"Dagster's history in {site.settings.home_path / 'dagster'} cannot be written ({error.orig}); make sure"
             " that the disk has space left, and run again: nothing that was committed is lost."
         ) from None
-    return result.run_id, _numbers(result)
+    return result.run_id, stage_counts(result)
 
 
-def _numbers(result: dg.ExecuteInProcessResult) -> Counter[str]:
-    """The numbers of the run's five stages. A range run stamps them on every partition: one each is taken."""
-    seen: set[Any] = set()
-    totals: Counter[str] = Counter()
+def stage_counts(result: dg.ExecuteInProcessResult) -> Counts:
+    """What the stages counted, from the one event of each that says so."""
+    from kb_pipeline.defs.assets.shared import COUNTS
+
+    found: dict[str, Any] = {}
     for event in result.get_asset_materialization_events():
-        if event.asset_key in seen:
-            continue
-        seen.add(event.asset_key)
-        for name, value in event.materialization.metadata.items():
-            if isinstance(value.value, int):
-                totals[name] += value.value
-    return totals
+        if event.asset_key is not None and COUNTS in event.materialization.metadata:
+            found[event.asset_key.path[-1]] = event.materialization.metadata[COUNTS].value
+    return found

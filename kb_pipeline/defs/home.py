@@ -45,10 +45,23 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     import dagster as dg
     from dagster._core.instance import InstanceRef  # overrides have no public place
 
-    # Dagster and what runs inside the job read the environment.
-    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
-    os.environ["KB_HOME"] = str(settings.home_path)
-    home = os.environ["DAGSTER_HOME"]
-    reference = InstanceRef.from_dir(home, overrides={"compute_logs": NO_COMPUTE_LOGS})
-    with dg.DagsterInstance.from_ref(reference) as found:
-        yield found
+    home = str(prepare_dagster_home(settings))
+    with _environment(DAGSTER_HOME=home, KB_HOME=str(settings.home_path)):
+        reference = InstanceRef.from_dir(home, overrides={"compute_logs": NO_COMPUTE_LOGS})
+        with dg.DagsterInstance.from_ref(reference) as found:
+            yield found
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Dagster and what runs inside a job read the environment, which is the caller's again afterwards."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -8,6 +8,7 @@ fixed or come from an environment variable, but cannot fall back to a default.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from dagster import DagsterInstance
@@ -36,3 +37,9 @@ class HomeInstance(DagsterInstance):
         with locked(history / "making.lock"):
             DagsterSqliteStorage.from_local(str(history)).dispose()
         return InstanceRef.config_defaults(str(history))
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run with all that is known of it; Dagster itself empties the run's database file and leaves it."""
+        super().delete_run(run_id)
+        for file in (Path(self.root_directory) / "history" / "runs").glob(f"{run_id}.db*"):
+            file.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kb_pipeline.system.process import Identity, is_alive, own_identity
 
-PROCESS_TAG = "kb/process"
+PROCESS_TAG = ".dagster/kb_process"  # the prefix hides it in the UI: it says nothing to a person
 LOOK_SECONDS = 5.0
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 

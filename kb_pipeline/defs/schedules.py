@@ -1,33 +1,49 @@
-"""The nightly sweep and the weekly re-embedding."""
+"""The nightly sweep and the weekly re-embedding, in the site's time zone."""
 
 import dagster as dg
 
-from kb_pipeline.defs.assets.shared import SHARDS
-from kb_pipeline.defs.jobs import re_embed, refresh
+from kb_pipeline.defs.history import SWEEP_TAG
+from kb_pipeline.defs.jobs import AssetJob
 from kb_pipeline.defs.partitions import range_tags
+from kb_pipeline.defs.placement import Placement
+
+NIGHTLY_SWEEP = "nightly_sweep"
+WEEKLY_RE_EMBEDDING = "weekly_re_embedding"
 
 
-def _all_shards() -> dg.RunRequest:
-    keys = SHARDS.get_partition_keys()
-    return dg.RunRequest(tags=range_tags(keys[0], keys[-1]))
+def nightly_sweep(place: Placement, refresh: AssetJob) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=place.name(NIGHTLY_SWEEP),
+        job=refresh,
+        cron_schedule=place.schedules.nightly_sweep,
+        execution_timezone=place.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=(
+            "Every night: scan all sources, finish what earlier runs left, check the whole table, and delete what "
+            "Dagster remembers of old runs."
+        ),
+    )
+    def sweep() -> dg.RunRequest:
+        # Without a run key: the sensor's are remembered for ever, and the sweep has to run regardless.
+        return dg.RunRequest(tags={**_all_shards(place), SWEEP_TAG: "true"})
+
+    return sweep
 
 
-@dg.schedule(
-    job=refresh,
-    cron_schedule="30 2 * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every night: scan all sources, finish what earlier runs left, and check the whole table.",
-)
-def nightly_sweep() -> dg.RunRequest:
-    # Without a run key: the sensor's are remembered for ever, and the sweep has to run regardless.
-    return _all_shards()
+def weekly_re_embedding(place: Placement, re_embed: AssetJob) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=place.name(WEEKLY_RE_EMBEDDING),
+        job=re_embed,
+        cron_schedule=place.schedules.re_embedding,
+        execution_timezone=place.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every Sunday: embed whatever has no vector under the configured model.",
+    )
+    def re_embedding() -> dg.RunRequest:
+        return dg.RunRequest(tags=_all_shards(place))
+
+    return re_embedding
 
 
-@dg.schedule(
-    job=re_embed,
-    cron_schedule="0 3 * * 0",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every Sunday: embed whatever has no vector under the configured model.",
-)
-def weekly_re_embedding() -> dg.RunRequest:
-    return _all_shards()
+def _all_shards(place: Placement) -> dict[str, str]:
+    return range_tags(place.shard_names[0], place.shard_names[-1])

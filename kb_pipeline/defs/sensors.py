@@ -1,25 +1,30 @@
 """The sensor that notices dropped files."""
 
+import json
+import logging
 import time
+from dataclasses import asdict, dataclass
 
 import dagster as dg
 
-from kb_pipeline.defs.jobs import refresh
+from kb_pipeline.defs.jobs import AssetJob
 from kb_pipeline.defs.partitions import range_tags
-from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource
+from kb_pipeline.defs.placement import Placement
+from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.defs.runs import end_dead_runs
-from kb_pipeline.errors import KbError
 from kb_pipeline.operations.jobs import REFRESH
 from kb_pipeline.operations.sources import register_configured
 from kb_pipeline.settings import Settings
 from kb_pipeline.stages.planning import Plan, make_plan, spans
-from kb_pipeline.store.database import database_errors
 
+DROPPED_FILES = "dropped_files"
 INTERVAL_SECONDS = 15
+# Looking may take a twentieth of the time: after a look that took three seconds, the next one waits a minute.
+REST = 20
 # Work that a run left as it was (a server was down) is asked for again this long after the run ended.
 RETRY_SECONDS = 600
-# On each run that this sensor asks for: which work it was asked for.
-WORK_TAG = "kb/dropped_files"
+# On each run that this sensor asks for: which work it was asked for. Hidden in the UI: it says nothing to a person.
+WORK_TAG = ".dagster/kb_work"
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -29,45 +34,88 @@ UNFINISHED = [
 ]
 
 
-@dg.sensor(
-    job=refresh,
-    minimum_interval_seconds=INTERVAL_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description=(
-        "Lists the sources, compares them with the ledger, and asks for a run over the shards where they differ. "
-        "Waits while a refresh is under way, and ten minutes before asking again for work that a run left undone; "
-        "each tick says what it found."
-    ),
-)
-def dropped_files(
-    context: dg.SensorEvaluationContext, knowledge_base: KnowledgeBaseResource
-) -> dg.SensorResult | dg.SkipReason:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The sensor's last look at the sources, which is its cursor: when it ended (Unix time) and the seconds it took.
+
+    What was found is in the ledger; losing a cursor only means to look at once.
+    """
+
+    ended: float
+    took: float
+
+    @classmethod
+    def of(cls, cursor: str | None) -> "Look | None":
+        return cls(**json.loads(cursor)) if cursor else None
+
+    def cursor(self) -> str:
+        return json.dumps(asdict(self))
+
+    def rest(self, now: float) -> float:
+        """Seconds until the next one."""
+        return self.ended + REST * self.took - now
+
+
+def dropped_files(place: Placement, refresh: AssetJob) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=place.name(DROPPED_FILES),
+        job=refresh,
+        required_resource_keys={place.resource_key},
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Lists the sources, compares them with the ledger, and asks for a run over the shards where they differ. "
+            "Waits while a refresh is under way, and ten minutes before asking again for work that a run left undone; "
+            "each tick says what it found."
+        ),
+    )
+    def dropped(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        return _tick(place, context)
+
+    return dropped
+
+
+def _tick(place: Placement, context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Raises dg.Failure when the settings are wrong or the database is away: such a tick is red."""
     instance = context.instance
     end_dead_runs(instance)
-    for run in instance.get_runs(dg.RunsFilter(job_name=REFRESH, statuses=UNFINISHED), limit=1):
+    job = place.name(REFRESH)
+    for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNFINISHED), limit=1):
         return dg.SkipReason(f"Run {_short(run)} is still at work; the next tick looks at what it leaves.")
-    try:
-        with database_errors(), knowledge_base.site() as site:
-            settings = site.settings
-            connection = site.connect()
-            register_configured(connection, settings)
-            plan = make_plan(connection, settings, site.scope(), site.names)
-    except KbError as error:
-        return dg.SkipReason(str(error))
+    last_look = Look.of(context.cursor)
+    if last_look and (rest := last_look.rest(time.time())) > 0:
+        return dg.SkipReason(
+            f"The last look at the sources took {last_look.took:.1f} s; the next one is in {rest:.0f} s, so that "
+            f"looking takes no more than a {REST}th of the time."
+        )
+    started = time.monotonic()
+    plan, settings = _look(place, place.resource(context.resources), context.log)
+    look = Look(round(time.time()), round(time.monotonic() - started, 2)).cursor()
     if not plan.dirty:
-        return dg.SkipReason(" ".join([_nothing_new(plan), *_warnings(plan)]))
-    previous = instance.get_run_records(dg.RunsFilter(tags={WORK_TAG: plan.fingerprint}), limit=1)
+        return _skip(" ".join([_nothing_new(plan), *_warnings(plan)]), look)
+    previous = instance.get_run_records(dg.RunsFilter(job_name=job, tags={WORK_TAG: plan.fingerprint}), limit=1)
     if previous and (wait := RETRY_SECONDS - (time.time() - (previous[0].end_time or 0.0))) > 0:
         last = previous[0].dagster_run
-        return dg.SkipReason(
+        return _skip(
             f"Run {_short(last)} ended ({last.status.value.lower()}) and left {sum(plan.dirty.values())} documents as "
-            f"they were; its page says why. It is asked for again in {wait:.0f} s."
+            f"they were; its page says why. It is asked for again in {wait:.0f} s.",
+            look,
         )
     for sentence in _warnings(plan):
         context.log.warning(sentence)
-    return dg.SensorResult(
-        run_requests=run_requests(plan, settings, after=previous[0].dagster_run.run_id if previous else "first")
-    )
+    after = previous[0].dagster_run.run_id if previous else "first"
+    return dg.SensorResult(run_requests=run_requests(plan, settings, after=after), cursor=look)
+
+
+def _look(place: Placement, resource: KnowledgeBaseResource, log: logging.Logger) -> tuple[Plan, Settings]:
+    with step(place, resource, log) as site:
+        connection = site.connect()
+        register_configured(connection, site.settings)
+        return make_plan(connection, site.settings, site.scope(), site.names), site.settings
+
+
+def _skip(reason: str, cursor: str) -> dg.SensorResult:
+    return dg.SensorResult(skip_reason=dg.SkipReason(reason), cursor=cursor)
 
 
 def run_requests(plan: Plan, settings: Settings, *, after: str) -> list[dg.RunRequest]:

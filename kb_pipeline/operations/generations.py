@@ -32,8 +32,8 @@ def build(site: Site, *, run: RunJob) -> BuildResult:
     _, counts = run(site, RE_EMBED, shards[0], shards[-1])
     return BuildResult(
         generations=generations.summaries(site.connect()),
-        texts_embedded=counts["texts_embedded"],
-        chunks_written=counts["chunks_written"],
-        incomplete=counts["documents_incomplete"],
+        texts_embedded=counts["embeddings"]["texts_embedded"],
+        chunks_written=counts["knowledge_chunks"]["chunks_written"],
+        incomplete=counts["knowledge_chunks"]["documents_incomplete"],
         seconds=round(time.monotonic() - started, 2),
     )

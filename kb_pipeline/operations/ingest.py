@@ -136,9 +136,12 @@ def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool
     runs = []
     for first, last in spans(found.dirty, site.settings.documents_per_run):
         scan = {"allow_mass_delete": allow_mass_delete, "within": dict(limit)}
-        run_id, numbers = run(site, REFRESH, first, last, raw_documents=scan)
+        run_id, counts_of = run(site, REFRESH, first, last, raw_documents=scan)
         runs.append(run_id)
-        totals.update(numbers)
+        totals["failed"] += sum(stage.get("failed", 0) for stage in counts_of.values())
+        totals["texts_embedded"] += counts_of["embeddings"]["texts_embedded"]
+        totals["texts_reused"] += counts_of["embeddings"]["texts_reused"]
+        totals["chunks_written"] += counts_of["knowledge_chunks"]["chunks_written"]
     counts = scan_counts(found)
     return IngestResult(
         scanned=counts.scanned,

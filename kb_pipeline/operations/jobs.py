@@ -5,23 +5,22 @@ Operations know no Dagster; whoever calls one that runs a job hands it `kb_pipel
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from kb_pipeline.site import Site
 
 REFRESH = "refresh"
 RE_EMBED = "re_embed"
 
+Counts = Mapping[str, Mapping[str, int]]  # stage -> what it counted, by the names of its report
+
 
 class RunJob(Protocol):
-    """Runs `job` over the shards from `first` to `last`; returns its run id and the sum of its stages' numbers.
+    """Runs `job` over the shards from `first` to `last`; returns its run id and what each stage counted.
 
     `ops`: config by asset name. Raises the KbError that stopped a stage, and KeyboardInterrupt after Ctrl-C.
     """
 
-    def __call__(
-        self, site: Site, job: str, first: str, last: str, **ops: dict[str, Any]
-    ) -> tuple[str, Counter[str]]: ...
+    def __call__(self, site: Site, job: str, first: str, last: str, **ops: dict[str, Any]) -> tuple[str, Counts]: ...

@@ -78,6 +78,7 @@ class SearchRequest:
     collections: tuple[str, ...] = ()
     where: str | None = None
     generation: str | None = None
+    logged: bool = True  # False for questions that no person asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def search(
             ranked = _rank(connection, plan, clock)
             hits = _hits(connection, plan, ranked, clock)
             note = note if hits else _why_nothing(connection, plan, request) or note
-        event = _record(connection, generation, text, plan.mode, hits, clock)
+        event = _record(connection, generation, text, plan.mode, hits, clock) if request.logged else None
     return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note)
 
 

@@ -159,6 +159,7 @@ def _activate(connection: Connection, generation: int) -> None:
     connection.execute(query("generations", "retire_active"))
     connection.execute(query("generations", "activate"), {"generation": generation})
     connection.execute(query("serving_table", "create_view", table=serving_table(generation)))
+    connection.execute(query("serving_table", "describe_view"))
 
 
 @dataclass(frozen=True, slots=True)

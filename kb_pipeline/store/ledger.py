@@ -138,6 +138,20 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedDocument:
+    """`chunks`: how many the searched table holds of it; `failure`: why it could not be processed."""
+
+    id: int
+    source: str
+    path: str
+    collection: str
+    size: int
+    changed_at: datetime
+    chunks: int
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TextTotals:
     """`texts` to embed, their estimated `tokens`, and how many chunks are `reused`: need no text of their own."""
 
@@ -317,14 +331,31 @@ def warned_documents(connection: Connection, scope: Scope, limit: int) -> list[d
     return _rows(connection, "stages", "warned_documents", _shard_parameters(scope) | {"limit": limit})
 
 
-def latest_elements(connection: Connection, scope: Scope, documents: int) -> list[tuple[str, CleanedDocument]]:
-    """path and content of the documents that were parsed last."""
-    found = _rows(connection, "stages", "latest_elements", _shard_parameters(scope) | {"limit": documents})
-    return [(row["path"], unpack(row["payload"])) for row in found]
+def newest_elements(connection: Connection, scope: Scope, limit: int) -> list[dict[str, Any]]:
+    """How the documents that were parsed last came out: counts, no text."""
+    return _rows(connection, "stages", "newest_elements", _shard_parameters(scope) | {"limit": limit})
 
 
-def chunk_preview(connection: Connection, scope: Scope, limit: int = 10) -> list[dict[str, Any]]:
-    return _rows(connection, "stages", "chunk_preview", _shard_parameters(scope) | {"limit": limit})
+def newest_chunks(connection: Connection, scope: Scope, limit: int) -> list[dict[str, Any]]:
+    """How the documents that changed last were cut: counts, no text."""
+    return _rows(connection, "stages", "newest_chunks", _shard_parameters(scope) | {"limit": limit})
+
+
+def columns(connection: Connection, table: str) -> list[dict[str, Any]]:
+    """name, type and description of each column of a table or view."""
+    return _rows(connection, "documents", "columns", {"table": table})
+
+
+def live_paths(connection: Connection, paths: Sequence[str]) -> set[str]:
+    """Which of `paths` are documents now."""
+    return {row[0] for row in connection.execute(query("documents", "live_paths"), {"paths": list(paths)})}
+
+
+def list_documents(connection: Connection, collection: str | None, after: int, limit: int) -> list[ListedDocument]:
+    """Live documents in order of their id, from the one behind `after` on."""
+    parameters = {"collection": collection, "after": after, "limit": limit}
+    with connection.cursor(row_factory=class_row(ListedDocument)) as cursor:
+        return cursor.execute(query("documents", "list_documents"), parameters).fetchall()
 
 
 # What is pending

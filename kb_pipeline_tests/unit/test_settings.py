@@ -166,3 +166,26 @@ def test_a_wrong_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None
 def test_fingerprints_depend_on_content_not_on_order() -> None:
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
     assert fingerprint("合同", 1) != fingerprint("合同", 2)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "complaint"),
+    [
+        ("timezone", "Mars/Olympus", "no IANA name"),
+        ("owners", ["data platform"], "neither an e-mail address nor team:NAME"),
+        ("schedules", {"nightly_sweep": "at night"}, "five fields"),
+        ("retention", {"dagster_days": 0}, "greater than or equal to 1"),
+        ("golden", [{"question": "", "source_file": "a.md"}], "at least 1 character"),
+    ],
+)
+def test_what_dagster_would_refuse_is_refused_here(setting: str, value: object, complaint: str) -> None:
+    with pytest.raises(SettingsError, match=complaint):
+        load_settings(**{setting: value})
+
+
+def test_the_schedules_are_in_the_time_zone_of_the_machine_unless_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    assert load_settings().timezone == "Asia/Shanghai"
+    assert load_settings(timezone="Europe/Paris").timezone == "Europe/Paris"
+    monkeypatch.setenv("TZ", ":a zone of no name")
+    assert load_settings().timezone == "UTC"

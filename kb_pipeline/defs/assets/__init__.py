@@ -1,16 +1,12 @@
 """The five assets, one file each: thin skins over `kb_pipeline.stages`."""
 
-from kb_pipeline.defs.assets.chunks import chunks
-from kb_pipeline.defs.assets.cleaned_elements import cleaned_elements
-from kb_pipeline.defs.assets.embeddings import embeddings
-from kb_pipeline.defs.assets.knowledge_chunks import knowledge_chunks
-from kb_pipeline.defs.assets.raw_documents import ScanConfig, raw_documents
+import dagster as dg
 
-__all__ = [
-    "ScanConfig",
-    "chunks",
-    "cleaned_elements",
-    "embeddings",
-    "knowledge_chunks",
-    "raw_documents",
-]
+from kb_pipeline.defs.assets import chunks, cleaned_elements, embeddings, knowledge_chunks, raw_documents
+from kb_pipeline.defs.placement import Placement
+
+
+def build_assets(place: Placement) -> list[dg.AssetsDefinition]:
+    """In the order in which they follow one another."""
+    stages = (raw_documents, cleaned_elements, chunks, embeddings, knowledge_chunks)
+    return [stage.build(place) for stage in stages]

@@ -2,44 +2,62 @@
 
 import dagster as dg
 
-from kb_pipeline.defs.assets.shared import add_shard_figures, bars, metadata, stage_asset, table
-from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, step
+from kb_pipeline.defs.assets.shared import (
+    bars,
+    mark_empty_shards,
+    materialized,
+    shard_rows,
+    stage_asset,
+    table,
+)
+from kb_pipeline.defs.placement import CHUNKS, CLEANED_ELEMENTS, Placement
+from kb_pipeline.defs.resources.knowledge_base import step
 from kb_pipeline.settings import CHUNK_CODE_VERSION
 from kb_pipeline.stages import chunks as stage
 from kb_pipeline.store import ledger
 
-PREVIEW_CHUNKS = 5
-PREVIEW_CHARACTERS = 80
+TABLE = "chunks"
+MOST_DOCUMENTS = 10
+UNITS = {
+    "chunks": "passages",
+    "documents": "documents",
+    "tokens": "tokens, estimated",
+    "failed": "documents",
+    "seconds": "s",
+}
 
 
-@stage_asset(
-    deps=["cleaned_elements"],
-    kinds={"python", "postgres"},
-    code_version=str(CHUNK_CODE_VERSION),
-    description=(
-        "Documents cut into passages inside their sections, each with its heading path, pages and language; tables "
-        "keep their header row. An edit touches only the chunks around it."
-    ),
-)
-def chunks(context: dg.AssetExecutionContext, knowledge_base: KnowledgeBaseResource) -> dg.MaterializeResult[None]:
-    with step(knowledge_base, context.log) as site:
-        report = stage.run(site, context.partition_keys)
-        add_shard_figures(context, site, "chunks", "tokens")
-        connection = site.connect()
-        preview = [
-            {
-                "file": row["file"],
-                "page": row["page"],
-                "section": row["section"].split(" > ")[-1],
-                "content": " ".join(row["content"].split())[:PREVIEW_CHARACTERS],
-            }
-            for row in ledger.chunk_preview(connection, site.scope(context.partition_keys), limit=PREVIEW_CHUNKS)
-        ]
-        counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
-        return dg.MaterializeResult(
-            metadata=metadata(
+def build(place: Placement) -> dg.AssetsDefinition:
+    @stage_asset(
+        place,
+        CHUNKS,
+        deps=[CLEANED_ELEMENTS],
+        table=TABLE,
+        code_version=str(CHUNK_CODE_VERSION),
+        description=(
+            "Documents cut into passages inside their sections, each with its heading path, pages and language; tables "
+            "keep their header row. An edit touches only the chunks around it. `kb inspect FILE` shows those of a file."
+        ),
+    )
+    def chunks(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        with step(place, place.resource(context.resources), context.log) as site:
+            report = stage.run(site, context.partition_keys)
+            mark_empty_shards(context, place, site)
+            connection = site.connect()
+            scope = site.scope(context.partition_keys)
+            return materialized(
+                context,
+                place,
+                site,
                 report,
-                collections=table(site, bars(counts, "collection", "chunks")),
-                newest_chunks=table(site, preview),
+                UNITS,
+                shards=shard_rows(context, site, "documents", "chunks", "tokens"),
+                more={
+                    "collections": table(
+                        site, bars(ledger.counts_by_collection(connection, scope), "collection", "chunks")
+                    ),
+                    "newest": table(site, ledger.newest_chunks(connection, scope, MOST_DOCUMENTS)),
+                },
             )
-        )
+
+    return chunks

@@ -4,39 +4,90 @@ from datetime import timedelta
 
 import dagster as dg
 
-from kb_pipeline.defs.assets.shared import add_shard_figures, bars, is_rebuild, metadata, stage_asset, table
-from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, step
+from kb_pipeline.defs.assets.shared import (
+    bars,
+    is_rebuild,
+    mark_empty_shards,
+    materialized,
+    shard_rows,
+    stage_asset,
+    table,
+)
+from kb_pipeline.defs.history import is_sweep, prune
+from kb_pipeline.defs.placement import EMBEDDINGS, KNOWLEDGE_CHUNKS, Placement
+from kb_pipeline.defs.resources.knowledge_base import step
 from kb_pipeline.stages import knowledge_chunks as stage
 from kb_pipeline.store import generations, ledger
+from kb_pipeline.store.database import Connection
+
+TABLE = "knowledge_chunks"
+UNITS = {
+    "rows": "passages",
+    "documents": "documents",
+    "documents_removed": "documents",
+    "chunks_written": "passages",
+    "documents_incomplete": "documents",
+    "index_built": "indexes",
+    "activated": "generations",
+    "dagster_runs_pruned": "runs",
+    "seconds": "s",
+}
 
 
-@stage_asset(
-    deps=["embeddings"],
-    kinds={"python", "postgres"},
-    # The nightly sweep materializes the table even when nothing changed.
-    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=49), warn_window=timedelta(hours=26)),
-    description=(
-        "The serving table behind the view `knowledge_chunks`: chunks with vectors at the serving dimension, a "
-        "vector index and a full-text index. A document is replaced in one transaction, so a reader sees all of "
-        "its old chunks or all of its new ones."
-    ),
-)
-def knowledge_chunks(
-    context: dg.AssetExecutionContext, knowledge_base: KnowledgeBaseResource
-) -> dg.MaterializeResult[None]:
-    with step(knowledge_base, context.log) as site:
-        report = stage.run(site, context.partition_keys, rebuild=is_rebuild(context))
-        add_shard_figures(context, site, "documents", "chunks")
-        connection = site.connect()
-        summaries = generations.summaries(connection)
-        counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
-        return dg.MaterializeResult(
-            metadata=metadata(
-                report,
-                generation=dg.MetadataValue.text(report.details["generation"]),
-                model=dg.MetadataValue.text(report.details["model"]),
-                dimension=dg.MetadataValue.int(report.details["dimension"]),
-                collections=table(site, bars(counts, "collection", "tokens")),
-                generations=table(site, summaries),
+def build(place: Placement) -> dg.AssetsDefinition:
+    @stage_asset(
+        place,
+        KNOWLEDGE_CHUNKS,
+        deps=[EMBEDDINGS],
+        table=TABLE,
+        # The nightly sweep materializes the table even when nothing changed.
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=timedelta(hours=49), warn_window=timedelta(hours=26)
+        ),
+        metadata={"search page": dg.MetadataValue.url(f"http://127.0.0.1:{place.search_port}/")},
+        description=(
+            "The serving table behind the view `knowledge_chunks`: chunks with vectors at the serving dimension, a "
+            "vector index and a full-text index. A document is replaced in one transaction, so a reader sees all of "
+            "its old chunks or all of its new ones."
+        ),
+    )
+    def knowledge_chunks(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        with step(place, place.resource(context.resources), context.log) as site:
+            report = stage.run(site, context.partition_keys, rebuild=is_rebuild(context))
+            mark_empty_shards(context, place, site)
+            pruned = (
+                prune(context.instance, place, site.settings.retention.dagster_days) if is_sweep(context.run) else 0
             )
-        )
+            connection = site.connect()
+            counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
+            return materialized(
+                context,
+                place,
+                site,
+                report,
+                UNITS,
+                numbers={"dagster_runs_pruned": pruned},
+                shards=shard_rows(context, site, "documents", "chunks"),
+                more={
+                    "dagster/row_count": report.counts["rows"],
+                    "dagster/column_schema": _column_schema(connection),
+                    "generation": dg.MetadataValue.text(report.details["generation"]),
+                    "model": dg.MetadataValue.text(
+                        f"{report.details['model']}, {report.details['dimension']} dimensions"
+                    ),
+                    "collections": table(site, bars(counts, "collection", "chunks")),
+                    "generations": table(site, generations.summaries(connection)),
+                },
+            )
+
+    return knowledge_chunks
+
+
+def _column_schema(connection: Connection) -> dg.TableSchema:
+    """The columns that people query, as PostgreSQL knows them."""
+    return dg.TableSchema(
+        [
+            dg.TableColumn(column["name"], column["type"], column["description"])
+            for column in ledger.columns(connection, TABLE)
+        ]
+    )

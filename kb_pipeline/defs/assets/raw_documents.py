@@ -5,12 +5,37 @@ from itertools import islice
 import dagster as dg
 from pydantic import Field
 
-from kb_pipeline.defs.assets.shared import add_shard_figures, bars, metadata, stage_asset, table
-from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, step
+from kb_pipeline.defs.assets.shared import (
+    bars,
+    mark_empty_shards,
+    materialized,
+    shard_rows,
+    stage_asset,
+    table,
+)
+from kb_pipeline.defs.placement import RAW_DOCUMENTS, Placement
+from kb_pipeline.defs.resources.knowledge_base import step
+from kb_pipeline.site import Site
 from kb_pipeline.stages import raw_documents as stage
+from kb_pipeline.stages.report import StageReport
 from kb_pipeline.store import ledger
 
+TABLE = "documents"
 MOST_FOLDERS_NAMED = 20
+UNITS = {
+    "new": "documents",
+    "changed": "documents",
+    "deleted": "documents",
+    "moved": "documents",
+    "scanned": "files, all sources",
+    "unchanged": "files, all sources",
+    "writing": "files",
+    "held": "deletions",
+    "unlisted": "folders",
+    "failed": "documents",
+    "sources_unavailable": "sources",
+    "seconds": "s",
+}
 
 
 class ScanConfig(dg.Config):
@@ -22,43 +47,55 @@ class ScanConfig(dg.Config):
     )
 
 
-@stage_asset(
-    kinds={"python", "postgres"},
-    description=(
-        "The documents of every source: listed, compared with the ledger, and hashed when size, time or etag "
-        "changed. Knows new, changed, moved and deleted files; a listing that suddenly lost most of its files "
-        "deletes nothing."
-    ),
-)
-def raw_documents(
-    context: dg.AssetExecutionContext, config: ScanConfig, knowledge_base: KnowledgeBaseResource
-) -> dg.MaterializeResult[None]:
-    with step(knowledge_base, context.log) as site:
-        report = stage.run(
-            site,
-            context.partition_keys,
-            prefix=config.within or None,
-            allow_mass_delete=config.allow_mass_delete,
-        )
-        add_shard_figures(context, site, "documents")
-        connection = site.connect()
-        recent = ledger.recent_documents(connection, site.scope(context.partition_keys))
-        counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
-        for sentence in report.details["unavailable"]:
-            context.log.warning("Passed over: %s", sentence)
-        for folder, reason in islice(report.details.get("unlisted", {}).items(), MOST_FOLDERS_NAMED):
-            name = site.maskers.strictest.mask(folder).text
-            context.log.warning("%s could not be listed (%s); what is below it was left as it is", name, reason)
-        for uri, held in report.details.get("held", {}).items():
-            context.log.warning(
-                "%s lost %d files at once; nothing was deleted. Mount it, or run kb ingest --allow-mass-delete",
-                uri,
-                held,
+def build(place: Placement) -> dg.AssetsDefinition:
+    @stage_asset(
+        place,
+        RAW_DOCUMENTS,
+        table=TABLE,
+        description=(
+            "The documents of every source: listed, compared with the ledger, and hashed when size, time or etag "
+            "changed. Knows new, changed, moved and deleted files; a listing that suddenly lost most of its files "
+            "deletes nothing."
+        ),
+    )
+    def raw_documents(context: dg.AssetExecutionContext, config: ScanConfig) -> dg.MaterializeResult[None]:
+        with step(place, place.resource(context.resources), context.log) as site:
+            report = stage.run(
+                site,
+                context.partition_keys,
+                prefix=config.within or None,
+                allow_mass_delete=config.allow_mass_delete,
             )
-        return dg.MaterializeResult(
-            metadata=metadata(
+            _warn(context, site, report)
+            mark_empty_shards(context, place, site)
+            connection = site.connect()
+            scope = site.scope(context.partition_keys)
+            return materialized(
+                context,
+                place,
+                site,
                 report,
-                collections=table(site, bars(counts, "collection", "documents")),
-                last_changed=table(site, recent),
+                UNITS,
+                shards=shard_rows(context, site, "documents"),
+                more={
+                    "collections": table(
+                        site, bars(ledger.counts_by_collection(connection, scope), "collection", "documents")
+                    ),
+                    "last_changed": table(site, ledger.recent_documents(connection, scope)),
+                },
             )
+
+    return raw_documents
+
+
+def _warn(context: dg.AssetExecutionContext, site: Site, report: StageReport) -> None:
+    """Say in the log what was passed over or held back."""
+    for sentence in report.details["unavailable"]:
+        context.log.warning("Passed over: %s", sentence)
+    for folder, reason in islice(report.details.get("unlisted", {}).items(), MOST_FOLDERS_NAMED):
+        name = site.maskers.strictest.mask(folder).text
+        context.log.warning("%s could not be listed (%s); what is below it was left as it is", name, reason)
+    for uri, held in report.details.get("held", {}).items():
+        context.log.warning(
+            "%s lost %d files at once; nothing was deleted. Mount it, or run kb ingest --allow-mass-delete", uri, held
         )

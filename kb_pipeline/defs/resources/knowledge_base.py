@@ -5,54 +5,65 @@ the schema is brought up to date), *reach* for the embedding server when a step 
 when the step ends. The servers themselves outlive the run: they are shared by all runs.
 """
 
+import logging
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 import dagster as dg
+from pydantic import Field
 
-from kb_pipeline.defs.resources.embedding_server import EmbeddingServerResource
-from kb_pipeline.defs.resources.postgres import PostgresResource
+from kb_pipeline.defs.placement import Placement
 from kb_pipeline.defs.runs import signature
 from kb_pipeline.errors import EmbeddingServerUnavailable, KbError
 from kb_pipeline.progress import LogLines, is_heard, listening
-from kb_pipeline.settings import Settings, load_settings
+from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site, open_site
 from kb_pipeline.store.database import database_errors
 from kb_pipeline.terminal.interrupts import raise_noted
 
 
 class KnowledgeBaseResource(dg.ConfigurableResource[None]):
-    """The site that the KB_* settings describe."""
+    """The site that the KB_* settings describe; its database URL may hold a password and is shown nowhere.
 
-    postgres: PostgresResource
-    embedding_server: EmbeddingServerResource
+    What is empty here is as the settings say. For one run the launchpad can say otherwise, for example to embed at
+    another server of the same model. A server of this machine is attached to or launched when a step first embeds, and
+    outlives the run; the flags of SGLang are in the KB_SGLANG__* settings.
+    """
+
+    embedding_url: str | None = Field(
+        default=None,
+        description="Base URL of the embedding server, such as http://gpu-host:30000/v1, or several with commas.",
+    )
+    embedding_model: str | None = Field(
+        default=None, description="The model to serve (CPU server) or to insist on (URL)."
+    )
+    sglang_model: str | None = Field(
+        default=None, description="Local folder or hub name of the model that SGLang serves on this machine's GPU."
+    )
+    sglang_launch: bool | None = Field(
+        default=None, description="Whether a run may launch this machine's SGLang when it does not run."
+    )
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Sign the run with its process, so that its end can be noticed however it ends."""
         if context.run is not None and context.instance is not None:
             context.instance.add_run_tags(context.run.run_id, signature())
 
-    @contextmanager
-    def site(self) -> Iterator[Site]:
-        """Open the site for one step. Raises UnavailableError."""
-        with open_site(self.settings()) as site:
-            yield site
-
-    def settings(self) -> Settings:
-        return self.embedding_server.applied_to(load_settings())
-
-
-def knowledge_base(settings: Settings) -> KnowledgeBaseResource:
-    return KnowledgeBaseResource(
-        postgres=PostgresResource(embedded=settings.database_url is None),
-        embedding_server=EmbeddingServerResource.of(settings),
-    )
+    def applied_to(self, settings: Settings) -> Settings:
+        """`settings` with what was chosen here."""
+        of_sglang = {"model": self.sglang_model, "launch": self.sglang_launch}
+        chosen = {"embedding_url": self.embedding_url, "embedding_model": self.embedding_model}
+        sglang = settings.sglang.model_copy(
+            update={name: value for name, value in of_sglang.items() if value is not None}
+        )
+        given = {name: value for name, value in chosen.items() if value is not None}
+        return settings.model_copy(update={**given, "sglang": sglang})
 
 
 @contextmanager
 def step(
-    resource: KnowledgeBaseResource, log: dg.DagsterLogManager, *, retry_unavailable: bool = False
+    place: Placement, resource: KnowledgeBaseResource, log: logging.Logger, *, retry_unavailable: bool = False
 ) -> Iterator[Site]:
     """One step's use of the knowledge base: progress lines in its log, and failures as one sentence.
 
@@ -66,7 +77,7 @@ def step(
     try:
         # A command that runs the job in its own process shows progress its own way.
         heard = nullcontext() if is_heard() else listening(LogLines(log.info))
-        with heard, database_errors(), resource.site() as site:
+        with heard, database_errors(), open_site(resource.applied_to(place.read_settings())) as site:
             yield site
     except KbError as error:
         retry = retry_unavailable and isinstance(error, EmbeddingServerUnavailable)

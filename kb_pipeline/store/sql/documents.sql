@@ -117,3 +117,26 @@ SELECT d.path, d.collection, d.size, d.changed_at
 FROM documents d
 WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
 ORDER BY d.changed_at DESC, d.path LIMIT %(limit)s
+
+-- name: live_paths
+SELECT d.path
+FROM sources s JOIN documents d ON d.source_id = s.id AND d.path = ANY(%(paths)s)
+WHERE d.deleted_at IS NULL
+
+-- name: list_documents
+SELECT d.id, s.uri AS source, d.path, d.collection, d.size, d.changed_at, coalesce(l.chunk_count, 0) AS chunks,
+       (SELECT f.reason FROM failures f WHERE f.document_id = d.id ORDER BY f.failed_at DESC LIMIT 1) AS failure
+FROM documents d
+JOIN sources s ON s.id = d.source_id
+LEFT JOIN generations g ON g.state = 'active'
+LEFT JOIN generation_documents l ON l.generation_id = g.id AND l.document_id = d.id
+WHERE d.deleted_at IS NULL AND d.id > %(after)s
+  AND (%(collection)s::text IS NULL OR d.collection = %(collection)s)
+ORDER BY d.id LIMIT %(limit)s
+
+-- name: columns
+SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+       col_description(a.attrelid, a.attnum) AS description
+FROM pg_attribute a
+WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum

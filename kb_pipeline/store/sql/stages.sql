@@ -161,15 +161,19 @@ FROM document_elements
 WHERE left(shard_hash, %(digits)s) = ANY(%(shards)s) AND cardinality(warnings) > 0
 ORDER BY changed_at DESC, path LIMIT %(limit)s
 
--- name: latest_elements
-SELECT path, payload
+-- name: newest_elements
+SELECT path AS file, format, page_count AS pages, element_count AS elements, dropped_count AS dropped, coverage
 FROM document_elements
 WHERE left(shard_hash, %(digits)s) = ANY(%(shards)s)
 ORDER BY created_at DESC, path LIMIT %(limit)s
 
--- name: chunk_preview
-SELECT d.path AS file, c.page_number AS page, array_to_string(c.section_path, ' > ') AS section, c.language,
-       c.token_count AS tokens, left(c.content, 160) AS content
-FROM documents d JOIN chunks c ON c.document_id = d.id
-WHERE d.deleted_at IS NULL AND left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
-ORDER BY d.changed_at DESC, d.id, c.ordinal LIMIT %(limit)s
+-- name: newest_chunks
+WITH newest AS (
+    SELECT id, path, changed_at FROM documents
+    WHERE deleted_at IS NULL AND chunks_version IS NOT NULL AND left(shard_hash, %(digits)s) = ANY(%(shards)s)
+    ORDER BY changed_at DESC, path LIMIT %(limit)s
+)
+SELECT d.path AS file, max(c.page_end) AS pages, count(*) AS chunks, sum(c.token_count)::bigint AS tokens,
+       max(c.token_count) AS longest, string_agg(DISTINCT c.language, ', ') AS languages
+FROM newest d JOIN chunks c ON c.document_id = d.id
+GROUP BY d.id, d.path, d.changed_at ORDER BY d.changed_at DESC, d.path

@@ -1,6 +1,7 @@
-"""A site of its own for each test: a source folder, an empty database, an embedding server that answers at once.
+"""A site for each test: a source folder, an empty database and an embedding server that answers at once.
 
-`site`: a Workplace. Files are dated back, so that no scan waits to see whether they are still being written.
+`site`: a Workplace. The embedding server and Dagster's instance serve a whole module; each test finds the history empty
+and no faults set. Files are dated back, so that no scan waits to see whether they are still being written.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from typing import Any
 import dagster as dg
 import psycopg
 import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData  # has no public place
 
 from kb_pipeline.definitions import defs
 from kb_pipeline.defs.home import instance as dagster_instance
 from kb_pipeline.defs.partitions import range_tags
-from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, knowledge_base
-from kb_pipeline.defs.sensors import dropped_files
+from kb_pipeline.defs.placement import GROUP, Placement, place
+from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource
 from kb_pipeline.settings import load_settings
 from kb_pipeline.store import database, ledger
+from kb_pipeline_tests.conftest import folder_in_memory
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
 
 
@@ -35,8 +38,8 @@ class Workplace:
     instance: dg.DagsterInstance
 
     @property
-    def resource(self) -> KnowledgeBaseResource:
-        return knowledge_base(load_settings())
+    def place(self) -> Placement:
+        return place(None, key_prefix=(), group=GROUP, owners=None, execution_timezone=None)
 
     def write(self, name: str, text: str, *, age_seconds: float = 60.0) -> Path:
         path = self.folder / name
@@ -46,23 +49,22 @@ class Workplace:
         os.utime(path, (then, then))
         return path
 
-    def tick(self) -> dg.SensorResult | dg.SkipReason:
+    def tick(self, cursor: str | None = None) -> SensorExecutionData:
+        resources = {"knowledge_base": KnowledgeBaseResource()}
         with dg.build_sensor_context(
-            instance=self.instance, definitions=defs, resources={"knowledge_base": self.resource}
+            instance=self.instance, definitions=defs, resources=resources, cursor=cursor
         ) as context:
-            result = dropped_files(context)
-        assert isinstance(result, dg.SensorResult | dg.SkipReason)
-        return result
+            return defs.resolve_sensor_def("dropped_files").evaluate_tick(context)
 
     def requests(self) -> list[dg.RunRequest]:
         """The runs that a tick asks for; fails when it asks for none."""
         result = self.tick()
-        assert isinstance(result, dg.SensorResult), result
-        return list(result.run_requests or ())
+        assert result.run_requests, result
+        return list(result.run_requests)
 
-    def skip_reason(self) -> str:
-        result = self.tick()
-        assert isinstance(result, dg.SkipReason), result
+    def skip_reason(self, cursor: str | None = None) -> str:
+        result = self.tick(cursor)
+        assert not result.run_requests, result
         return result.skip_message or ""
 
     def run(
@@ -77,7 +79,6 @@ class Workplace:
     ) -> dg.ExecuteInProcessResult:
         return defs.resolve_job_def(job).execute_in_process(
             instance=self.instance,
-            resources={"knowledge_base": self.resource},
             tags={**range_tags(first, last), **(tags or {})},
             raise_on_error=raise_on_error,
             **options,
@@ -89,18 +90,39 @@ class Workplace:
             return cursor.fetchall() if cursor.description else []
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[InstantServer]:
+    with instant_server(dimension=32) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[dg.DagsterInstance]:
+    with folder_in_memory() as home, dagster_instance(load_settings(home=home)) as instance:
+        yield instance
+
+
 @pytest.fixture
-def site(tmp_path: Path, home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
+def site(
+    tmp_path: Path,
+    home: Path,
+    database_url: str,
+    server: InstantServer,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Workplace:
     folder = tmp_path / "documents"
     folder.mkdir()
-    with instant_server(dimension=32) as server:
-        monkeypatch.setenv("KB_HOME", str(home))
-        monkeypatch.setenv("KB_DATABASE_URL", database_url)
-        monkeypatch.setenv("KB_EMBEDDING_URL", server.base_url)
-        monkeypatch.setenv("KB_PARSER_PROCESSES", "1")
-        monkeypatch.setenv("DAGSTER_HOME", "")
-        database.migrate(database_url)
-        with database.connect(database_url, autocommit=True) as connection:
-            ledger.register_source(connection, str(folder))
-        with dagster_instance(load_settings()) as instance:
-            yield Workplace(folder, home, database_url, server, instance)
+    monkeypatch.setenv("KB_HOME", str(home))
+    monkeypatch.setenv("KB_DATABASE_URL", database_url)
+    monkeypatch.setenv("KB_EMBEDDING_URL", server.base_url)
+    monkeypatch.setenv("KB_PARSER_PROCESSES", "1")
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    server.clear()
+    for run in instance.get_runs():  # and not `wipe`, which takes the pool with it
+        instance.delete_run(run.run_id)
+    instance.wipe_assets(list(instance.all_asset_keys()))
+    database.migrate(database_url)
+    with database.connect(database_url, autocommit=True) as connection:
+        ledger.register_source(connection, str(folder))
+    return Workplace(folder, home, database_url, server, instance)

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
 
-from kb_pipeline.defs.execute import COMMAND_TAG
-from kb_pipeline.defs.resources.knowledge_base import step
+from kb_pipeline.definitions import defs
+from kb_pipeline.defs.execute import COMMAND_TAG, stage_counts
+from kb_pipeline.defs.placement import ASSETS
+from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
+from kb_pipeline.settings import load_settings
+from kb_pipeline.site import open_site
+from kb_pipeline.stages import raw_documents
 from kb_pipeline.store import ledger
 from kb_pipeline_tests.instant_embedding_server import instant_server
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kb_pipeline_tests.integration.defs.conftest import Workplace
 
 MARKER = "Zauberwort-4711"
 
 
-def _numbers(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, int]:
-    event = result.asset_materializations_for_node(asset)[0]
-    return {name: value.value for name, value in event.metadata.items() if isinstance(value.value, int)}
+def _numbers(result: dg.ExecuteInProcessResult, asset: str) -> Mapping[str, int]:
+    return stage_counts(result)[asset]
 
 
 def _finished(result: dg.ExecuteInProcessResult) -> set[str]:
@@ -37,36 +42,92 @@ def _check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluat
     return found
 
 
-def test_a_run_gives_every_shard_its_own_numbers_and_the_same_keys_the_second_time(site: Workplace) -> None:
+def _last(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, dg.MetadataValue[Any]]:
+    """The metadata that the asset's page shows: that of the run's last shard."""
+    return dict(result.asset_materializations_for_node(asset)[-1].metadata)
+
+
+def _rows(value: dg.MetadataValue[Any]) -> list[dict[str, Any]]:
+    return [dict(record.data) for record in value.records] if isinstance(value, dg.TableMetadataValue) else []
+
+
+def test_totals_stand_once_with_three_numbers_and_a_table_of_units_and_every_shard_has_its_own_row(
+    site: Workplace,
+) -> None:
     for number in range(6):
         site.write(f"rules/{number}.md", f"# Rule {number}\n\nOf every {number}.")
     first, second = site.run(), site.run()
     for asset in ("raw_documents", "cleaned_elements", "chunks", "embeddings", "knowledge_chunks"):
-        events = first.asset_materializations_for_node(asset)
-        assert sorted(event.partition or "" for event in events) == list("0123456789abcdef")
-        assert _numbers(first, asset).keys() == _numbers(second, asset).keys()
-    shards = [
-        event.metadata["shard_documents"].value for event in first.asset_materializations_for_node("raw_documents")
-    ]
-    assert sum(int(str(count)) for count in shards) == 6
-    assert max(int(str(count)) for count in shards) < 6
+        *others, last = first.asset_materializations_for_node(asset)
+        assert sorted(event.partition or "" for event in (*others, last)) == list("0123456789abcdef")
+        assert all(event.metadata.keys() == {"shard"} for event in others)
+        numbers = [name for name, value in last.metadata.items() if isinstance(value.value, int | float)]
+        assert len([name for name in numbers if name != "dagster/row_count"]) == 3
+        figures = _rows(last.metadata["figures"])
+        assert [row["figure"].replace(" ", "_") for row in figures][:3] == list(last.metadata)[:3]
+        assert all(row["unit"] for row in figures)
+        assert set(_numbers(first, asset)) <= {row["figure"].replace(" ", "_") for row in figures}
+        assert _last(second, asset).keys() == last.metadata.keys()
+    shards = _rows(_last(first, "raw_documents")["shards"])
+    assert sum(row["documents"] for row in shards) == 6
+    assert max(row["documents"] for row in shards) < 6
+    with_documents = {row["shard"]: row for row in shards}
+    for event in first.asset_materializations_for_node("raw_documents")[:-1]:
+        own = with_documents.get(event.partition or "")
+        assert _rows(event.metadata["shard"]) == ([own] if own else [])
 
 
 def test_the_page_of_the_cleaned_elements_says_what_was_parsed_and_how_well(site: Workplace) -> None:
     site.write("a.md", "# Rule\n\nOf one page.")
     site.write("b.csv", "name,price\ntea,3\n")
     site.write("c.txt", "")
-    event, *others = site.run().asset_materializations_for_node("cleaned_elements")
-    tables = {name: value.records for name, value in event.metadata.items() if isinstance(value, dg.TableMetadataValue)}
-    assert {record.data["format"] for record in tables["formats"]} == {"md", "csv"}
-    assert {record.data["format"] for record in tables["time_per_page"]} == {"md", "csv"}
-    assert {"file": "a.md", "page": None, "category": "Title", "level": 1, "text": "Rule"} in [
-        record.data for record in tables["newest_elements"]
-    ]
-    shards = [shard.metadata for shard in (event, *others)]
-    assert {"1 md", "1 csv", "none"} <= {str(shard["shard_formats"].value) for shard in shards}
-    assert {str(shard["shard_failures"].value) for shard in shards} == {"none", "1 EmptyDocument"}
-    assert sum(int(str(shard["shard_pages"].value)) for shard in shards) == 2
+    shown = _last(site.run(), "cleaned_elements")
+    assert {row["format"] for row in _rows(shown["formats"])} == {"md", "csv"}
+    assert {row["format"] for row in _rows(shown["time_per_page"])} == {"md", "csv"}
+    assert {(row["file"], row["elements"]) for row in _rows(shown["newest"])} == {("a.md", 2), ("b.csv", 1)}
+    shards = _rows(shown["shards"])
+    assert {"1 md", "1 csv", "none"} == {row["documents"] for row in shards}
+    assert {"none", "1 EmptyDocument"} == {row["failed"] for row in shards}
+    assert sum(row["pages"] for row in shards) == 2
+
+
+def test_the_table_says_its_columns_and_rows_and_where_to_search_it(site: Workplace) -> None:
+    site.write("a.md", "# Rule\n\nOf one page.")
+    shown = _last(site.run(), "knowledge_chunks")
+    assert shown["dagster/row_count"].value == 1
+    columns = {column.name: column for column in shown["dagster/column_schema"].value.columns}
+    assert columns["embedding"].type == "halfvec"
+    assert columns["content"].description
+    asset = defs.resolve_asset_graph().get(dg.AssetKey("knowledge_chunks"))
+    assert asset.metadata["dagster/table_name"] == "knowledge_chunks"
+    assert asset.metadata["search page"] == dg.MetadataValue.url("http://127.0.0.1:8756/")
+    assert asset.metadata["dagster/code_references"].code_references[0].file_path.endswith("knowledge_chunks.py")
+
+
+def test_after_the_first_run_no_empty_shard_is_shown_as_missing(site: Workplace) -> None:
+    site.write("a.md", "# A\n\nText.")
+    (request,) = site.requests()
+    shard = request.tags["dagster/asset_partition_range_start"]
+    site.run(first=shard, last=shard)
+    for asset in ASSETS:
+        assert len(site.instance.get_materialized_partitions(dg.AssetKey(asset))) == 16
+        record = site.instance.get_latest_materialization_event(dg.AssetKey(asset))
+        assert record is not None
+        assert record.asset_materialization is not None
+        assert record.asset_materialization.partition == shard  # the page shows the run, not the empty shards
+    again = site.run(first=shard, last=shard)
+    assert len(again.get_asset_materialization_events()) == len(ASSETS)
+
+
+def test_a_shard_with_documents_that_were_never_worked_on_stays_missing(site: Workplace) -> None:
+    for number in range(6):
+        site.write(f"{number}.md", "# A\n\nText.")
+    (request,) = site.requests()
+    shard = request.tags["dagster/asset_partition_range_start"]
+    with open_site(load_settings()) as opened:
+        raw_documents.run(opened, None)
+    site.run(first=shard, last=shard)
+    assert len(site.instance.get_materialized_partitions(dg.AssetKey("knowledge_chunks"))) < 16
 
 
 def test_tables_mask_personal_data_in_file_names(site: Workplace) -> None:
@@ -137,18 +198,17 @@ def test_re_embedding_with_another_model_makes_it_the_one_that_is_searched(
 def test_the_page_of_the_embeddings_says_how_fast_they_came(site: Workplace) -> None:
     site.write("a.md", "# A\n\n" + "Some text of one chunk. " * 20)
     site.write("b.md", "# B\n\nText.")
-    found = site.run().asset_materializations_for_node("embeddings")[0].metadata
+    found = _last(site.run(), "embeddings")
     assert found["texts_embedded"].value == 2
-    assert int(str(found["tokens_embedded"].value)) > 400  # a character is a token of this server
-    assert (found["requests"].value, found["retries"].value) == (1, 0)
-    assert 0.2 < float(str(found["padding_share"].value)) < 0.5
-    assert float(str(found["tokens_per_second"].value)) > 0
-    throughput = found["throughput"]
-    assert isinstance(throughput, dg.TableMetadataValue)
-    assert throughput.records[0].data["second"] == 0
-    again = site.run().asset_materializations_for_node("embeddings")[0].metadata
+    assert found["tokens_embedded"].value > 400  # a character is a token of this server
+    assert found["tokens_per_second"].value > 0
+    figures = {row["figure"]: row["value"] for row in _rows(found["figures"])}
+    assert (figures["requests"], figures["retries"]) == ("1", "0")
+    assert 0.2 < float(figures["padding share"]) < 0.5
+    assert _rows(found["throughput"])[0]["second"] == 0
+    again = _last(site.run(), "embeddings")
     assert again.keys() == found.keys()
-    assert (again["tokens_embedded"].value, again["tokens_per_second"].value) == (0, 0.0)
+    assert (again["tokens_embedded"].value, again["tokens_per_second"].value) == (0, 0)
 
 
 def test_only_a_missing_embedding_server_is_waited_for_and_not_while_a_person_waits(
@@ -157,7 +217,10 @@ def test_only_a_missing_embedding_server_is_waited_for_and_not_while_a_person_wa
     log = dg.build_asset_context().log
 
     def may_be_tried_again(error: Exception, *, retry: bool) -> bool | None:
-        with pytest.raises(dg.Failure) as raised, step(site.resource, log, retry_unavailable=retry):
+        with (
+            pytest.raises(dg.Failure) as raised,
+            step(site.place, KnowledgeBaseResource(), log, retry_unavailable=retry),
+        ):
             raise error
         return raised.value.allow_retries
 
@@ -184,10 +247,30 @@ def test_a_failure_is_one_sentence(site: Workplace, monkeypatch: pytest.MonkeyPa
     assert data.error.context is None
 
 
+def _stored(site: Workplace) -> bytes:
+    """Everything in Dagster's storage: the databases with what is not yet merged into them, and the output of runs."""
+    files = [path for path in Path(site.instance.root_directory).rglob("*") if path.is_file()]
+    assert [path for path in files if path.suffix == ".db"]
+    return b"".join(path.read_bytes() for path in files)
+
+
+def test_no_text_of_any_document_reaches_dagsters_storage(site: Workplace) -> None:
+    site.write("a.md", f"# {MARKER}\n\n{MARKER}\n\n| {MARKER} | b |\n|---|---|\n| {MARKER} | 2 |\n")
+    site.write("b.md", f"# Secret\n\n⟦reject⟧ {MARKER} stays where it is.")
+    site.write("c.md", f"# {MARKER} again\n\n" + "One sentence. " * 400)
+    result = site.run()
+    assert _numbers(result, "embeddings")["texts_rejected"] == 1
+    assert _numbers(result, "knowledge_chunks")["rows"] > 2
+    assert MARKER in str(site.sql("SELECT content FROM knowledge_chunks"))
+    stored = _stored(site)
+    assert b"texts_rejected" in stored
+    assert MARKER.encode() not in stored
+
+
 def test_no_document_text_reaches_dagsters_storage_when_a_stage_breaks(
     site: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.write("a.md", f"# A\n\n{'More than a preview shows. ' * 5}{MARKER}.")
+    site.write("a.md", f"# A\n\n{MARKER}.")
 
     def refuse(*arguments: object, **options: object) -> None:
         raise ValueError(f"invalid byte in line 1, column content: {arguments} {options} {MARKER}")
@@ -197,19 +280,43 @@ def test_no_document_text_reaches_dagsters_storage_when_a_stage_breaks(
     (failure,) = [event for event in result.all_events if event.is_step_failure and event.step_key == "chunks"]
     assert failure.step_failure_data.user_failure_data is not None
     assert "ValueError" in (failure.step_failure_data.user_failure_data.description or "")
-    stored = [path for path in (site.home / "dagster").rglob("*") if path.is_file()]
-    assert stored
-    assert not [path for path in stored if MARKER.encode() in path.read_bytes()]
+    stored = _stored(site)
+    assert b"Something unexpected went wrong (ValueError)" in stored
+    assert MARKER.encode() not in stored
 
 
-def test_no_text_of_a_refused_document_reaches_dagsters_storage(site: Workplace) -> None:
-    site.write("a.md", f"# Secret\n\n⟦reject⟧ {MARKER} stays where it is.")
+def test_what_the_launchpad_says_of_the_embedding_server_counts_for_that_run(
+    site: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write("a.md", "# A\n\nText.")
+    monkeypatch.setenv("KB_EMBEDDING_URL", "http://127.0.0.1:9/v1")
+    chosen = {"resources": {"knowledge_base": {"config": {"embedding_url": site.server.base_url}}}}
+    assert site.run(run_config=chosen).success
+
+
+def test_golden_questions_are_asked_after_loading_and_only_warn(
+    site: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write("leave.md", "# Annual leave\n\nTwenty days of leave a year.")
+    site.write("fees.md", "# Fees\n\nA transfer costs two euros.")
+    first = _check(site.run(), "golden_questions")
+    assert (first.passed, first.metadata["asked"].value) == (True, 0)
+    golden = [
+        {"question": "days of leave", "source_file": "leave.md", "k": 1},
+        {"question": "days of leave", "source_file": "fees.md", "k": 1},
+        {"question": "whatever", "source_file": "gone.md"},
+    ]
+    monkeypatch.setenv("KB_GOLDEN", json.dumps(golden))
     result = site.run()
-    assert _numbers(result, "embeddings")["texts_rejected"] == 1
-    for path in (site.home / "dagster").rglob("*"):
-        if path.is_file():
-            text = path.read_bytes()
-            assert "⟦reject⟧".encode() not in text or path.suffix in {".db", ".db-wal"}
+    found = _check(result, "golden_questions")
+    assert result.success
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert [row["result"] for row in _rows(found.metadata["answers"])] == [
+        "rank 1",
+        "not among the best 1",
+        "not asked: no such document",
+    ]
+    assert site.sql("SELECT count(*) FROM search_events") == [(0,)]
 
 
 def test_dagsters_own_command_materializes_a_shard(site: Workplace, tmp_path: Path) -> None:

@@ -6,16 +6,15 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import dagster as dg
+import pytest
+
 from kb_pipeline.definitions import defs
 from kb_pipeline.defs import sensors
 from kb_pipeline.defs.partitions import range_tags
-from kb_pipeline.defs.sensors import WORK_TAG
-from kb_pipeline.stages import raw_documents
+from kb_pipeline.defs.sensors import INTERVAL_SECONDS, WORK_TAG, Look
 
 if TYPE_CHECKING:
-    import dagster as dg
-    import pytest
-
     from kb_pipeline_tests.integration.defs.conftest import Workplace
 
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -95,12 +94,24 @@ def test_an_unmounted_source_is_named_in_the_tick(site: Workplace) -> None:
     assert "mount or create it" in site.skip_reason()
 
 
-def test_a_database_that_is_away_is_one_sentence(site: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KB_DATABASE_URL", "postgresql://nobody:secret@127.0.0.1:9/kb")
-    reason = site.skip_reason()
-    assert "cannot be reached" in reason
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("KB_DATABASE_URL", "postgresql://nobody:secret@127.0.0.1:9/kb", "cannot be reached"),
+        ("KB_DIMENSION", "3", "Setting dimension (KB_DIMENSION) is wrong"),
+    ],
+)
+def test_a_wrong_setting_or_a_database_that_is_away_makes_the_tick_fail_with_one_sentence(
+    site: Workplace, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(dg.Failure) as raised:
+        site.tick()
+    reason = raised.value.description or ""
+    assert sentence in reason
     assert "secret" not in reason
     assert "\n" not in reason
+    assert raised.value.__cause__ is None
 
 
 def test_no_second_run_while_one_is_unfinished(site: Workplace) -> None:
@@ -129,13 +140,18 @@ def test_another_file_after_a_failed_run_is_asked_for_at_once(site: Workplace) -
     assert other.tags[WORK_TAG] != request.tags[WORK_TAG]
 
 
-def test_a_tick_over_ten_thousand_unchanged_files_costs_little(site: Workplace) -> None:
-    for number in range(10_000):
-        (site.folder / f"{number}.md").touch()
-    with site.resource.site() as opened:
-        raw_documents.run(opened, None)
-    # Without a hash a document has nothing to be done, as if all had been done.
-    site.sql("UPDATE documents SET content_hash = NULL")
-    before = time.process_time()
-    assert site.skip_reason() == "Nothing new among 10,000 files."
-    assert time.process_time() - before < 2.0
+def test_a_look_that_took_long_is_followed_by_a_rest_of_twenty_times_as_long(site: Workplace) -> None:
+    site.write("a.md", "# A\n\nText.")
+    now = time.time()
+    reason = site.skip_reason(Look(ended=now, took=30.0).cursor())
+    assert reason.startswith("The last look at the sources took 30.0 s; the next one is in ")
+    assert site.requests()
+    rested = site.tick(Look(ended=now - 601.0, took=30.0).cursor())
+    assert rested.run_requests
+    seen = Look.of(rested.cursor)
+    assert seen is not None
+    assert seen.ended >= int(now)
+
+
+def test_a_short_look_never_makes_a_tick_wait() -> None:
+    assert Look(ended=100.0, took=0.5).rest(now=100.0 + INTERVAL_SECONDS) < 0

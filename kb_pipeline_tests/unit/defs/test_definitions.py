@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import warnings
 from datetime import timedelta
 
 import dagster as dg
 import pytest
 
 from kb_pipeline.definitions import defs
+from kb_pipeline.defs.build import build_defs
 from kb_pipeline.defs.sensors import WORK_TAG, run_requests
 from kb_pipeline.settings import load_settings
 from kb_pipeline.stages.planning import Plan
@@ -32,7 +31,7 @@ def test_five_assets_follow_one_another() -> None:
         "raw_documents": ([], [], ["postgres", "python"]),
         "cleaned_elements": (["raw_documents"], [], ["postgres", "python"]),
         "chunks": (["cleaned_elements"], [], ["postgres", "python"]),
-        "embeddings": (["chunks"], ["gpu"], ["openai", "postgres", "python"]),
+        "embeddings": (["chunks"], ["gpu"], ["postgres", "python"]),
         "knowledge_chunks": (["embeddings"], [], ["postgres", "python"]),
     }
 
@@ -43,7 +42,7 @@ def test_every_asset_says_what_it_is_and_runs_a_range_of_sixteen_shards_at_once(
         asset = graph.get(key)
         assert asset.description
         assert asset.group_name == "knowledge_base"
-        assert asset.owners == ["team:data-platform"]
+        assert list(asset.owners) == []  # nobody is named where the settings name nobody
         assert asset.code_version
         assert asset.partitions_def is not None
         assert asset.partitions_def.get_partition_keys() == list("0123456789abcdef")
@@ -67,6 +66,7 @@ def test_checks_that_guard_the_next_asset_block_and_the_others_do_not() -> None:
         ("cleaned_elements", "failure_rate"): False,
         ("chunks", "nothing_is_unmasked"): False,
         ("knowledge_chunks", "no_orphans"): False,
+        ("knowledge_chunks", "golden_questions"): False,
     }
 
 
@@ -116,23 +116,7 @@ def test_a_second_attempt_at_the_same_work_is_another_run_to_dagster() -> None:
     assert len(keys) == 3
 
 
-def test_loading_warns_of_nothing() -> None:
-    code = "from kb_pipeline.definitions import defs; defs.get_repository_def()"
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120)
-
-
-def test_two_shard_digits_make_256_partitions() -> None:
-    code = (
-        "from kb_pipeline.definitions import defs\n"
-        "keys = next(iter(defs.resolve_asset_graph().asset_nodes)).partitions_def.get_partition_keys()\n"
-        "print(len(keys), keys[0], keys[-1])"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"KB_SHARD_DIGITS": "2"},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    assert result.stdout.split() == ["256", "00", "ff"]
+def test_building_warns_of_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        build_defs().get_repository_def()
