@@ -168,6 +168,14 @@ class CollectionSettings(Frozen):
     query_instruction: str | None = Field(None, description="Task sentence of queries over this collection alone.")
 
 
+class RetentionSettings(Frozen):
+    """How long the nightly sweep keeps what nothing needs."""
+
+    unused_days: int = Field(30, ge=0, description="Elements and vectors of documents that were deleted or changed.")
+    searches_days: int = Field(90, ge=0, description="The log of searches.")
+    generations_days: int = Field(30, ge=0, description="Retired generations, which are there for a rollback.")
+
+
 class SglangSettings(Frozen):
     """An SGLang server on this machine's GPU. Empty values leave the choice to SGLang itself."""
 
@@ -225,6 +233,7 @@ class Settings(EmptyIsUnset, BaseSettings):
     sglang: SglangSettings = SglangSettings()
     limits: ParsingLimits = ParsingLimits()
     chunking: ChunkingSettings = ChunkingSettings()
+    retention: RetentionSettings = RetentionSettings()
     privacy: PrivacySettings = PrivacySettings()
     collections: dict[str, CollectionSettings] = {}
 

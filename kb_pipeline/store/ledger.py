@@ -2,7 +2,10 @@
 
 Functions take an open connection and leave the transaction to the caller, except those whose
 docstring says that they commit. A *shard* is the set of documents whose `shard_hash` starts with
-given hex digits; every question about pending work is asked for a list of shards.
+given hex digits; every question about pending work is asked for a range of shards.
+
+Lock order: a transaction that changes what belongs to documents locks them first, all at once and in the order of
+their ids (`lock_documents`, `lock_paths`).
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
@@ -21,17 +25,18 @@ from kb_pipeline.chunking.chunks import Chunk, embedded_text
 from kb_pipeline.errors import DocumentError
 from kb_pipeline.parsing.elements import CleanedDocument, pack, unpack
 from kb_pipeline.source.diff import KnownDocument
-from kb_pipeline.source.listing import Entry, collection_of, shard_hash
+from kb_pipeline.source.listing import EVERY_SHARD, Entry, ShardRange, collection_of, shard_hash, shard_range
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.queries import query
 from kb_pipeline.store.tsvector import TsVector
 from kb_pipeline.store.vectors import embedding_rows
 
-UNREGISTERED = 0  # identities count from 1
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+UNREGISTERED = 0  # identities count from 1
+REMEMBERED_TEXTS = 200_000  # far more than wait for their vectors at a time; 30 MB
 SIGNATURE_SEPARATOR = "\n//\n"
 FIRST_RETRY = timedelta(minutes=2)
 
@@ -46,15 +51,21 @@ class StageFingerprints:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The shards that a question is about (names of `digits` hex digits), and what is asked of their documents.
+    """The shards from `first` to `last` (names of `digits` hex digits), and what is asked of their documents.
 
     `collection_fingerprints` holds the collections that differ from the default `fingerprints`.
     """
 
     digits: int
-    shards: Sequence[str]
+    first: str
+    last: str
     fingerprints: StageFingerprints
     collection_fingerprints: Mapping[str, StageFingerprints]
+
+    @property
+    def range(self) -> ShardRange:
+        """The first and the last `shard_hash` of its documents."""
+        return shard_range(self.first, self.last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,7 @@ class ParsePolicy:
     parse_fingerprint: str
     version: str
     policy: Mapping[str, Any]
+    created_at: datetime | None = None  # when it was first asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +96,11 @@ class PendingParse:
     uri: str
     path: str
     collection: str
+    shard_hash: str
     content_hash: bytes
+    extension: str
     parse_fingerprint: str
-
-    @property
-    def input_version(self) -> str:
-        return f"{self.content_hash.hex()}:{self.parse_fingerprint}"
+    input_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +111,17 @@ class PendingChunks:
     path: str
     collection: str
     content_hash: bytes
+    extension: str
     parse_fingerprint: str
     chunk_fingerprint: str
-
-    @property
-    def version(self) -> str:
-        return f"{self.content_hash.hex()}:{self.parse_fingerprint}:{self.chunk_fingerprint}"
+    input_version: str
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkedDocument:
-    """The chunks of one document, and the full-text tokens of each."""
+    """The chunks of one document, what they were made from, and the full-text tokens of each."""
 
-    version: str
+    made_from: PendingChunks
     chunks: Sequence[Chunk]
     tokens: Sequence[Sequence[str]]
 
@@ -158,9 +167,10 @@ def sources(connection: Connection) -> list[Source]:
         return cursor.execute(query("documents", "sources")).fetchall()
 
 
-def signatures(connection: Connection, source: int) -> frozenset[str]:
-    """What the ledger believes the source holds, one line per file; see `source.listing`."""
-    rows = connection.execute(query("documents", "signatures"), {"source": source}, binary=True)
+def signatures(connection: Connection, source: int, shards: ShardRange = EVERY_SHARD) -> frozenset[str]:
+    """What the ledger believes the source holds in `shards`, one line per file; see `source.listing`."""
+    parameters = {"source": source, "first": shards[0], "last": shards[1]}
+    rows = connection.execute(query("documents", "signatures"), parameters, binary=True)
     return frozenset(line for (text,) in rows for line in text.split(SIGNATURE_SEPARATOR))
 
 
@@ -210,7 +220,8 @@ def set_names_policy(connection: Connection, source: int, policy: str) -> None:
 
 def collections(connection: Connection) -> list[str]:
     """The collections of all live documents."""
-    return [row[0] for row in connection.execute(query("documents", "collections"))]
+    statement = query("documents", "collections", chunked_collections=query("wanted", "chunked_collections"))
+    return [row[0] for row in connection.execute(statement)]
 
 
 def insert_documents(
@@ -226,40 +237,42 @@ def insert_documents(
     return dict(inserted.fetchall())
 
 
-def update_document(connection: Connection, document: int, entry: Entry, content_hash: bytes | None) -> None:
-    connection.execute(
-        query("documents", "update_document"),
-        {
-            "id": document,
-            "size": entry.size,
-            "modified_ns": entry.modified_ns,
-            "etag": entry.etag,
-            "content_hash": content_hash,
-        },
-    )
+def update_documents(connection: Connection, changed: Sequence[tuple[int, Entry, bytes | None]]) -> None:
+    """Give documents what a listing says of them, and their content hashes."""
+    columns = {
+        "id": [document for document, _, _ in changed],
+        "size": [entry.size for _, entry, _ in changed],
+        "modified_ns": [entry.modified_ns for _, entry, _ in changed],
+        "etag": [entry.etag for _, entry, _ in changed],
+        "content_hash": [digest for _, _, digest in changed],
+    }
+    connection.execute(query("documents", "update_documents"), columns)
 
 
-def move_document(connection: Connection, source: Source, document: int, entry: Entry) -> None:
-    """Give a document its new path; nothing of it is processed again."""
-    parameters = _entry_parameters(source, entry) | {"id": document, "source": source.id}
-    connection.execute(query("documents", "forget_deleted_path"), parameters)
-    connection.execute(query("documents", "move_document"), parameters)
+def move_documents(connection: Connection, source: Source, moves: Sequence[tuple[int, Entry]]) -> None:
+    """Give documents their new paths; nothing of them is processed again."""
+    lock_paths(connection, source, [entry.path for _, entry in moves], [document for document, _ in moves])
+    rows = [_entry_parameters(source, entry) | {"id": document} for document, entry in moves]
+    columns = {name: [row[name] for row in rows] for name in rows[0]} | {"source": source.id}
+    connection.execute(query("documents", "forget_deleted_paths"), columns)
+    connection.execute(query("documents", "move_documents"), columns)
 
 
 def delete_documents(connection: Connection, documents: Sequence[int]) -> None:
     """Mark documents as gone; the last stage takes their rows out."""
+    lock_documents(connection, documents)
     connection.execute(query("documents", "delete_documents"), {"ids": list(documents)})
 
 
 def leaving_documents(connection: Connection, scope: Scope) -> list[int]:
     """Documents that were deleted and whose rows are still there."""
-    rows = connection.execute(query("documents", "leaving_documents"), _shard_parameters(scope))
+    rows = connection.execute(query("documents", "leaving_documents"), shard_parameters(scope))
     return [row[0] for row in rows]
 
 
 def purge_documents(connection: Connection, scope: Scope) -> int:
     """Remove deleted documents that no serving table holds any more."""
-    return connection.execute(query("documents", "purge_documents"), _shard_parameters(scope)).rowcount
+    return connection.execute(query("documents", "purge_documents"), shard_parameters(scope)).rowcount
 
 
 def lock_documents(connection: Connection, documents: Iterable[int]) -> dict[int, bytes | None]:
@@ -268,63 +281,81 @@ def lock_documents(connection: Connection, documents: Iterable[int]) -> dict[int
     return dict(rows.fetchall())
 
 
+def lock_paths(connection: Connection, source: Source, paths: Sequence[str], documents: Sequence[int] = ()) -> None:
+    """Lock `documents`, and whatever the ledger holds at `paths`, in the same order as `lock_documents`."""
+    parameters = {"source": source.id, "paths": list(paths), "ids": list(documents)}
+    connection.execute(query("documents", "lock_paths"), parameters)
+
+
 def count_documents(connection: Connection) -> int:
     """Live documents."""
-    row = connection.execute(query("documents", "document_counts")).fetchone()
+    row = connection.execute(query("documents", "document_count")).fetchone()
     return int(row[0]) if row else 0
 
 
 def counts_by_collection(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
-    return _rows(connection, "documents", "counts_by_collection", _shard_parameters(scope))
+    return _rows(connection, "documents", "counts_by_collection", shard_parameters(scope))
 
 
 def shard_figures(connection: Connection, scope: Scope) -> dict[str, dict[str, int]]:
-    """shard -> its live documents, their chunks and tokens, and how many have a failure."""
-    rows = _rows(connection, "documents", "shard_figures", _shard_parameters(scope))
+    """shard -> its live documents, their chunks and tokens."""
+    rows = _rows(connection, "documents", "shard_figures", shard_parameters(scope))
     return {row.pop("shard"): row for row in rows}
 
 
 def recent_documents(connection: Connection, scope: Scope, limit: int = 10) -> list[dict[str, Any]]:
-    return _rows(connection, "documents", "recent_documents", _shard_parameters(scope) | {"limit": limit})
+    return _rows(connection, "documents", "recent_documents", shard_parameters(scope) | {"limit": limit})
 
 
-def elements_by_format(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
-    return _rows(connection, "stages", "elements_by_format", _shard_parameters(scope))
+def elements_by_format(connection: Connection, scope: Scope, seconds: float | None = None) -> list[dict[str, Any]]:
+    return _of_elements(connection, "elements_by_format", scope, seconds)
 
 
-def shard_elements(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
+def shard_elements(connection: Connection, scope: Scope, seconds: float | None = None) -> list[dict[str, Any]]:
     """Per shard and format: documents, pages, seconds of parsing, and the least coverage."""
-    return _rows(connection, "stages", "shard_elements", _shard_parameters(scope))
+    return _of_elements(connection, "shard_elements", scope, seconds)
 
 
 def privacy_counts(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
     """path, collection, and how many values of each entity were masked, of every live document with elements."""
-    return _rows(connection, "stages", "privacy_counts", _shard_parameters(scope))
+    return _of_elements(connection, "privacy_counts", scope, None)
 
 
-def shard_privacy(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
+def shard_privacy(connection: Connection, scope: Scope, seconds: float | None = None) -> list[dict[str, Any]]:
     """Per shard and entity: how many values were masked."""
-    return _rows(connection, "stages", "shard_privacy", _shard_parameters(scope))
+    return _of_elements(connection, "shard_privacy", scope, seconds)
 
 
 def shard_failures(connection: Connection, scope: Scope, stage: str) -> list[dict[str, Any]]:
     """Per shard and kind of error: documents that failed in `stage`."""
-    return _rows(connection, "stages", "shard_failures", _shard_parameters(scope) | {"stage": stage})
+    return _rows(connection, "stages", "shard_failures", shard_parameters(scope) | {"stage": stage})
 
 
-def warned_documents(connection: Connection, scope: Scope, limit: int) -> list[dict[str, Any]]:
+def warned_documents(
+    connection: Connection, scope: Scope, limit: int, seconds: float | None = None
+) -> list[dict[str, Any]]:
     """path and warning, those of the documents that changed last first."""
-    return _rows(connection, "stages", "warned_documents", _shard_parameters(scope) | {"limit": limit})
+    return _of_elements(connection, "warned_documents", scope, seconds, limit=limit)
+
+
+def _of_elements(
+    connection: Connection, name: str, scope: Scope, seconds: float | None, **more: int
+) -> list[dict[str, Any]]:
+    """Ask about the elements that were made within the last `seconds`; None: about the newest of every document."""
+    elements = query("stages", "all_elements" if seconds is None else "recent_elements")
+    with connection.cursor(row_factory=dict_row) as cursor:
+        parameters = shard_parameters(scope) | {"seconds": seconds} | more
+        return cursor.execute(query("stages", name, elements=elements), parameters).fetchall()
 
 
 def latest_elements(connection: Connection, scope: Scope, documents: int) -> list[tuple[str, CleanedDocument]]:
     """path and content of the documents that were parsed last."""
-    found = _rows(connection, "stages", "latest_elements", _shard_parameters(scope) | {"limit": documents})
+    found = _rows(connection, "stages", "latest_elements", shard_parameters(scope) | {"limit": documents})
     return [(row["path"], unpack(row["payload"])) for row in found]
 
 
 def chunk_preview(connection: Connection, scope: Scope, limit: int = 10) -> list[dict[str, Any]]:
-    return _rows(connection, "stages", "chunk_preview", _shard_parameters(scope) | {"limit": limit})
+    return _rows(connection, "stages", "chunk_preview", shard_parameters(scope) | {"limit": limit})
 
 
 # What is pending
@@ -332,55 +363,71 @@ def chunk_preview(connection: Connection, scope: Scope, limit: int = 10) -> list
 
 def pending_elements(connection: Connection, scope: Scope) -> list[PendingParse]:
     with connection.cursor(row_factory=class_row(PendingParse)) as cursor:
-        return cursor.execute(query("wanted", "pending_elements"), _wanted_parameters(scope)).fetchall()
+        return cursor.execute(_wanted("pending_elements"), _wanted_parameters(scope)).fetchall()
 
 
 def pending_chunks(connection: Connection, scope: Scope) -> list[PendingChunks]:
     with connection.cursor(row_factory=class_row(PendingChunks)) as cursor:
-        return cursor.execute(query("wanted", "pending_chunks"), _wanted_parameters(scope)).fetchall()
+        return cursor.execute(_wanted("pending_chunks"), _wanted_parameters(scope)).fetchall()
 
 
 def pending_text_totals(connection: Connection, scope: Scope, generation: int, model: str) -> TextTotals:
-    parameters = _shard_parameters(scope) | {"generation": generation, "model": model}
     with connection.cursor(row_factory=class_row(TextTotals)) as cursor:
-        cursor.execute(query("wanted", "pending_text_totals"), parameters)
+        cursor.execute(_wanted("pending_text_totals"), loading_parameters(scope, generation, model))
         totals = cursor.fetchone()
     assert totals is not None  # noqa: S101 - an aggregate always gives a row
     return totals
 
 
-def pending_texts(connection: Connection, scope: Scope, model: str, page: int = 2000) -> Iterator[tuple[bytes, str]]:
-    """(text hash, embedded text) of every text without a vector, once each, in order of the hash.
+def pending_texts(
+    connection: Connection, scope: Scope, generation: int, model: str, page: int = 200
+) -> Iterator[tuple[bytes, str]]:
+    """(text hash, embedded text) of every text without a vector, document by document, so that documents get complete
+    one after the other. A text comes once, but for one that is far from its first place and had no vector then either.
 
-    Read page by page, each in a transaction of its own: embedding may take hours, and a snapshot held
+    Read `page` documents at a time, each in a transaction of its own: embedding may take hours, and a snapshot held
     that long would keep PostgreSQL from cleaning up.
     """
-    parameters = _shard_parameters(scope) | {"model": model, "limit": page}
-    after = b""
-    while True:
-        rows = connection.execute(query("wanted", "pending_texts"), parameters | {"after": after}).fetchall()
-        for text_hash, section_path, content in rows:
+    rows = connection.execute(_wanted("documents_to_embed"), loading_parameters(scope, generation, model)).fetchall()
+    documents = [row[0] for row in rows]
+    given: dict[bytes, None] = {}
+    for start in range(0, len(documents), page):
+        parameters = {"ids": documents[start : start + page], "model": model}
+        for text_hash, section_path, content in connection.execute(query("wanted", "pending_texts"), parameters):
+            if text_hash in given:
+                continue
+            given[text_hash] = None
+            if len(given) > REMEMBERED_TEXTS:
+                del given[next(iter(given))]
             yield text_hash, embedded_text(section_path, content)
-        if len(rows) < page:
-            return
-        after = rows[-1][0]
 
 
-def documents_with_texts(connection: Connection, text_hashes: Sequence[bytes]) -> list[tuple[int, str]]:
-    """(document id, chunks version) of the live documents that hold one of the texts."""
+def documents_with_texts(connection: Connection, text_hashes: Sequence[bytes]) -> list[tuple[int, int]]:
+    """(document id, revision) of the live documents that hold one of the texts."""
     return connection.execute(query("wanted", "documents_with_texts"), {"text_hashes": list(text_hashes)}).fetchall()
 
 
 def pending_loads(connection: Connection, scope: Scope, generation: int, model: str) -> list[tuple[int, bool]]:
     """(document id, whether it is leaving) of what the serving table lacks or still has."""
-    parameters = _shard_parameters(scope) | {"generation": generation, "model": model}
-    return connection.execute(query("wanted", "pending_loads"), parameters).fetchall()
+    return connection.execute(_wanted("pending_loads"), loading_parameters(scope, generation, model)).fetchall()
+
+
+def loaded_unnoted(connection: Connection, scope: Scope, generation: int, model: str) -> list[int]:
+    """Documents that the serving table holds as they are, while the index of what is to be loaded names them."""
+    rows = connection.execute(_wanted("loaded_unnoted"), loading_parameters(scope, generation, model))
+    return [row[0] for row in rows]
+
+
+def incomplete_documents(connection: Connection, scope: Scope, generation: int, model: str) -> int:
+    """How many documents with chunks the generation does not hold in their current version."""
+    row = connection.execute(_wanted("incomplete_documents"), loading_parameters(scope, generation, model)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def dirty_shards(connection: Connection, scope: Scope, generation: int | None, model: str | None) -> list[DirtyShard]:
-    parameters = _wanted_parameters(scope) | {"generation": generation, "model": model}
+    parameters = _wanted_parameters(scope) | loading_parameters(scope, generation, model)
     with connection.cursor(row_factory=class_row(DirtyShard)) as cursor:
-        return cursor.execute(query("wanted", "dirty_shards"), parameters).fetchall()
+        return cursor.execute(_wanted("dirty_shards"), parameters).fetchall()
 
 
 def pending_reasons(
@@ -391,8 +438,9 @@ def pending_reasons(
     new, changed, moved, deleted: nobody worked on what a scan found; policy, parse, chunk: what is asked for changed;
     vectors: of the generation, or its rows; retry: failed before, due again. `parse_version`: see ParsePolicy.
     """
-    parameters = _wanted_parameters(scope) | {"generation": generation, "model": model, "parse_version": parse_version}
-    return dict(connection.execute(query("reasons", "pending_reasons"), parameters).fetchall())
+    parameters = _wanted_parameters(scope) | loading_parameters(scope, generation, model)
+    rows = connection.execute(_wanted("pending_reasons"), parameters | {"parse_version": parse_version})
+    return dict(rows.fetchall())
 
 
 # What stages write
@@ -403,6 +451,7 @@ def insert_elements(connection: Connection, parsed: Sequence[tuple[PendingParse,
     rows = [
         {
             "content_hash": job.content_hash,
+            "extension": job.extension,
             "parse_fingerprint": job.parse_fingerprint,
             "format": document.metadata.get("format", ""),
             "page_count": document.page_count,
@@ -451,6 +500,7 @@ def elements_to_mask_further(
         {
             "ids": [job.id for job in jobs],
             "content_hashes": [job.content_hash for job in jobs],
+            "extensions": [job.extension for job in jobs],
             "wanted": [job.parse_fingerprint for job in jobs],
             "followers": [follower for follower, _ in follows],
             "followed": [followed for _, followed in follows],
@@ -459,10 +509,11 @@ def elements_to_mask_further(
     return dict(rows.fetchall())
 
 
-def stored_elements(connection: Connection, content_hash: bytes, parse_fingerprint: str) -> CleanedDocument | None:
+def stored_elements(connection: Connection, job: PendingParse, parse_fingerprint: str) -> CleanedDocument | None:
+    """The elements of the job's bytes that were made under another fingerprint."""
     row = connection.execute(
         query("stages", "elements"),
-        {"content_hash": content_hash, "parse_fingerprint": parse_fingerprint},
+        {"content_hash": job.content_hash, "extension": job.extension, "parse_fingerprint": parse_fingerprint},
         binary=True,
     ).fetchone()
     return unpack(row[0]) if row else None
@@ -487,16 +538,19 @@ def forget_vectors(connection: Connection, text_hashes: Sequence[bytes]) -> None
     connection.execute(query("stages", "forget_vectors"), {"text_hashes": list(text_hashes)})
 
 
-def load_elements(connection: Connection, jobs: Sequence[PendingChunks]) -> dict[tuple[bytes, str], CleanedDocument]:
+def load_elements(connection: Connection, jobs: Sequence[PendingChunks]) -> dict[int, CleanedDocument]:
+    """Document id -> its elements."""
     rows = connection.execute(
         query("stages", "elements_of_batch"),
         {
+            "ids": [job.id for job in jobs],
             "content_hashes": [job.content_hash for job in jobs],
+            "extensions": [job.extension for job in jobs],
             "parse_fingerprints": [job.parse_fingerprint for job in jobs],
         },
         binary=True,
     )
-    return {(content_hash, parse): unpack(payload) for content_hash, parse, payload in rows}
+    return {document: unpack(payload) for document, payload in rows}
 
 
 def replace_chunks(connection: Connection, chunked: Mapping[int, ChunkedDocument]) -> None:
@@ -512,9 +566,18 @@ def replace_chunks(connection: Connection, chunked: Mapping[int, ChunkedDocument
         for document, made in chunked.items():
             for chunk, tokens in zip(made.chunks, made.tokens, strict=True):
                 copy.write_row(_chunk_row(document, chunk, tokens))
+    made_from = [made.made_from for made in chunked.values()]
     connection.execute(
-        query("stages", "set_chunks_versions"),
-        {"ids": list(chunked), "versions": [made.version for made in chunked.values()]},
+        query("stages", "set_chunked"),
+        {
+            "ids": list(chunked),
+            "content_hashes": [job.content_hash for job in made_from],
+            "extensions": [job.extension for job in made_from],
+            "parse_fingerprints": [job.parse_fingerprint for job in made_from],
+            "chunk_fingerprints": [job.chunk_fingerprint for job in made_from],
+            "chunks": [len(made.chunks) for made in chunked.values()],
+            "tokens": [sum(chunk.token_count for chunk in made.chunks) for made in chunked.values()],
+        },
     )
 
 
@@ -546,16 +609,17 @@ def _copy(connection: Connection, statement: str, rows: Iterable[bytes]) -> None
 # Failures
 
 
-def record_failure(connection: Connection, document: int, stage: str, input_version: str, error: DocumentError) -> None:
+def record_failures(connection: Connection, stage: str, failed: Sequence[tuple[int, str, DocumentError]]) -> None:
+    """Each a document, the input that failed, and why."""
     connection.execute(
-        query("stages", "fail_document"),
+        query("stages", "fail_documents"),
         {
-            "document": document,
             "stage": stage,
-            "input_version": input_version,
-            "error": type(error).__name__,
-            "reason": str(error),
-            "first_delay": FIRST_RETRY if error.transient else None,
+            "documents": [document for document, _, _ in failed],
+            "input_versions": [version for _, version, _ in failed],
+            "errors": [type(error).__name__ for _, _, error in failed],
+            "reasons": [str(error) for _, _, error in failed],
+            "first_delays": [FIRST_RETRY if error.transient else None for _, _, error in failed],
         },
     )
 
@@ -573,12 +637,12 @@ def forget_failures(connection: Connection, documents: Sequence[int]) -> None:
 def failures(connection: Connection, scope: Scope, limit: int | None = None) -> list[Failure]:
     """The quarantine, newest first."""
     with connection.cursor(row_factory=class_row(Failure)) as cursor:
-        return cursor.execute(query("stages", "failures"), _shard_parameters(scope) | {"limit": limit}).fetchall()
+        return cursor.execute(query("stages", "failures"), shard_parameters(scope) | {"limit": limit}).fetchall()
 
 
 def count_failures(connection: Connection, scope: Scope) -> int:
     """Documents that have a failure."""
-    row = connection.execute(query("stages", "count_failures"), _shard_parameters(scope)).fetchone()
+    row = connection.execute(query("stages", "count_failures"), shard_parameters(scope)).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -602,13 +666,27 @@ def _entry_parameters(source: Source, entry: Entry) -> dict[str, Any]:
     }
 
 
-def _shard_parameters(scope: Scope) -> dict[str, Any]:
-    return {"digits": scope.digits, "shards": list(scope.shards)}
+def shard_parameters(scope: Scope) -> dict[str, Any]:
+    first, last = scope.range
+    return {"digits": scope.digits, "first": first, "last": last}
+
+
+def loading_parameters(scope: Scope, generation: int | None, model: str | None) -> dict[str, Any]:
+    """What `wanted.sql` calls unloaded, of one generation."""
+    return shard_parameters(scope) | {"generation": generation, "model": model}
+
+
+def _wanted(name: str) -> sql.Composed:
+    """A query of `wanted.sql` with the pieces that it is built of."""
+    pieces = {piece: query("wanted", piece) for piece in ("fingerprints", "chunked_collections", "unloaded")}
+    pieces["unfinished"] = query("wanted", "unfinished", **pieces)
+    pieces["dirty"] = query("wanted", "dirty", **pieces)
+    return query("wanted", name, **pieces)
 
 
 def _wanted_parameters(scope: Scope) -> dict[str, Any]:
     special = scope.collection_fingerprints
-    return _shard_parameters(scope) | {
+    return shard_parameters(scope) | {
         "parse_fingerprint": scope.fingerprints.parse,
         "chunk_fingerprint": scope.fingerprints.chunk,
         "collections": list(special),
