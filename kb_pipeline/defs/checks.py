@@ -5,28 +5,28 @@ from collections import Counter
 import dagster as dg
 
 from kb_pipeline.defs import assets
-from kb_pipeline.defs.assets.shared import SHARDS
+from kb_pipeline.defs.assets.shared import is_sweep, run_seconds
 from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.store import audit, generations, ledger
 from kb_pipeline.store.audit import EXAMPLES
 
 MOST_FAILURES = 0.05
-SAMPLED_CHUNKS = 500
+SAMPLED_CHUNKS = 300  # of what the run stored, and as many of all
+NEWEST_ROWS = 2_000
 
 
 @dg.asset_check(
     asset=assets.embeddings,
     blocking=True,
-    description="The newest native vectors have the model's dimension and norm 1; half precision holds no NaN.",
+    description="The vectors that are to be loaded next have the model's dimension and norm 1.",
 )
 def vectors_are_sound(
     context: dg.AssetCheckExecutionContext, knowledge_base: KnowledgeBaseResource
 ) -> dg.AssetCheckResult:
     with step(knowledge_base, context.log) as site:
         connection = site.connect()
-        shards = SHARDS.get_partition_keys()
         checks = [
-            (generation, audit.check_embeddings(connection, site.scope(shards), generation))
+            (generation, audit.check_vectors_to_load(connection, site.scope(), generation))
             for generation in generations.generations(connection)
             if generation.state in ("active", "building")
         ]
@@ -42,7 +42,8 @@ def vectors_are_sound(
 @dg.asset_check(
     asset=assets.knowledge_chunks,
     blocking=True,
-    description="Every loaded document has as many rows as it has chunks, none twice, each of norm 1.",
+    description="Every document that the run loaded (in the nightly sweep: every one) has as many rows as chunks, "
+    "each of norm 1.",
 )
 def counts_agree(context: dg.AssetCheckExecutionContext, knowledge_base: KnowledgeBaseResource) -> dg.AssetCheckResult:
     with step(knowledge_base, context.log) as site:
@@ -50,8 +51,9 @@ def counts_agree(context: dg.AssetCheckExecutionContext, knowledge_base: Knowled
         active = generations.active_generation(connection)
         if active is None:
             return dg.AssetCheckResult(passed=True, metadata={"rows": 0})
-        findings = audit.table_findings(connection, active, ("wrong_counts", "duplicate_rows"))
-        vectors = audit.check_serving_vectors(connection, active)
+        seconds = run_seconds(context)
+        findings = audit.wrong_counts(connection, active, seconds)
+        vectors = audit.check_serving_vectors(connection, active, seconds)
     return dg.AssetCheckResult(
         passed=not findings and vectors.is_sound(active.dimension),
         metadata={
@@ -65,13 +67,17 @@ def counts_agree(context: dg.AssetCheckExecutionContext, knowledge_base: Knowled
 
 @dg.asset_check(
     asset=assets.chunks,
-    description="No recognizer finds personal data that the policy masks in a sample of the stored text.",
+    description="No recognizer finds personal data that the policy masks in a sample of what the run stored, and in "
+    "one of all the text.",
 )
 def nothing_is_unmasked(
     context: dg.AssetCheckExecutionContext, knowledge_base: KnowledgeBaseResource
 ) -> dg.AssetCheckResult:
     with step(knowledge_base, context.log) as site:
-        sample = audit.sample_text(site.connect(), SAMPLED_CHUNKS)
+        connection = site.connect()
+        seconds = run_seconds(context)
+        sample = audit.recent_text(connection, seconds, SAMPLED_CHUNKS) if seconds is not None else []
+        sample += audit.sample_text(connection, SAMPLED_CHUNKS)
         found: Counter[str] = Counter()
         files: set[str] = set()
         for path, collection, content in sample:
@@ -107,13 +113,15 @@ def failure_rate(context: dg.AssetCheckExecutionContext, knowledge_base: Knowled
 
 
 @dg.asset_check(
-    asset=assets.knowledge_chunks, description="No row of the table is without its document; `kb audit` says more."
+    asset=assets.knowledge_chunks,
+    description="No row of the table is without its document: of the newest, in the nightly sweep of all.",
 )
 def no_orphans(context: dg.AssetCheckExecutionContext, knowledge_base: KnowledgeBaseResource) -> dg.AssetCheckResult:
     with step(knowledge_base, context.log) as site:
         connection = site.connect()
         active = generations.active_generation(connection)
-        findings = audit.table_findings(connection, active, ("orphan_rows",)) if active else []
+        newest = None if is_sweep(context) else NEWEST_ROWS
+        findings = audit.orphan_rows(connection, active, newest) if active else []
     return dg.AssetCheckResult(
         passed=not findings,
         severity=dg.AssetCheckSeverity.WARN,

@@ -2,25 +2,25 @@
 
 import dagster as dg
 
-from kb_pipeline.defs.assets.shared import SHARDS
+from kb_pipeline.defs.assets.shared import SHARDS, SWEEP_TAG
 from kb_pipeline.defs.jobs import re_embed, refresh
 from kb_pipeline.defs.partitions import range_tags
 
 
-def _all_shards() -> dg.RunRequest:
+def _all_shards(**tags: str) -> dg.RunRequest:
     keys = SHARDS.get_partition_keys()
-    return dg.RunRequest(tags=range_tags(keys[0], keys[-1]))
+    return dg.RunRequest(tags={**range_tags(keys[0], keys[-1]), **tags})
 
 
 @dg.schedule(
     job=refresh,
     cron_schedule="30 2 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every night: scan all sources, finish what earlier runs left, and check the whole table.",
+    description="Every night: scan all sources, finish what was left, check the whole table, remove what is old.",
 )
 def nightly_sweep() -> dg.RunRequest:
     # Without a run key: the sensor's are remembered for ever, and the sweep has to run regardless.
-    return _all_shards()
+    return _all_shards(**{SWEEP_TAG: "true"})
 
 
 @dg.schedule(

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from kb_pipeline.defs.assets.shared import bars, groups, metadata, stage_asset, table
+from kb_pipeline.defs.assets.shared import bars, groups, metadata, run_seconds, stage_asset, table
 from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.settings import PARSE_CODE_VERSION
@@ -37,12 +37,13 @@ def cleaned_elements(
         scope = site.scope(context.partition_keys)
         connection = site.connect()
         _add_shard_figures(context, site, connection)
-        formats = ledger.elements_by_format(connection, scope)
+        seconds = run_seconds(context)
+        formats = ledger.elements_by_format(connection, scope, seconds)
         failures = [
             {"file": failure.path, "stage": failure.stage, "reason": failure.reason, "attempts": failure.attempts}
             for failure in ledger.failures(connection, scope, limit=20)
         ]
-        warned = ledger.warned_documents(connection, scope, limit=20)
+        warned = ledger.warned_documents(connection, scope, 20, seconds)
         return dg.MaterializeResult(
             metadata=metadata(
                 report,
@@ -62,11 +63,12 @@ def _format_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _add_shard_figures(context: dg.AssetExecutionContext, site: Site, connection: Connection) -> None:
-    """Each shard's documents by format, pages, seconds per page, least coverage, and failures by kind."""
-    scope = site.scope(context.partition_keys)
-    parsed = groups(ledger.shard_elements(connection, scope), "shard")
+    """Of each shard what the run parsed: documents by format, pages, seconds per page, least coverage, what was masked;
+    and all its failures by kind."""
+    scope, seconds = site.scope(context.partition_keys), run_seconds(context)
+    parsed = groups(ledger.shard_elements(connection, scope, seconds), "shard")
     failed = groups(ledger.shard_failures(connection, scope, stage.STAGE), "shard")
-    masked = groups(ledger.shard_privacy(connection, scope), "shard")
+    masked = groups(ledger.shard_privacy(connection, scope, seconds), "shard")
     for shard in context.partition_keys:
         formats, errors, entities = parsed.get(shard, []), failed.get(shard, []), masked.get(shard, [])
         pages = sum(int(row["pages"]) for row in formats)

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import dagster as dg
 
-from kb_pipeline.defs.assets.shared import add_shard_figures, bars, is_rebuild, metadata, stage_asset, table
+from kb_pipeline.defs.assets.shared import add_shard_figures, bars, is_rebuild, is_sweep, metadata, stage_asset, table
 from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.stages import knowledge_chunks as stage
+from kb_pipeline.stages import retention
 from kb_pipeline.store import generations, ledger
 
 
@@ -26,6 +27,8 @@ def knowledge_chunks(
 ) -> dg.MaterializeResult[None]:
     with step(knowledge_base, context.log) as site:
         report = stage.run(site, context.partition_keys, rebuild=is_rebuild(context))
+        if is_sweep(context):
+            report.counts += retention.run(site).counts
         add_shard_figures(context, site, "documents", "chunks")
         connection = site.connect()
         summaries = generations.summaries(connection)

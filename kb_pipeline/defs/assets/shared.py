@@ -1,5 +1,6 @@
 """What the five assets have in common: partitions, owners, and how a stage's report becomes metadata."""
 
+import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -16,6 +17,8 @@ from kb_pipeline.store import ledger
 
 # On runs that work for the generation the settings describe now, instead of the active one.
 REBUILD_TAG = "kb/rebuild"
+# On runs that check the whole knowledge base and remove what is old.
+SWEEP_TAG = "kb/sweep"
 SHARDS = shard_partitions(load_settings().shard_digits)
 BAR_CHARACTERS = 16
 
@@ -58,6 +61,23 @@ def metadata(report: StageReport, **more: Any) -> dict[str, Any]:
 def is_rebuild(context: dg.AssetExecutionContext) -> bool:
     """Whether the run works for the generation that the settings describe now, making it when it is missing."""
     return context.run.tags.get(REBUILD_TAG) == "true"
+
+
+def is_sweep(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> bool:
+    """Whether the run looks at the whole knowledge base, and not only at what it changed itself."""
+    return context.run.tags.get(SWEEP_TAG) == "true"
+
+
+def run_seconds(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> float | None:
+    """How long ago the run began, which is how its own work is told from what was there before; None: look at all.
+
+    A span and not a moment: the clock of the database may be another one.
+    """
+    if is_sweep(context):
+        return None
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    began = record.start_time or record.create_timestamp.timestamp() if record else 0.0
+    return time.time() - began
 
 
 def add_shard_figures(context: dg.AssetExecutionContext, site: Site, *names: str) -> None:
