@@ -119,7 +119,7 @@ def check_serving_vectors(connection: Connection, generation: Generation, second
 
 def check_vectors_to_load(connection: Connection, scope: Scope, generation: Generation) -> VectorCheck:
     """Of the documents that would be loaded next."""
-    vectors = query("audit", "vectors_to_load", unloaded=query("wanted", "unloaded"))
+    vectors = query("audit", "vectors_to_load", unloaded=query("pending", "unloaded"))
     return _check(connection, vectors, loading_parameters(scope, generation.id, generation.model_fingerprint))
 
 

@@ -115,22 +115,3 @@ SELECT id, content_hash FROM documents WHERE id = ANY(%(ids)s) ORDER BY id FOR U
 
 -- name: document_count
 SELECT count(*) FROM documents WHERE deleted_at IS NULL
-
--- name: counts_by_collection
-SELECT collection, count(*) AS documents, sum(chunk_count)::bigint AS chunks, sum(token_count)::bigint AS tokens
-FROM documents
-WHERE deleted_at IS NULL AND shard_hash BETWEEN %(first)s AND %(last)s
-GROUP BY collection ORDER BY collection
-
--- name: shard_figures
-SELECT left(shard_hash, %(digits)s) AS shard, count(*) AS documents, sum(chunk_count)::bigint AS chunks,
-       sum(token_count)::bigint AS tokens
-FROM documents
-WHERE deleted_at IS NULL AND shard_hash BETWEEN %(first)s AND %(last)s
-GROUP BY 1
-
--- name: recent_documents
-SELECT path, collection, size, changed_at
-FROM documents
-WHERE deleted_at IS NULL AND shard_hash BETWEEN %(first)s AND %(last)s
-ORDER BY changed_at DESC LIMIT %(limit)s

@@ -51,7 +51,11 @@ def connection(database_url: str) -> Iterator[Connection]:
 
 
 def generation_of(connection: Connection, dimension: int) -> Generation:
-    return generations.ensure_generation(connection, GenerationKey("m", "m", 8, dimension, ""))
+    """A generation, the first of them active as after a first load."""
+    made = generations.ensure_generation(connection, GenerationKey("m", "m", 8, dimension, ""))
+    if generations.active_generation(connection) is None:
+        generations.activate(connection, made)
+    return generations.named_generation(connection, made.name)
 
 
 def count(connection: Connection, table: str) -> int:
