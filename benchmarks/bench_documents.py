@@ -106,7 +106,7 @@ def _chunks(place: Home) -> int:
 
     with database.connect(place.database_url(), autocommit=True) as connection:
         active = generations.active_generation(connection)
-        return generations.row_count(connection, active) if active else 0
+        return active.row_count if active else 0
 
 
 def _stages(place: Home, documents: Path) -> list[list[float]]:

@@ -129,7 +129,7 @@ def _swap(connection: Connection, rows: int, dimension: int) -> list[object]:
     """[size, rows/s without the vector index, rows/s of building it, rows/s with it]"""
     connection.execute("TRUNCATE documents, chunks, generation_documents CASCADE")
     connection.execute("INSERT INTO sources (uri) VALUES ('benchmark') ON CONFLICT DO NOTHING")
-    connection.execute(sql.SQL(DOCUMENTS), [rows // CHUNKS_PER_DOCUMENT])
+    connection.execute(sql.SQL(DOCUMENTS), [CHUNKS_PER_DOCUMENT, rows // CHUNKS_PER_DOCUMENT])
     connection.execute(sql.SQL(CHUNKS), [CHUNKS_PER_DOCUMENT])
     connection.execute("ANALYZE")
     documents = [row[0] for row in connection.execute("SELECT id FROM documents ORDER BY id")]
@@ -153,8 +153,9 @@ def _swap(connection: Connection, rows: int, dimension: int) -> list[object]:
 
 
 DOCUMENTS = """
-INSERT INTO documents (source_id, path, shard_hash, collection, size, content_hash, chunks_version)
-SELECT (SELECT id FROM sources LIMIT 1), 'document ' || n, '00', 'default', 1, sha256(n::text::bytea), 'version'
+INSERT INTO documents (source_id, path, shard_hash, collection, size, content_hash, revision,
+                       chunk_count)
+SELECT (SELECT id FROM sources LIMIT 1), 'document ' || n, '00', 'default', 1, sha256(n::text::bytea), 1, %s
 FROM generate_series(1, %s) AS n
 """
 # Chunk k of the documents, in order, holds the text whose hash is that of the k-th vector.

@@ -29,11 +29,10 @@ def main() -> None:
         assert postgres.server is not None  # noqa: S101 - it runs
         postmaster = postgres.server.pid
         ledger.register_source(site.connect(), folder)
-        shards = site.scope().shards
         costs = []
         for stage in (raw_documents, cleaned_elements, chunks, embeddings, knowledge_chunks):
             before = _clocks(postmaster)
-            stage.run(site, shards)
+            stage.run(site, None)
             used = [after - at for after, at in zip(_clocks(postmaster), before, strict=True)]
             costs.append([stage.__name__.rpartition(".")[2], *used])
     Path(report).write_text(json.dumps(costs))

@@ -9,7 +9,6 @@
     │   ├── SourceUnavailable
     │   ├── OutputUnavailable        what a command prints cannot be written
     │   └── TooFewFiles              this process may not open as many files as it needs
-    ├── MassDeletionHeld             a listing lost most of its files; deletions wait
     └── DocumentError                one document cannot be processed; it becomes a failure row
         ├── UnreadableFile
         ├── UnsupportedFormat
@@ -78,10 +77,6 @@ class OutputUnavailable(UnavailableError):
 
 class TooFewFiles(UnavailableError):
     """This process may not open as many files as it needs."""
-
-
-class MassDeletionHeld(KbError):
-    """A listing lost so many files at once that the deletions were not applied."""
 
 
 class DocumentError(KbError):

@@ -210,6 +210,9 @@ class RetentionSettings(Frozen):
     """How long what nobody needs any more is kept; the nightly sweep applies it."""
 
     dagster_days: int = Field(30, ge=1, description="Dagster's runs with their events and output, days.")
+    unused_days: int = Field(30, ge=0, description="Elements and vectors of documents that were deleted or changed.")
+    searches_days: int = Field(90, ge=0, description="The log of searches.")
+    generations_days: int = Field(30, ge=0, description="Retired generations, which are there for a rollback.")
 
 
 class SglangSettings(Frozen):

@@ -30,7 +30,6 @@ from kb_pipeline.settings import (
     Settings,
     fingerprint,
 )
-from kb_pipeline.source.listing import shard_names
 from kb_pipeline.source.names import Names
 from kb_pipeline.store import database
 from kb_pipeline.store.database import Connection
@@ -102,11 +101,13 @@ class Site:
         return Names(self.maskers)
 
     def scope(self, shards: Sequence[str] | None = None) -> Scope:
-        """`shards` (all of them by default), and what the settings ask of their documents."""
+        """The shards from the first to the last of `shards` (all by default), and what is asked of their documents."""
         settings = self.settings
+        digits = settings.shard_digits
         return Scope(
-            digits=settings.shard_digits,
-            shards=shard_names(settings.shard_digits) if shards is None else shards,
+            digits=digits,
+            first=min(shards) if shards else "0" * digits,
+            last=max(shards) if shards else "f" * digits,
             fingerprints=self._fingerprints(settings.chunking, self.maskers.default, {}),
             collection_fingerprints={
                 name: self._fingerprints(settings.chunking_for(name), self.maskers.of(name), settings.readers_for(name))

@@ -98,6 +98,13 @@ def postgres_url(shared_folder: Path) -> str:
 
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
+    with new_database(postgres_url) as url:
+        yield url
+
+
+@contextmanager
+def new_database(postgres_url: str) -> Iterator[str]:
+    """The URL of a fresh database on the server of `postgres_url`; for fixtures that share one."""
     name = f"test_{uuid.uuid4().hex}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
     with psycopg.connect(postgres_url, autocommit=True) as connection:

@@ -96,12 +96,11 @@ class TestSite:
 
     def refresh(self, shards: list[str] | None = None, **options: Any) -> Counter[str]:
         """What the refresh job does, without Dagster; the numbers of all stages, `failed` added up."""
-        chosen = list(self.site.scope().shards) if shards is None else shards
-        reports: list[StageReport] = [raw_documents.run(self.site, chosen, **options)]
-        reports.append(cleaned_elements.run(self.site, chosen))
-        reports.append(chunks.run(self.site, chosen))
-        reports.append(embeddings.run(self.site, chosen))
-        reports.append(knowledge_chunks.run(self.site, chosen))
+        reports: list[StageReport] = [raw_documents.run(self.site, shards, **options)]
+        reports.append(cleaned_elements.run(self.site, shards))
+        reports.append(chunks.run(self.site, shards))
+        reports.append(embeddings.run(self.site, shards))
+        reports.append(knowledge_chunks.run(self.site, shards))
         totals = Counter[str]()
         failed = 0
         for report in reports:
@@ -112,9 +111,8 @@ class TestSite:
 
     def rebuild(self) -> Counter[str]:
         """What the job re_embed does."""
-        shards = self.site.scope().shards
-        embedded = embeddings.run(self.site, shards, rebuild=True)
-        return embedded.counts | knowledge_chunks.run(self.site, shards, rebuild=True).counts
+        embedded = embeddings.run(self.site, None, rebuild=True)
+        return embedded.counts | knowledge_chunks.run(self.site, None, rebuild=True).counts
 
     def rows(self, where: str = "true") -> list[dict[str, Any]]:
         """The view, in order of file and place; only after the first refresh."""

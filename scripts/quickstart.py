@@ -47,7 +47,7 @@ def main() -> int:
             if active is not None:
                 print(
                     f"The knowledge base holds {ledger.count_documents(connection)} documents, "
-                    f"{generations.row_count(connection, active)} chunks, embedded by {active.model}."
+                    f"{active.row_count} chunks, embedded by {active.model}."
                 )
             for question in QUESTIONS:
                 _print_search(search(site, SearchRequest(question, k=3)))

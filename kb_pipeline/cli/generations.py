@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -27,6 +28,23 @@ def generations(context: typer.Context, as_json: Json = False) -> int:
         table("Generations", found)
         if not found:
             say("No generation yet; the first ingest makes one.")
+    return 0
+
+
+@generations_app.command("drop")
+def drop_generation(name: Annotated[str, typer.Argument(help="Of a retired one.")], as_json: Json = False) -> int:
+    """Remove a retired generation and its table; there is no rollback to it any more."""
+    from kb_pipeline.store.generations import drop, named_generation, summaries
+
+    with opened_site() as site:
+        connection = site.connect()
+        drop(connection, named_generation(connection, name))
+        left = summaries(connection)
+    if as_json:
+        print_json({"dropped": name, "generations": left})
+    else:
+        say(f"Generation {name} is gone.")
+        table("Generations", left)
     return 0
 
 

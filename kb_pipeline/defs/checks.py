@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from kb_pipeline.defs.assets.shared import table
+from kb_pipeline.defs.history import is_sweep, run_seconds
 from kb_pipeline.defs.placement import CHUNKS, CLEANED_ELEMENTS, EMBEDDINGS, KNOWLEDGE_CHUNKS, Placement
 from kb_pipeline.defs.resources.knowledge_base import step
 from kb_pipeline.operations.golden import ask
@@ -14,7 +15,8 @@ from kb_pipeline.store import audit, generations, ledger
 from kb_pipeline.store.audit import EXAMPLES
 
 MOST_FAILURES = 0.05
-SAMPLED_CHUNKS = 500
+SAMPLED_CHUNKS = 300  # of what the run stored, and as many of all
+NEWEST_ROWS = 2_000
 
 
 def build_checks(place: Placement) -> list[dg.AssetChecksDefinition]:
@@ -44,13 +46,13 @@ def _vectors_are_sound(place: Placement) -> dg.AssetChecksDefinition:
         place,
         EMBEDDINGS,
         blocking=True,
-        description="The newest native vectors have the model's dimension and norm 1; half precision holds no NaN.",
+        description="The vectors that are to be loaded next have the model's dimension and norm 1.",
     )
     def vectors_are_sound(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with step(place, place.resource(context.resources), context.log) as site:
             connection = site.connect()
             checks = [
-                (generation, audit.check_embeddings(connection, site.scope(), generation))
+                (generation, audit.check_vectors_to_load(connection, site.scope(), generation))
                 for generation in generations.generations(connection)
                 if generation.state in ("active", "building")
             ]
@@ -70,7 +72,8 @@ def _counts_agree(place: Placement) -> dg.AssetChecksDefinition:
         place,
         KNOWLEDGE_CHUNKS,
         blocking=True,
-        description="Every loaded document has as many rows as it has chunks, none twice, each of norm 1.",
+        description="Every document that the run loaded (in the nightly sweep: every one) has as many rows as chunks, "
+        "each of norm 1.",
     )
     def counts_agree(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with step(place, place.resource(context.resources), context.log) as site:
@@ -78,8 +81,9 @@ def _counts_agree(place: Placement) -> dg.AssetChecksDefinition:
             active = generations.active_generation(connection)
             if active is None:
                 return dg.AssetCheckResult(passed=True, metadata={"rows": 0})
-            findings = audit.table_findings(connection, active, ("wrong_counts", "duplicate_rows"))
-            vectors = audit.check_serving_vectors(connection, active)
+            seconds = run_seconds(context.instance, context.run)
+            findings = audit.wrong_counts(connection, active, seconds)
+            vectors = audit.check_serving_vectors(connection, active, seconds)
         return dg.AssetCheckResult(
             passed=not findings and vectors.is_sound(active.dimension),
             metadata={
@@ -97,11 +101,15 @@ def _nothing_is_unmasked(place: Placement) -> dg.AssetChecksDefinition:
     @_check(
         place,
         CHUNKS,
-        description="No recognizer finds personal data that the policy masks in a sample of the stored text.",
+        description="No recognizer finds personal data that the policy masks in a sample of what the run stored, and in "
+        "one of all the text.",
     )
     def nothing_is_unmasked(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with step(place, place.resource(context.resources), context.log) as site:
-            sample = audit.sample_text(site.connect(), SAMPLED_CHUNKS)
+            connection = site.connect()
+            seconds = run_seconds(context.instance, context.run)
+            sample = audit.recent_text(connection, seconds, SAMPLED_CHUNKS) if seconds is not None else []
+            sample += audit.sample_text(connection, SAMPLED_CHUNKS)
             found: Counter[str] = Counter()
             files: set[str] = set()
             for path, collection, content in sample:
@@ -147,13 +155,14 @@ def _no_orphans(place: Placement) -> dg.AssetChecksDefinition:
     @_check(
         place,
         KNOWLEDGE_CHUNKS,
-        description="No row of the table is without its document; `kb audit` says more.",
+        description="No row of the table is without its document: of the newest, in the nightly sweep of all.",
     )
     def no_orphans(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with step(place, place.resource(context.resources), context.log) as site:
             connection = site.connect()
             active = generations.active_generation(connection)
-            findings = audit.table_findings(connection, active, ("orphan_rows",)) if active else []
+            newest = None if is_sweep(context.run) else NEWEST_ROWS
+            findings = audit.orphan_rows(connection, active, newest) if active else []
         return dg.AssetCheckResult(
             passed=not findings,
             severity=dg.AssetCheckSeverity.WARN,

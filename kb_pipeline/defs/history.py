@@ -27,6 +27,19 @@ def is_sweep(run: dg.DagsterRun) -> bool:
     return run.tags.get(SWEEP_TAG) == "true"
 
 
+def run_seconds(instance: dg.DagsterInstance, run: dg.DagsterRun) -> float | None:
+    """How long ago a run began, by which its own work is told from what was there before; None for a sweep, which is
+    about everything.
+
+    A span and not a moment: the clock of the database may be another one.
+    """
+    if is_sweep(run):
+        return None
+    record = instance.get_run_record_by_id(run.run_id)
+    began = record.start_time or record.create_timestamp.timestamp() if record else 0.0
+    return time.time() - began
+
+
 def prune(instance: dg.DagsterInstance, place: Placement, days: float) -> int:
     """Delete this knowledge base's finished runs that are older than `days`, and return how many they were."""
     started = time.monotonic()

@@ -28,8 +28,8 @@ def build(site: Site, *, run: RunJob) -> BuildResult:
     Raises EmbeddingServerUnavailable; what was committed stays, and the next build goes on from there.
     """
     started = time.monotonic()
-    shards = site.scope().shards
-    _, counts = run(site, RE_EMBED, shards[0], shards[-1])
+    everything = site.scope()
+    _, counts = run(site, RE_EMBED, everything.first, everything.last)
     return BuildResult(
         generations=generations.summaries(site.connect()),
         texts_embedded=counts["embeddings"]["texts_embedded"],

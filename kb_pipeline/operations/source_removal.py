@@ -19,7 +19,8 @@ class RemovedSource:
 
 
 def remove(site: Site, path: str) -> RemovedSource:
-    """Take a source and its documents out of the knowledge base; its files and vectors stay, should it come back.
+    """Take a source and its documents out of the knowledge base; its vectors stay for as long as
+    the settings keep what is unused, should it come back.
 
     Raises SettingsError when there is no such source, or kb.toml would bring it back; KbError when a run is at
     work on its documents.

@@ -26,7 +26,7 @@ def status(site: Site) -> dict[str, Any]:
     return {
         "documents": ledger.count_documents(connection),
         "chunks": sum(row["chunks"] for row in collections),
-        "vectors": generations.row_count(connection, active) if active else 0,
+        "vectors": active.row_count if active else 0,
         "pending": sum(reasons.values()),
         "pending_reasons": reasons,
         "failed": ledger.count_failures(connection, scope),

@@ -266,7 +266,7 @@ def _generation(connection: Connection, name: str | None) -> Generation | None:
     except psycopg.errors.UndefinedTable:
         return None
     if generation.state == "building":
-        raise SettingsError(f"Generation {name} is still being built; search it when `kb generations` says ready.")
+        raise SettingsError(f"Generation {name} is still being built; search it when `kb generations` says active.")
     return generation
 
 

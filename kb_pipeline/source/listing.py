@@ -44,6 +44,8 @@ FETCHED_PREFIX = "fetched-"
 # PostgreSQL indexes paths, and an index entry holds at most 2,704 bytes.
 LONGEST_PATH = 2000  # bytes of UTF-8
 DEFAULT_COLLECTION = "default"
+ShardRange = tuple[str, str]  # the first and the last `shard_hash`
+EVERY_SHARD: ShardRange = ("00", "ff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,11 @@ def shard_hash(uri: str, path: str) -> str:
 def shard_names(digits: int) -> list[str]:
     """All shards of `digits` hex digits, in order."""
     return ["".join(letters) for letters in product("0123456789abcdef", repeat=digits)]
+
+
+def shard_range(first: str, last: str) -> ShardRange:
+    """The first and the last `shard_hash` of the documents in the shards from `first` to `last`."""
+    return first.ljust(2, "0"), last.ljust(2, "f")
 
 
 def list_source(uri: str, selection: Selection = EVERYTHING, *, boundary: Boundary = Boundary()) -> Listing:  # noqa: B008

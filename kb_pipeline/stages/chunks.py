@@ -20,7 +20,7 @@ from kb_pipeline.store.ledger import ChunkedDocument, PendingChunks
 STAGE = "chunks"
 
 
-def run(site: Site, shards: Sequence[str]) -> StageReport:
+def run(site: Site, shards: Sequence[str] | None) -> StageReport:
     """Chunk every document of `shards` that asks for it; commits batch by batch."""
     started = time.monotonic()
     report = StageReport.of("documents", "chunks", "tokens", "failed")
@@ -39,7 +39,7 @@ def _run_batch(site: Site, connection: Connection, batch: Sequence[PendingChunks
     made: dict[int, ChunkedDocument] = {}
     empty: list[PendingChunks] = []
     for job in batch:
-        document = elements.get((job.content_hash, job.parse_fingerprint))
+        document = elements.get(job.id)
         if document is None:
             continue  # the file changed and a repair removed its old elements meanwhile
         chunked = _chunk(site, job, document)
@@ -58,11 +58,10 @@ def _run_batch(site: Site, connection: Connection, batch: Sequence[PendingChunks
         ledger.forget_vectors(connection, old_texts)
         # A document may have got its elements from another one of the same bytes: its own parsing is no failure then.
         ledger.clear_failures(connection, (PARSING, STAGE), list(made))
-        for job in empty:
-            if job.id not in stale:
-                error = EmptyDocument("The document has no text left after cleaning; nothing of it can be searched.")
-                ledger.record_failure(connection, job.id, STAGE, job.version, error)
-                report.counts["failed"] += 1
+        error = EmptyDocument("The document has no text left after cleaning; nothing of it can be searched.")
+        failed = [(job.id, job.input_version, error) for job in empty if job.id not in stale]
+        ledger.record_failures(connection, STAGE, failed)
+    report.counts["failed"] += len(failed)
     report.counts["documents"] += len(made)
     report.counts["chunks"] += sum(len(chunked.chunks) for chunked in made.values())
     report.counts["tokens"] += sum(chunk.token_count for chunked in made.values() for chunk in chunked.chunks)
@@ -75,4 +74,4 @@ def _chunk(site: Site, job: PendingChunks, document: CleanedDocument) -> Chunked
         settings=site.settings.chunking_for(job.collection),
         title=document_title(document),
     )
-    return ChunkedDocument(job.version, chunks, [tokens(chunk.embedded_text) for chunk in chunks])
+    return ChunkedDocument(job, chunks, [tokens(chunk.embedded_text) for chunk in chunks])

@@ -15,11 +15,11 @@ from kb_pipeline.errors import DocumentError, UnreadableFile
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.parsing.exchange import check_choice
 from kb_pipeline.parsing.sandbox import ParseJob
-from kb_pipeline.privacy.policy import can_follow
 from kb_pipeline.progress import track
 from kb_pipeline.site import Site
 from kb_pipeline.source.listing import local_copy, remove_leftovers
 from kb_pipeline.stages.report import StageReport, batched
+from kb_pipeline.stages.retention import drop_masked_less, follows
 from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.ledger import ParsePolicy, PendingParse
@@ -31,13 +31,14 @@ COMMIT_SECONDS = 5.0
 Outcome = tuple[PendingParse, CleanedDocument | DocumentError]
 
 
-def run(site: Site, shards: Sequence[str]) -> StageReport:
+def run(site: Site, shards: Sequence[str] | None) -> StageReport:
     """Parse every document of `shards` without elements, or mask what is stored further; commits batch by batch."""
     started = time.monotonic()
     report = StageReport.of("documents", "elements", "dropped", "pages", "masked", "masked_further", "failed")
     with site.connect() as connection:
         asked_for = site.parse_policies()
         ledger.register_policies(connection, asked_for)
+        drop_masked_less(connection, asked_for)
         wanted = [policy.parse_fingerprint for policy in asked_for]
         jobs = ledger.pending_elements(connection, site.scope(shards))
         stored = _to_mask_further(connection, asked_for, jobs) if jobs else {}
@@ -63,22 +64,17 @@ def _to_mask_further(
 ) -> dict[int, str]:
     """Document id -> the parse fingerprint of elements that a stricter policy can start from."""
     known = ledger.policies(connection)
-    follows = [
-        (new.parse_fingerprint, old.parse_fingerprint)
-        for new in asked_for
-        for old in known
-        if old.parse_fingerprint != new.parse_fingerprint
-        and old.version == new.version
-        and can_follow(old.policy, new.policy)
+    followed = [
+        (new.parse_fingerprint, old.parse_fingerprint) for new in asked_for for old in known if follows(new, old)
     ]
-    return ledger.elements_to_mask_further(connection, jobs, follows) if follows else {}
+    return ledger.elements_to_mask_further(connection, jobs, followed) if followed else {}
 
 
 def _mask_further(
     site: Site, connection: Connection, batch: Sequence[PendingParse], stored: Mapping[int, str]
 ) -> Iterator[Outcome]:
     for job in batch:
-        document = ledger.stored_elements(connection, job.content_hash, stored[job.id])
+        document = ledger.stored_elements(connection, job, stored[job.id])
         if document is not None:
             yield job, site.maskers.of(job.collection).mask_document(document)
 
@@ -138,12 +134,11 @@ def _store(connection: Connection, batch: Sequence[Outcome], wanted: Sequence[st
         parsed = [(job, result) for job, result in live if isinstance(result, CleanedDocument)]
         # In order of what is inserted: two runs with documents of the same bytes wait for each other
         # instead of deadlocking.
-        parsed.sort(key=lambda outcome: (outcome[0].content_hash, outcome[0].parse_fingerprint))
+        parsed.sort(key=lambda outcome: (outcome[0].content_hash, outcome[0].extension, outcome[0].parse_fingerprint))
         ledger.insert_elements(connection, parsed)
         ledger.forget_superseded_elements(connection, [job.content_hash for job, _ in parsed], wanted)
         ledger.clear_failures(connection, (STAGE,), [job.id for job, _ in parsed])
-        for job, error in failed:
-            ledger.record_failure(connection, job.id, STAGE, job.input_version, error)
+        ledger.record_failures(connection, STAGE, [(job.id, job.input_version, error) for job, error in failed])
     report.counts["failed"] += len(failed)
     for _, document in parsed:
         report.counts["documents"] += 1

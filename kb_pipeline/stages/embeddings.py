@@ -72,7 +72,7 @@ def require_model(identity: ModelIdentity, generation: Generation) -> None:
         raise GenerationMismatch(generation.name, generation.model, identity.name)
 
 
-def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageReport:
+def run(site: Site, shards: Sequence[str] | None, *, rebuild: bool = False) -> StageReport:
     """Embed what has no vector; commits every few hundred texts.
 
     Raises EmbeddingServerUnavailable, GenerationMismatch; what was committed stays.
@@ -92,7 +92,7 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
         if totals.texts:
             require_model(site.embedding.identity, generation)
             with _measuring(site, report) as throughput, track("embedding texts", totals.texts) as progress:
-                results = site.embedding.embed(ledger.pending_texts(reader, scope, model))
+                results = site.embedding.embed(ledger.pending_texts(reader, scope, generation.id, model))
                 _commit(writer, model, _advancing(results, progress, site.embedding.usage, throughput), report)
     report.seconds = time.monotonic() - started
     return report
@@ -171,6 +171,6 @@ def _record_rejection(connection: Connection, rejected: RejectedText, model: str
     with connection.transaction():
         versions = dict(ledger.documents_with_texts(connection, [rejected.key]))
         there = ledger.lock_documents(connection, versions)
-        for document in there:
-            ledger.record_failure(connection, document, STAGE, f"{versions[document]}:{model}", error)
+        failed = [(document, f"{versions[document]}:{model}", error) for document in there]
+        ledger.record_failures(connection, STAGE, failed)
     return set(there)

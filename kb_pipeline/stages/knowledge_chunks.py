@@ -10,7 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import psutil
+
 from kb_pipeline.progress import track
+from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
 from kb_pipeline.stages.embeddings import STAGE as EMBEDDINGS
 from kb_pipeline.stages.embeddings import target_generation
@@ -21,13 +24,14 @@ from kb_pipeline.store.ledger import Scope
 
 # Chunk-rich documents make long transactions; readers never wait for them, but locks are held.
 DOCUMENTS_PER_SWAP = 100
+DOCUMENTS_PER_NOTE = 2_000
 COUNTS = (
     *("documents", "documents_removed", "documents_incomplete"),
     *("chunks_written", "rows", "index_built", "activated"),
 )
 
 
-def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageReport:
+def run(site: Site, shards: Sequence[str] | None, *, rebuild: bool = False) -> StageReport:
     """Load, index, refresh statistics, activate when complete, purge; commits batch by batch."""
     started = time.monotonic()
     report = StageReport.of(*COUNTS)
@@ -48,23 +52,33 @@ def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageRep
         report.counts["documents"] = sum(not leaving for _, leaving in pending)
         report.counts["documents_removed"] = sum(leaving for _, leaving in pending)
         purge(connection, scope)
-        incomplete = generations.incomplete_documents(connection, generation)
-        rows = generations.row_count(connection, generation)
+        model = generation.model_fingerprint
+        incomplete = ledger.incomplete_documents(connection, site.scope(), generation.id, model)
+        rows = generations.named_generation(connection, generation.name).row_count
         if rows and not is_active:
             is_active = generations.activate_first(connection, generation)
         if rows and not incomplete:
             with track("building the vector index", 1):
-                report.counts["index_built"] = int(generations.ensure_vector_index(connection, generation))
+                built = generations.ensure_vector_index(connection, generation, memory=_memory(site.settings))
+                report.counts["index_built"] = int(built)
             if rebuild and not is_active:
                 generations.activate(connection, generation)
                 is_active = True
         report.counts["activated"] = int(is_active and generation.state != "active")
+        if is_active:
+            for some in batched(ledger.loaded_unnoted(connection, scope, generation.id, model), DOCUMENTS_PER_NOTE):
+                generations.note_loaded(connection, generation, some)
         generations.refresh_statistics(connection, generation)
-        report.counts["rows"] = generations.row_count(connection, generation)
+        report.counts["rows"] = rows
         report.counts["documents_incomplete"] = incomplete
         report.details |= {"generation": generation.name, "model": generation.model, "dimension": generation.dimension}
     report.seconds = time.monotonic() - started
     return report
+
+
+def _memory(settings: Settings) -> int | None:
+    """Bytes of the machine that the database is on; None for one that is elsewhere."""
+    return psutil.virtual_memory().total if settings.database_url is None else None
 
 
 def purge(connection: Connection, scope: Scope) -> None:

@@ -21,7 +21,9 @@ from kb_pipeline.site import Site
 from kb_pipeline.source.boundary import Boundary
 from kb_pipeline.source.diff import DeletionGuard, KnownDocument, SourceDiff, diff
 from kb_pipeline.source.listing import (
+    EVERY_SHARD,
     Entry,
+    ShardRange,
     canonical_uri,
     entry_of,
     hash_file,
@@ -80,19 +82,29 @@ def scan_source(
     *,
     allow_mass_delete: bool = False,
     hashes: dict[str, bytes] | None = None,
+    shards: ShardRange = EVERY_SHARD,
 ) -> Scan:
     """Compare a source with the ledger, changing nothing but the note that its names need no second look.
+
+    With `shards` the ledger is asked about their documents alone, as long as no path of them came or went: then a
+    document may have moved here from another shard, or away, and only the whole source tells.
 
     `hashes` collects what had to be hashed to tell moves from new files. Raises SourceUnavailable.
     """
     listed_ns = time.time_ns()
     selection, boundary = selection_of(settings, source.uri), _boundary(settings, source.uri)
     listing = list_source(source.uri, selection, boundary=boundary)
-    known = ledger.signatures(connection, source.id)
     # A name that stands in the ledger as it is was found to hold nothing, unless the policies changed.
     looked_at = source.names_policy == names.policy
-    suspects = _suspects(listing.signatures, known) if looked_at else None
-    signatures, real_paths, namesakes = _stored(listing.signatures, suspects, names)
+    listed, known = listing.signatures, None
+    if shards != EVERY_SHARD and looked_at:
+        here, there = _in_shards(source.uri, listed, shards), ledger.signatures(connection, source.id, shards)
+        if _paths(here - there) == _paths(there - here):
+            listed, known = here, there
+    if known is None:
+        known = ledger.signatures(connection, source.id)
+    suspects = _suspects(listed, known) if looked_at else None
+    signatures, real_paths, namesakes = _stored(listed, suspects, names)
     differing = [entry_of(line) for line in signatures - known]
     missing_paths = [entry_of(line).path for line in known - signatures]
     at_rest, writing = settle(source.uri, differing, real_paths, listed_ns)
@@ -134,9 +146,19 @@ def _boundary(settings: Settings, uri: str) -> Boundary:
     return Boundary(settings.home_path, follow_links=any(source.follow_links for source in own))
 
 
+def _in_shards(uri: str, signatures: frozenset[str], shards: ShardRange) -> frozenset[str]:
+    """The signatures of the files whose documents are in `shards`, as far as their paths are stored as they are."""
+    first, last = shards
+    return frozenset(line for line in signatures if first <= shard_hash(uri, line.rsplit("\t", 3)[0]) <= last)
+
+
+def _paths(signatures: frozenset[str]) -> set[str]:
+    return {entry_of(line).path for line in signatures}
+
+
 def _suspects(signatures: frozenset[str], known: frozenset[str]) -> frozenset[str]:
     """The signatures whose path does not stand in the ledger: not those of files that only changed."""
-    known_paths = {entry_of(line).path for line in known - signatures}
+    known_paths = _paths(known - signatures)
     return frozenset(line for line in signatures - known if entry_of(line).path not in known_paths)
 
 
@@ -212,7 +234,13 @@ def run(
                 hashes: dict[str, bytes] = {}
                 try:
                     scan = scan_source(
-                        reader, source, site.settings, site.names, allow_mass_delete=allow_mass_delete, hashes=hashes
+                        reader,
+                        source,
+                        site.settings,
+                        site.names,
+                        allow_mass_delete=allow_mass_delete,
+                        hashes=hashes,
+                        shards=EVERY_SHARD if shards is None else site.scope(shards).range,
                     )
                 except SourceUnavailable as error:
                     unavailable.append(error)
@@ -264,8 +292,7 @@ def _apply(
             progress.advance(len(batch))
     for moves in batched(found.moved, batch_documents):
         with connection.transaction():
-            for move in moves:
-                ledger.move_document(connection, source, move.document.id, move.entry)
+            ledger.move_documents(connection, source, [(move.document.id, move.entry) for move in moves])
     for deleted in batched(found.deleted, batch_documents):
         with connection.transaction():
             ledger.delete_documents(connection, [document.id for document in deleted])
@@ -278,26 +305,21 @@ def _write(
     digests: Sequence[bytes | UnreadableFile],
     report: StageReport,
 ) -> None:
+    ledger.lock_paths(connection, source, [entry.path for entry, _ in batch])
     readable = [None if isinstance(digest, UnreadableFile) else digest for digest in digests]
     fresh = [(entry, digest) for (entry, known), digest in zip(batch, readable, strict=True) if known is None]
     inserted = ledger.insert_documents(connection, source, fresh)
-    other_bytes: list[int] = []
-    same_bytes: list[int] = []
-    for (entry, known), digest, content_hash in zip(batch, digests, readable, strict=True):
-        if known is None:
-            document = inserted[entry.path]
-        else:
-            document = known.id
-            ledger.update_document(connection, document, entry, content_hash)
-        if isinstance(digest, UnreadableFile):
-            ledger.record_failure(connection, document, STAGE, entry.signature, digest)
-            report.counts["failed"] += 1
-        elif known is None or known.content_hash != digest:
-            other_bytes.append(document)
-        else:
-            same_bytes.append(document)
-    ledger.forget_failures(connection, other_bytes)
+    ids = [inserted[entry.path] if known is None else known.id for entry, known in batch]
+    rows = list(zip(ids, batch, digests, readable, strict=True))
+    changed = [(document, entry, digest) for document, (entry, known), _, digest in rows if known is not None]
+    ledger.update_documents(connection, changed)
+    failed = [(i, entry.signature, error) for i, (entry, _), error, _ in rows if isinstance(error, UnreadableFile)]
+    ledger.record_failures(connection, STAGE, failed)
+    report.counts["failed"] += len(failed)
+    read = [(document, known, digest) for document, (_, known), _, digest in rows if digest is not None]
+    same_bytes = [document for document, known, digest in read if known is not None and known.content_hash == digest]
     ledger.clear_failures(connection, (STAGE,), same_bytes)
+    ledger.forget_failures(connection, sorted({document for document, _, _ in read} - set(same_bytes)))
 
 
 @contextmanager

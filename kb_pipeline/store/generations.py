@@ -25,7 +25,11 @@ from kb_pipeline.store.queries import query, serving_table
 # Full-text statistics are refreshed when the number of rows changed by more than this share.
 STATISTICS_DRIFT = 0.1
 WIDEST_DEFAULT = 1024  # dimensions that are served where the settings do not say
-INDEX_BUILD_MEMORY = "512MB"
+# Of an HNSW index of 16 links: measured at a million rows of 1,024 dimensions, besides the vector itself.
+INDEX_BYTES_BESIDES_VECTOR = 700
+SMALLEST_INDEX_MEMORY = 64 << 20
+MEMORY_SHARE = 4  # of the machine, where it is the database's; of somebody else's server nothing is known
+MEMORY_ELSEWHERE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,11 @@ class Generation:
     dimension: int
     query_instruction: str
     collection_instructions: dict[str, str]
-    collections: list[str] | None
     state: str
     created_at: datetime
     activated_at: datetime | None
+    retired_at: datetime | None
+    row_count: int
 
     @property
     def table(self) -> sql.Identifier:
@@ -121,7 +126,6 @@ def ensure_generation(connection: Connection, key: GenerationKey) -> Generation:
         row = connection.execute(
             query("generations", "insert"),
             {
-                "name": f"g{known[-1].id + 1 if known else 1}",  # the number of one that was dropped is not used again
                 "model": key.model_fingerprint,
                 "dimension": key.dimension,
                 "query_instruction": key.query_instruction,
@@ -133,7 +137,8 @@ def ensure_generation(connection: Connection, key: GenerationKey) -> Generation:
         connection.execute(
             query("serving_table", "create_serving_table", table=table, dimension=sql.Literal(key.dimension))
         )
-        connection.execute(query("serving_table", "create_serving_indexes", table=table))
+        index = sql.Identifier(f"generation_{row[0]:d}_chunk")
+        connection.execute(query("serving_table", "create_serving_indexes", table=table, index=index))
     return next(generation for generation in generations(connection) if generation.id == row[0])
 
 
@@ -153,6 +158,22 @@ def activate_first(connection: Connection, generation: Generation) -> bool:
             return False
         _activate(connection, generation.id)
     return True
+
+
+def drop(connection: Connection, generation: Generation) -> None:
+    """Remove a retired generation with its table, in one transaction; whoever reads the table is waited for. Commits.
+
+    Raises SettingsError for one that is searched or built.
+    """
+    with connection.transaction():
+        connection.execute(query("generations", "lock"))
+        parameters = {"generation": generation.id}
+        if connection.execute(query("generations", "lock_retired"), parameters).fetchone() is None:
+            raise SettingsError(
+                f"Generation {generation.name} is {generation.state}; only a retired one can be dropped."
+            )
+        connection.execute(query("serving_table", "drop_serving_table", table=generation.table))
+        connection.execute(query("generations", "delete"), parameters)
 
 
 def _activate(connection: Connection, generation: int) -> None:
@@ -175,54 +196,60 @@ def swap_documents(connection: Connection, generation: Generation, documents: Se
 
     A reader sees all of a document's old chunks or all of its new ones. Rows whose chunk is unchanged
     stay where they are, so the vector index grows only by what is new. Of a document whose chunks lack
-    vectors only the path is brought up to date.
+    vectors only the path is brought up to date. A generation that was dropped meanwhile takes nothing.
     """
     parameters = {"generation": generation.id, "model": generation.model_fingerprint}
     table = generation.table
     with connection.transaction():
         ledger.lock_documents(connection, documents)
+        held = connection.execute(query("generations", "hold"), parameters).fetchone()
+        if held is None:
+            return Swap([], 0)
         given = parameters | {"ids": list(documents)}
         connection.execute(query("generations", "move_rows", table=table), given)
         connection.execute(query("generations", "record_moved"), given)
         rows = connection.execute(query("generations", "loadable_documents"), given).fetchall()
         loaded = [row[0] for row in rows]
         swap = parameters | {"ids": loaded}
-        connection.execute(query("generations", "delete_stale_rows", table=table), swap)
+        deleted = connection.execute(query("generations", "delete_stale_rows", table=table), swap).rowcount
         connection.execute(query("generations", "update_kept_rows", table=table), swap)
         inserted = connection.execute(
             query("generations", "insert_rows", table=table, dimension=sql.Literal(generation.dimension)), swap
         ).rowcount
         connection.execute(query("generations", "forget_loaded"), swap)
         connection.execute(query("generations", "record_loaded"), swap)
+        if held[0] == "active":
+            connection.execute(query("generations", "note_loaded"), given)
+        if inserted or deleted:
+            connection.execute(
+                query("generations", "count_rows"), parameters | {"inserted": inserted, "deleted": deleted}
+            )
     return Swap(loaded, inserted)
 
 
-def incomplete_documents(connection: Connection, generation: Generation) -> int:
-    """How many documents with chunks the generation does not hold in their current version."""
-    row = connection.execute(
-        query("generations", "incomplete_documents"),
-        {"generation": generation.id, "model": generation.model_fingerprint},
-    ).fetchone()
-    return int(row[0]) if row else 0
+def note_loaded(connection: Connection, generation: Generation, documents: Sequence[int]) -> None:
+    """Note that the active generation holds `documents` as they are, where it does, in one transaction. Commits."""
+    with connection.transaction():
+        ledger.lock_documents(connection, documents)
+        connection.execute(query("generations", "note_loaded"), {"generation": generation.id, "ids": list(documents)})
 
 
-def row_count(connection: Connection, generation: Generation) -> int:
-    row = connection.execute(query("generations", "row_count", table=generation.table)).fetchone()
-    return int(row[0]) if row else 0
-
-
-def ensure_vector_index(connection: Connection, generation: Generation) -> bool:
+def ensure_vector_index(connection: Connection, generation: Generation, *, memory: int | None = None) -> bool:
     """Build the HNSW index when it is missing; True when it was built. Commits.
 
-    It is built after the first load: building it before would cost six times as much per row.
+    It is built after the first load: building it before would cost six times as much per row. `memory`: bytes of
+    the machine that the database is on; None: somebody else's.
     """
     index = f"generation_{generation.id}_embedding"
     with connection.transaction():
-        connection.execute(query("generations", "lock_index"), {"index": index})
-        row = connection.execute(query("generations", "has_vector_index"), {"index": index}).fetchone()
-        if row and row[0]:
+        if _has_index(connection, index):
             return False
-        connection.execute(query("generations", "index_memory"), {"memory": INDEX_BUILD_MEMORY})
+        connection.execute(query("generations", "lock_index"), {"index": index})
+        if _has_index(connection, index):
+            return False
+        rows = named_generation(connection, generation.name).row_count
+        wanted = index_memory(rows, generation.dimension, memory)
+        connection.execute(query("generations", "index_memory"), {"memory": f"{wanted >> 10}kB"})
         connection.execute(
             query("serving_table", "create_vector_index", table=generation.table, index=sql.Identifier(index))
         )
@@ -230,28 +257,53 @@ def ensure_vector_index(connection: Connection, generation: Generation) -> bool:
     return True
 
 
+def _has_index(connection: Connection, index: str) -> bool:
+    row = connection.execute(query("generations", "has_vector_index"), {"index": index}).fetchone()
+    return bool(row and row[0])
+
+
+def index_memory(rows: int, dimension: int, machine: int | None) -> int:
+    """Bytes in which the graph of `rows` vectors is built: what it needs, as far as the machine can give it.
+
+    A build that does not fit goes on in the table, several times slower.
+    """
+    most = MEMORY_ELSEWHERE if machine is None else machine // MEMORY_SHARE
+    return max(min(rows * (2 * dimension + INDEX_BYTES_BESIDES_VECTOR), most), SMALLEST_INDEX_MEMORY)
+
+
 def refresh_statistics(connection: Connection, generation: Generation) -> bool:
-    """Count lexemes again when the table grew or shrank enough; True when it did. Commits.
+    """Count lexemes again when enough rows came and went; True when it did. Commits.
 
     BM25 needs how many rows hold each lexeme. A slightly stale count moves no ranking; counting at
     every query would.
     """
     parameters = {"generation": generation.id}
+    literal = sql.Literal(generation.id)
+    if _churn_to_count(connection, parameters) is None:
+        return False
     with connection.transaction():
-        rows = row_count(connection, generation)
-        known = connection.execute(query("generations", "statistics"), parameters).fetchone()
-        if known is not None and abs(rows - known[0]) <= STATISTICS_DRIFT * known[0]:
+        connection.execute(query("generations", "lock_statistics", generation=literal))
+        churn = _churn_to_count(connection, parameters)
+        if churn is None:
             return False
-        literal = sql.Literal(generation.id)
         statement = query("generations", "lexemes_statement", table=generation.table).as_string(connection)
-        connection.execute(query("generations", "lock"))
         connection.execute(query("generations", "delete_lexemes"), parameters)
         connection.execute(query("generations", "insert_lexemes", generation=literal, statement=sql.Literal(statement)))
         connection.execute(query("generations", "record_statistics", generation=literal, table=generation.table))
         connection.execute(query("generations", "delete_languages"), parameters)
         connection.execute(query("generations", "record_languages", generation=literal, table=generation.table))
+        connection.execute(query("generations", "forget_churn"), parameters | {"churn": churn})
     connection.execute(query("generations", "analyze", table=generation.table))
     return True
+
+
+def _churn_to_count(connection: Connection, parameters: Mapping[str, Any]) -> int | None:
+    """How many rows came or went since the lexemes were counted, when that is too many."""
+    row = connection.execute(query("generations", "statistics"), parameters).fetchone()
+    if row is None:
+        return None  # dropped meanwhile
+    churn, counted = row
+    return None if counted is not None and churn <= STATISTICS_DRIFT * counted else int(churn)
 
 
 def summaries(connection: Connection) -> list[dict[str, Any]]:
@@ -262,7 +314,7 @@ def summaries(connection: Connection) -> list[dict[str, Any]]:
             "state": generation.state,
             "model": generation.model,
             "dimension": generation.dimension,
-            "rows": row_count(connection, generation),
+            "rows": generation.row_count,
         }
         for generation in generations(connection)
     ]

@@ -13,6 +13,7 @@ from kb_pipeline.defs.assets.shared import (
     stage_asset,
     table,
 )
+from kb_pipeline.defs.history import run_seconds
 from kb_pipeline.defs.placement import CLEANED_ELEMENTS, RAW_DOCUMENTS, Placement
 from kb_pipeline.defs.resources.knowledge_base import step
 from kb_pipeline.settings import PARSE_CODE_VERSION
@@ -54,7 +55,8 @@ def build(place: Placement) -> dg.AssetsDefinition:
             mark_empty_shards(context, place, site)
             scope = site.scope(context.partition_keys)
             connection = site.connect()
-            formats = ledger.elements_by_format(connection, scope)
+            seconds = run_seconds(context.instance, context.run)
+            formats = ledger.elements_by_format(connection, scope, seconds)
             failures = [
                 {"file": failure.path, "stage": failure.stage, "reason": failure.reason, "attempts": failure.attempts}
                 for failure in ledger.failures(connection, scope, limit=MOST_DOCUMENTS)
@@ -66,12 +68,12 @@ def build(place: Placement) -> dg.AssetsDefinition:
                 site,
                 report,
                 UNITS,
-                shards=_shard_rows(connection, scope),
+                shards=_shard_rows(connection, scope, seconds),
                 more={
                     "formats": table(site, [_format_row(row) for row in formats]),
                     "time_per_page": table(site, bars(formats, "format", "seconds_per_page")),
                     "failures": table(site, failures),
-                    "warnings": table(site, ledger.warned_documents(connection, scope, limit=MOST_DOCUMENTS)),
+                    "warnings": table(site, ledger.warned_documents(connection, scope, MOST_DOCUMENTS, seconds)),
                     "newest": table(site, [{**row, "coverage": _rounded(row["coverage"])} for row in newest]),
                 },
             )
@@ -88,11 +90,12 @@ def _rounded(share: float | None) -> float | None:
     return None if share is None else round(share, 4)
 
 
-def _shard_rows(connection: Connection, scope: Scope) -> dict[str, Row]:
-    """Each shard's documents by format, pages, seconds per page, least coverage, failures and what was masked."""
-    parsed = groups(ledger.shard_elements(connection, scope), "shard")
+def _shard_rows(connection: Connection, scope: Scope, seconds: float | None) -> dict[str, Row]:
+    """Of each shard what the run parsed: documents by format, pages, seconds per page, least coverage and what was
+    masked; and all its failures."""
+    parsed = groups(ledger.shard_elements(connection, scope, seconds), "shard")
     failed = groups(ledger.shard_failures(connection, scope, stage.STAGE), "shard")
-    masked = groups(ledger.shard_privacy(connection, scope), "shard")
+    masked = groups(ledger.shard_privacy(connection, scope, seconds), "shard")
     return {
         shard: _shard_row(parsed.get(shard, []), failed.get(shard, []), masked.get(shard, []))
         for shard in sorted(parsed.keys() | failed.keys())

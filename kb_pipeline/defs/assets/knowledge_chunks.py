@@ -17,6 +17,7 @@ from kb_pipeline.defs.history import is_sweep, prune
 from kb_pipeline.defs.placement import EMBEDDINGS, KNOWLEDGE_CHUNKS, Placement
 from kb_pipeline.defs.resources.knowledge_base import step
 from kb_pipeline.stages import knowledge_chunks as stage
+from kb_pipeline.stages import retention
 from kb_pipeline.store import generations, ledger
 from kb_pipeline.store.database import Connection
 
@@ -29,6 +30,10 @@ UNITS = {
     "documents_incomplete": "documents",
     "index_built": "indexes",
     "activated": "generations",
+    "elements_removed": "elements",
+    "vectors_removed": "vectors",
+    "searches_removed": "searches",
+    "generations_dropped": "generations",
     "dagster_runs_pruned": "runs",
     "seconds": "s",
 }
@@ -55,9 +60,10 @@ def build(place: Placement) -> dg.AssetsDefinition:
         with step(place, place.resource(context.resources), context.log) as site:
             report = stage.run(site, context.partition_keys, rebuild=is_rebuild(context))
             mark_empty_shards(context, place, site)
-            pruned = (
-                prune(context.instance, place, site.settings.retention.dagster_days) if is_sweep(context.run) else 0
-            )
+            pruned = 0
+            if is_sweep(context.run):
+                report.counts.update(retention.run(site).counts)
+                pruned = prune(context.instance, place, site.settings.retention.dagster_days)
             connection = site.connect()
             counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
             return materialized(
@@ -66,7 +72,10 @@ def build(place: Placement) -> dg.AssetsDefinition:
                 site,
                 report,
                 UNITS,
-                numbers={"dagster_runs_pruned": pruned},
+                numbers={
+                    **{name: report.counts[name] for name in retention.COUNTS},
+                    "dagster_runs_pruned": pruned,
+                },
                 shards=shard_rows(context, site, "documents", "chunks"),
                 more={
                     "dagster/row_count": report.counts["rows"],

@@ -1,36 +1,47 @@
 -- What an audit and the asset checks ask. Every query but the last group only reads.
+--
+-- `loaded`: the documents that the question is about: all that the generation holds, or what was loaded within the last
+-- seconds.
+
+-- name: all_loaded
+SELECT document_id, chunk_count FROM generation_documents WHERE generation_id = %(generation)s
+
+-- name: recently_loaded
+SELECT document_id, chunk_count FROM generation_documents
+WHERE generation_id = %(generation)s AND loaded_at >= now() - make_interval(secs => %(seconds)s)
+
+-- name: newest_vectors
+SELECT embedding FROM {table} ORDER BY id DESC LIMIT %(limit)s
+
+-- name: recent_vectors
+SELECT t.embedding FROM ({loaded}) l JOIN {table} t ON t.document_id = l.document_id LIMIT %(limit)s
+
+-- name: vectors_to_load
+-- Of the documents that would be loaded next.
+SELECT e.embedding
+FROM ({unloaded}) u
+JOIN chunks c ON c.document_id = u.id
+JOIN embeddings e ON e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash
+WHERE u.deleted_at IS NULL
+LIMIT %(limit)s
 
 -- name: unsound_vectors
--- Vectors of the serving table that are not of norm 1, in half precision; half precision cannot hold
--- NaN or infinity, and the column's type fixes the dimension. The newest rows, to bound the cost.
+-- Vectors that are not of norm 1, in half precision; half precision cannot hold NaN or infinity.
 SELECT count(*) AS checked,
        count(*) FILTER (WHERE abs(l2_norm(v.embedding) - 1) > 0.01) AS unsound,
        coalesce(min(vector_dims(v.embedding)), 0) AS smallest,
        coalesce(max(vector_dims(v.embedding)), 0) AS largest
-FROM (SELECT embedding FROM {table} ORDER BY id DESC LIMIT %(limit)s) v
-
--- name: unsound_embeddings
-SELECT count(*) AS checked,
-       count(*) FILTER (WHERE abs(l2_norm(e.embedding) - 1) > 0.01) AS unsound,
-       coalesce(min(vector_dims(e.embedding)), 0) AS smallest,
-       coalesce(max(vector_dims(e.embedding)), 0) AS largest
-FROM (
-    SELECT e.embedding
-    FROM chunks c
-    JOIN documents d ON d.id = c.document_id
-    JOIN embeddings e ON e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash
-    WHERE left(d.shard_hash, %(digits)s) = ANY(%(shards)s)
-    ORDER BY d.changed_at DESC
-    LIMIT %(limit)s
-) e
+FROM ({vectors}) v
 
 -- name: wrong_counts
 -- Documents whose rows in the serving table are not as many as were loaded.
 SELECT d.path
-FROM generation_documents g
-JOIN documents d ON d.id = g.document_id
-LEFT JOIN (SELECT document_id, count(*) AS rows FROM {table} GROUP BY document_id) t ON t.document_id = g.document_id
-WHERE g.generation_id = %(generation)s AND coalesce(t.rows, 0) <> g.chunk_count
+FROM ({loaded}) l
+JOIN documents d ON d.id = l.document_id
+LEFT JOIN (SELECT document_id, count(*) AS rows FROM {table} t
+           WHERE document_id IN (SELECT document_id FROM ({loaded}) l) GROUP BY document_id) t
+       ON t.document_id = l.document_id
+WHERE coalesce(t.rows, 0) <> l.chunk_count
 ORDER BY d.path
 
 -- name: orphan_rows
@@ -40,15 +51,18 @@ FROM {table} t
 WHERE NOT EXISTS (SELECT FROM generation_documents g WHERE g.generation_id = %(generation)s AND g.document_id = t.document_id)
 GROUP BY t.source_file ORDER BY t.source_file
 
--- name: duplicate_rows
-SELECT source_file FROM {table} GROUP BY source_file, document_id, chunk_key HAVING count(*) > 1 ORDER BY source_file
+-- name: newest_orphan_rows
+SELECT t.source_file
+FROM (SELECT document_id, source_file FROM {table} ORDER BY id DESC LIMIT %(limit)s) t
+WHERE NOT EXISTS (SELECT FROM generation_documents g WHERE g.generation_id = %(generation)s AND g.document_id = t.document_id)
+GROUP BY t.source_file ORDER BY t.source_file
 
 -- name: missing_documents
 -- Live documents with chunks that the serving table lacks, and that no failure explains.
 SELECT d.path
 FROM documents d
 LEFT JOIN generation_documents g ON g.document_id = d.id AND g.generation_id = %(generation)s
-WHERE d.deleted_at IS NULL AND d.chunks_version IS NOT NULL AND g.document_id IS NULL
+WHERE d.deleted_at IS NULL AND d.revision > 0 AND g.document_id IS NULL
   AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id)
 ORDER BY d.path
 
@@ -59,14 +73,14 @@ FROM documents d
 JOIN generation_documents g ON g.document_id = d.id AND g.generation_id = %(generation)s
 WHERE d.deleted_at IS NULL
   AND (g.path <> d.path
-       OR g.chunks_version <> d.chunks_version AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id))
+       OR g.revision <> d.revision AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id))
 ORDER BY d.path
 
 -- name: unfinished_documents
 -- Live documents that were read but neither chunked nor failed.
 SELECT d.path
 FROM documents d
-WHERE d.deleted_at IS NULL AND (d.chunks_version IS NULL OR left(d.chunks_version, 64) <> encode(d.content_hash, 'hex'))
+WHERE d.deleted_at IS NULL AND d.chunked_hash IS DISTINCT FROM d.content_hash
   AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id)
 ORDER BY d.path
 
@@ -88,10 +102,14 @@ ORDER BY d.path
 -- Deleted documents whose rows have not left yet.
 SELECT path FROM documents WHERE deleted_at IS NOT NULL ORDER BY path
 
+-- name: element_in_use
+-- The chunks of a document were made from it, or are still to be made.
+EXISTS (SELECT FROM documents d
+        WHERE d.content_hash = e.content_hash AND d.extension = e.extension
+          AND (d.to_chunk OR d.chunked_parse = e.parse_fingerprint))
+
 -- name: unused_elements
-SELECT encode(e.content_hash, 'hex') FROM elements e
-WHERE NOT EXISTS (SELECT FROM documents d WHERE d.content_hash = e.content_hash)
-ORDER BY 1
+SELECT encode(e.content_hash, 'hex') FROM elements e WHERE NOT {in_use} ORDER BY 1
 
 -- name: unused_embeddings
 -- Vectors of models that some generation still uses, for texts that no chunk holds any more.
@@ -99,29 +117,103 @@ SELECT encode(e.text_hash, 'hex') FROM embeddings e
 WHERE NOT EXISTS (SELECT FROM chunks c WHERE c.text_hash = e.text_hash)
 ORDER BY 1
 
+-- name: recent_text
+-- Of the documents that were chunked within the last seconds, some chunks of each.
+SELECT d.path, d.collection, c.content
+FROM (SELECT id, path, collection FROM documents
+      WHERE deleted_at IS NULL AND chunked_at >= now() - make_interval(secs => %(seconds)s)
+      ORDER BY random() LIMIT %(limit)s) d
+CROSS JOIN LATERAL (
+    SELECT content FROM chunks c WHERE c.document_id = d.id ORDER BY random()
+    LIMIT greatest(1, %(limit)s / (SELECT count(*) FROM documents
+                                   WHERE deleted_at IS NULL AND chunked_at >= now() - make_interval(secs => %(seconds)s)))
+) c
+LIMIT %(limit)s
+
 -- name: sample_text
-SELECT d.path, d.collection, c.content FROM chunks c JOIN documents d ON d.id = c.document_id
-ORDER BY md5(c.chunk_key) LIMIT %(limit)s
+-- Other chunks each time, from pages of the table that chance chooses.
+SELECT d.path, d.collection, c.content
+FROM chunks c TABLESAMPLE SYSTEM (
+    (SELECT least(100, 100.0 * (10 * %(limit)s + 2000) / greatest(reltuples, 1)) FROM pg_class WHERE oid = 'chunks'::regclass))
+JOIN documents d ON d.id = c.document_id
+ORDER BY random() LIMIT %(limit)s
+
+-- name: wrong_documents
+-- What `mend` looks at again once it has locked them: those with orphans, with wrong counts, or with texts that have no
+-- vector although no failure says why.
+SELECT t.document_id FROM {table} t
+WHERE NOT EXISTS (SELECT FROM generation_documents g WHERE g.generation_id = %(generation)s AND g.document_id = t.document_id)
+UNION
+SELECT l.document_id FROM ({loaded}) l
+LEFT JOIN (SELECT document_id, count(*) AS rows FROM {table} GROUP BY document_id) t USING (document_id)
+WHERE coalesce(t.rows, 0) <> l.chunk_count
+UNION
+SELECT c.document_id FROM chunks c
+WHERE NOT EXISTS (SELECT FROM embeddings e WHERE e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash)
 
 -- name: delete_orphan_rows
 DELETE FROM {table} t
-WHERE NOT EXISTS (SELECT FROM generation_documents g WHERE g.generation_id = %(generation)s AND g.document_id = t.document_id)
+WHERE t.document_id = ANY(%(ids)s)
+  AND NOT EXISTS (SELECT FROM generation_documents g WHERE g.generation_id = %(generation)s AND g.document_id = t.document_id)
 
 -- name: forget_wrong_counts
 -- The next load writes these documents again.
 WITH wrong AS (
-    SELECT g.document_id
-    FROM generation_documents g
-    LEFT JOIN (SELECT document_id, count(*) AS rows FROM {table} GROUP BY document_id) t USING (document_id)
-    WHERE g.generation_id = %(generation)s AND coalesce(t.rows, 0) <> g.chunk_count
+    SELECT l.document_id
+    FROM ({loaded}) l
+    WHERE l.document_id = ANY(%(ids)s)
+      AND (SELECT count(*) FROM {table} t WHERE t.document_id = l.document_id) <> l.chunk_count
 ), removed AS (
     DELETE FROM {table} t USING wrong WHERE t.document_id = wrong.document_id
+), unnoted AS (
+    UPDATE documents d SET loaded_revision = NULL FROM wrong WHERE d.id = wrong.document_id
 )
 DELETE FROM generation_documents g USING wrong
 WHERE g.generation_id = %(generation)s AND g.document_id = wrong.document_id
 
+-- name: renew_documents_without_vector
+-- The next run embeds what is missing; the rows in the serving table stay as they are meanwhile.
+UPDATE documents d SET revision = d.revision + 1
+WHERE d.id = ANY(%(ids)s) AND d.deleted_at IS NULL
+  AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id)
+  AND EXISTS (SELECT FROM chunks c WHERE c.document_id = d.id AND NOT EXISTS (
+      SELECT FROM embeddings e WHERE e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash))
+
+-- name: note_unused_elements
+WITH noted AS (
+    UPDATE elements e SET unused_since = now()
+    WHERE e.unused_since IS NULL AND NOT {in_use}
+)
+UPDATE elements e SET unused_since = NULL WHERE e.unused_since IS NOT NULL AND {in_use}
+
+-- name: note_unused_embeddings
+WITH noted AS (
+    UPDATE embeddings e SET unused_since = now()
+    WHERE e.unused_since IS NULL AND NOT EXISTS (SELECT FROM chunks c WHERE c.text_hash = e.text_hash)
+)
+UPDATE embeddings e SET unused_since = NULL
+WHERE e.unused_since IS NOT NULL AND EXISTS (SELECT FROM chunks c WHERE c.text_hash = e.text_hash)
+
 -- name: delete_unused_elements
-DELETE FROM elements e WHERE NOT EXISTS (SELECT FROM documents d WHERE d.content_hash = e.content_hash)
+-- A bounded number at a time, in order.
+WITH old AS (
+    SELECT e.content_hash, e.extension, e.parse_fingerprint FROM elements e
+    WHERE e.unused_since <= now() - make_interval(days => %(days)s)
+      AND NOT {in_use}
+    ORDER BY 1, 2, 3 LIMIT %(limit)s FOR UPDATE)
+DELETE FROM elements e USING old
+WHERE (e.content_hash, e.extension, e.parse_fingerprint) = (old.content_hash, old.extension, old.parse_fingerprint)
 
 -- name: delete_unused_embeddings
-DELETE FROM embeddings e WHERE NOT EXISTS (SELECT FROM chunks c WHERE c.text_hash = e.text_hash)
+WITH old AS (
+    SELECT e.model_fingerprint, e.text_hash FROM embeddings e
+    WHERE e.unused_since <= now() - make_interval(days => %(days)s)
+      AND NOT EXISTS (SELECT FROM chunks c WHERE c.text_hash = e.text_hash)
+    ORDER BY 1, 2 LIMIT %(limit)s FOR UPDATE)
+DELETE FROM embeddings e USING old
+WHERE e.model_fingerprint = old.model_fingerprint AND e.text_hash = old.text_hash
+
+-- name: delete_old_searches
+DELETE FROM search_events
+WHERE id IN (SELECT id FROM search_events WHERE created_at < now() - make_interval(days => %(days)s)
+             ORDER BY id LIMIT %(limit)s FOR UPDATE)

@@ -1,6 +1,6 @@
 -- name: generation_columns
 SELECT g.id, g.name, g.model_fingerprint, m.name AS model, m.native_dimension, g.dimension, g.query_instruction,
-       g.collection_instructions, g.collections, g.state, g.created_at, g.activated_at
+       g.collection_instructions, g.state, g.created_at, g.activated_at, g.retired_at, g.row_count
 FROM generations g JOIN models m ON m.fingerprint = g.model_fingerprint
 ORDER BY g.id
 
@@ -8,19 +8,41 @@ ORDER BY g.id
 SELECT pg_advisory_xact_lock(hashtextextended('kb generations', 0))
 
 -- name: insert
-INSERT INTO generations (name, model_fingerprint, dimension, query_instruction, collection_instructions, state)
-VALUES (%(name)s, %(model)s, %(dimension)s, %(query_instruction)s, %(collection_instructions)s, 'building')
+-- Its name and its table have the same number, and that of one that was dropped is not used again.
+INSERT INTO generations (id, name, model_fingerprint, dimension, query_instruction, collection_instructions, state)
+OVERRIDING SYSTEM VALUE
+SELECT n, 'g' || n, %(model)s, %(dimension)s, %(query_instruction)s, %(collection_instructions)s, 'building'
+FROM nextval(pg_get_serial_sequence('generations', 'id')) AS n
 RETURNING id
 
 -- name: serves_nothing
 SELECT NOT EXISTS (SELECT FROM generation_documents WHERE generation_id = %(generation)s)
-   AND EXISTS (SELECT FROM documents WHERE deleted_at IS NULL AND chunks_version IS NOT NULL)
+   AND EXISTS (SELECT FROM documents WHERE deleted_at IS NULL AND revision > 0)
 
 -- name: retire_active
-UPDATE generations SET state = 'retired' WHERE state = 'active'
+UPDATE generations SET state = 'retired', retired_at = now() WHERE state = 'active'
 
 -- name: activate
-UPDATE generations SET state = 'active', activated_at = now() WHERE id = %(generation)s
+UPDATE generations SET state = 'active', activated_at = now(), retired_at = NULL WHERE id = %(generation)s
+
+-- name: hold
+-- Until the end of the transaction nobody drops it.
+SELECT state FROM generations WHERE id = %(generation)s FOR KEY SHARE
+
+-- name: lock_retired
+-- Raises nothing and finds nothing while it is searched or built: only a retired one can be dropped.
+SELECT id FROM generations WHERE id = %(generation)s AND state = 'retired' FOR UPDATE
+
+-- name: delete
+DELETE FROM generations WHERE id = %(generation)s
+
+-- name: count_rows
+-- Last in a transaction: runs that load side by side wait for one another only until the other has committed.
+UPDATE generations SET row_count = row_count + %(inserted)s - %(deleted)s, churn = churn + %(inserted)s + %(deleted)s
+WHERE id = %(generation)s
+
+-- name: recount_rows
+UPDATE generations SET row_count = (SELECT count(*) FROM {table}) WHERE id = %(generation)s
 
 -- name: move_rows
 -- The rows of a moved document follow it even while a failure keeps its newer text out.
@@ -74,7 +96,7 @@ ORDER BY c.document_id, c.ordinal
 SELECT d.id FROM documents d
 WHERE d.id = ANY(%(ids)s)
   AND (d.deleted_at IS NOT NULL
-       OR d.chunks_version IS NOT NULL AND NOT EXISTS (
+       OR d.revision > 0 AND NOT EXISTS (
            SELECT FROM chunks c
            WHERE c.document_id = d.id
              AND NOT EXISTS (SELECT FROM embeddings e WHERE e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash)))
@@ -85,21 +107,19 @@ WHERE g.generation_id = %(generation)s AND g.document_id = ANY(%(ids)s)
   AND EXISTS (SELECT FROM documents d WHERE d.id = g.document_id AND d.deleted_at IS NOT NULL)
 
 -- name: record_loaded
-INSERT INTO generation_documents (generation_id, document_id, chunks_version, path, chunk_count)
-SELECT %(generation)s, d.id, d.chunks_version, d.path, (SELECT count(*) FROM chunks c WHERE c.document_id = d.id)
+INSERT INTO generation_documents (generation_id, document_id, revision, path, chunk_count)
+SELECT %(generation)s, d.id, d.revision, d.path, d.chunk_count
 FROM documents d
 WHERE d.id = ANY(%(ids)s) AND d.deleted_at IS NULL
 ON CONFLICT (generation_id, document_id) DO UPDATE
-SET chunks_version = excluded.chunks_version, path = excluded.path, chunk_count = excluded.chunk_count, loaded_at = now()
+SET revision = excluded.revision, path = excluded.path, chunk_count = excluded.chunk_count, loaded_at = now()
 
--- name: incomplete_documents
--- Live documents with chunks that the generation does not hold in their current version.
-SELECT count(*)
-FROM documents d
-LEFT JOIN generation_documents g ON g.document_id = d.id AND g.generation_id = %(generation)s
-WHERE d.deleted_at IS NULL AND d.chunks_version IS NOT NULL AND g.chunks_version IS DISTINCT FROM d.chunks_version
-  AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = d.id AND x.stage = 'embeddings'
-                  AND x.input_version = d.chunks_version || ':' || %(model)s AND x.next_retry IS NULL)
+-- name: note_loaded
+-- So that the index of what is to be loaded passes these documents over.
+UPDATE documents d SET loaded_generation = g.generation_id, loaded_revision = g.revision
+FROM generation_documents g
+WHERE d.id = ANY(%(ids)s) AND g.generation_id = %(generation)s AND g.document_id = d.id AND g.path = d.path
+  AND g.revision = d.revision
 
 -- name: lock_index
 -- Of two runs that want to build it, one does.
@@ -108,9 +128,6 @@ SELECT pg_advisory_xact_lock(hashtextextended('kb index ' || %(index)s, 0))
 -- name: has_vector_index
 SELECT to_regclass(%(index)s) IS NOT NULL
 
--- name: row_count
-SELECT count(*) FROM {table}
-
 -- name: analyze
 ANALYZE {table}
 
@@ -118,7 +135,10 @@ ANALYZE {table}
 SELECT set_config('maintenance_work_mem', %(memory)s, true)
 
 -- name: statistics
-SELECT row_count, mean_length FROM generation_statistics WHERE generation_id = %(generation)s
+-- How many rows came or went since the lexemes were counted, and how many there were then.
+SELECT g.churn, s.row_count
+FROM generations g LEFT JOIN generation_statistics s ON s.generation_id = g.id
+WHERE g.id = %(generation)s
 
 -- name: delete_lexemes
 DELETE FROM generation_lexemes WHERE generation_id = %(generation)s
@@ -144,3 +164,11 @@ INSERT INTO generation_statistics (generation_id, row_count, mean_length)
 SELECT {generation}, count(*), coalesce(avg(token_count), 0) FROM {table}
 ON CONFLICT (generation_id) DO UPDATE
 SET row_count = excluded.row_count, mean_length = excluded.mean_length, refreshed_at = now()
+
+-- name: lock_statistics
+-- Of two runs that want to count, one does, and the other sees that it is done.
+SELECT pg_advisory_xact_lock(hashtextextended('kb statistics ' || {generation}, 0))
+
+-- name: forget_churn
+-- What came meanwhile is kept: it may not have been counted.
+UPDATE generations SET churn = greatest(churn - %(churn)s, 0) WHERE id = %(generation)s

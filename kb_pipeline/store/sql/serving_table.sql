@@ -20,7 +20,7 @@ CREATE TABLE {table} (
 );
 
 -- name: create_serving_indexes
-CREATE INDEX ON {table} (document_id);
+CREATE UNIQUE INDEX {index} ON {table} (document_id, chunk_key);
 CREATE INDEX ON {table} (collection);
 CREATE INDEX ON {table} (source_file);
 CREATE INDEX ON {table} (created_at);
@@ -30,6 +30,9 @@ CREATE INDEX ON {table} USING gin (lexemes);
 -- No CONCURRENTLY: a generation without this index is complete and readable, and the build takes
 -- a lock that only writers wait for.
 CREATE INDEX IF NOT EXISTS {index} ON {table} USING hnsw (embedding halfvec_cosine_ops) WITH (m = 16, ef_construction = 64);
+
+-- name: drop_serving_table
+DROP TABLE IF EXISTS {table};
 
 -- name: create_view
 -- The cast drops the dimension from the column's type, so that the view can be replaced by a generation

@@ -14,6 +14,7 @@ import pytest
 
 from kb_pipeline.definitions import defs
 from kb_pipeline.defs.execute import COMMAND_TAG, stage_counts
+from kb_pipeline.defs.history import SWEEP_TAG
 from kb_pipeline.defs.placement import ASSETS
 from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
@@ -142,22 +143,29 @@ def test_an_unsound_vector_keeps_the_table_as_it_is(site: Workplace) -> None:
     site.write("a.md", "# A\n\nText.")
     site.run()
     site.sql("UPDATE embeddings SET embedding = embedding + embedding")
-    site.write("b.md", "# B\n\nOther text.")
+    site.write("a.md", "# A\n\nText.\n\n# B\n\nOther text.")
     result = site.run(raise_on_error=False)
     assert not result.success
     assert not _check(result, "vectors_are_sound").passed
     assert "embeddings" in _finished(result)
     assert "knowledge_chunks" not in _finished(result)
-    assert site.sql("SELECT DISTINCT source_file FROM knowledge_chunks") == [("a.md",)]
+    assert site.sql("SELECT count(*) FROM knowledge_chunks") == [(1,)]
 
 
-def test_a_document_with_missing_rows_fails_the_run(site: Workplace) -> None:
+def test_the_nightly_sweep_finds_what_is_wrong_anywhere(site: Workplace) -> None:
     site.write("a.md", "# A\n\nText.")
-    site.run()
-    site.sql("DELETE FROM generation_1")
-    result = site.run(raise_on_error=False)
+    site.write("b.md", "# B\n\nOther text.")
+    clean = site.run(tags={SWEEP_TAG: "true"})
+    assert all(found.passed for found in clean.get_asset_check_evaluations())
+    site.sql("UPDATE chunks SET content = 'Call 13812345678.' WHERE section_path = '{A}'")
+    site.sql("UPDATE generation_1 SET document_id = 4711 WHERE source_file = 'b.md'")
+    result = site.run(tags={SWEEP_TAG: "true"}, raise_on_error=False)
     assert not result.success
-    assert not _check(result, "counts_agree").passed
+    passed = {found.check_name: found.passed for found in result.get_asset_check_evaluations()}
+    assert {name for name, well in passed.items() if not well} == {"nothing_is_unmasked", "counts_agree", "no_orphans"}
+    assert _check(result, "nothing_is_unmasked").metadata["examples"].value == "a.md"
+    assert _check(result, "no_orphans").metadata["orphans"].value == 1
+    assert _check(result, "counts_agree").metadata["examples"].value == "b.md"
 
 
 def test_many_failed_documents_only_warn(site: Workplace) -> None:

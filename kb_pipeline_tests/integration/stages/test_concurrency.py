@@ -42,7 +42,7 @@ def run_beside(kb: TestSite, runs: int, barrier: threading.Barrier) -> list[Base
             with open_site(kb.site.settings) as site:
                 for stage in STAGES:
                     barrier.wait(60)
-                    stage.run(site, site.scope().shards)
+                    stage.run(site, None)
         except BaseException as error:  # noqa: BLE001 - shown by the test
             barrier.abort()
             errors.append(error)

@@ -260,21 +260,25 @@ def test_a_file_that_cannot_be_read_is_tried_again_later_and_may_vanish(kb: Test
 
 
 def test_transient_failures_are_retried_after_longer_and_longer_times(kb: TestSite) -> None:
-    from kb_pipeline.errors import MalformedDocument, ParserCrashed
+    from kb_pipeline.errors import DocumentError, MalformedDocument, ParserCrashed
 
     kb.write("a.md", LEAVE)
     kb.scan()
     (document,) = (row[0] for row in kb.connection.execute("SELECT id FROM documents"))
     minutes = []
+
+    def fail(version: str, error: DocumentError) -> None:
+        ledger.record_failures(kb.connection, "cleaned_elements", [(document, version, error)])
+
     for _ in range(9):
-        ledger.record_failure(kb.connection, document, "cleaned_elements", "v1", ParserCrashed("It died."))
+        fail("v1", ParserCrashed("It died."))
         row = kb.connection.execute("SELECT next_retry - failed_at FROM failures").fetchone()
         assert row is not None
         minutes.append(row[0].total_seconds() / 60)
     assert minutes == [2, 8, 32, 128, 512, 2048, 8192, 8192, 8192]
-    ledger.record_failure(kb.connection, document, "cleaned_elements", "v2", ParserCrashed("It died."))
+    fail("v2", ParserCrashed("It died."))
     assert kb.failures()["a.md"].attempts == 1
-    ledger.record_failure(kb.connection, document, "cleaned_elements", "v2", MalformedDocument("It is broken."))
+    fail("v2", MalformedDocument("It is broken."))
     assert kb.failures()["a.md"].next_retry is None
 
 
@@ -391,9 +395,8 @@ def test_names_and_texts_that_look_like_sql_are_only_names_and_texts(kb: TestSit
 
 def test_every_report_has_the_same_counts_whether_there_is_work_or_not(kb: TestSite) -> None:
     def names() -> list[set[str]]:
-        shards = kb.site.scope().shards
         return [
-            set(stage.run(kb.site, shards).counts)
+            set(stage.run(kb.site, None).counts)
             for stage in (raw_documents, cleaned_elements, chunks, embeddings, knowledge_chunks)
         ]
 

@@ -76,8 +76,8 @@ def written(kb: TestSite, server: InstantServer, monkeypatch: pytest.MonkeyPatch
     for document in range(DOCUMENTS):
         kb.write(f"{document}.md", "".join(section(document, number) for number in range(SECTIONS)))
     kb.scan()
-    cleaned_elements.run(kb.site, shards(kb))
-    chunks.run(kb.site, shards(kb))
+    cleaned_elements.run(kb.site, None)
+    chunks.run(kb.site, None)
     with EmbeddingClient.connect(server.base_url, timeout=0.3, patience=1.0) as client:
         kb.site.__dict__["embedding"] = client
         yield kb
@@ -87,13 +87,9 @@ def section(document: int, number: int, text: str = "") -> str:
     return f"# Section {document}.{number}\n\n{text or f'Rule {number} of document {document}.'}\n\n"
 
 
-def shards(kb: TestSite) -> list[str]:
-    return list(kb.site.scope().shards)
-
-
 def embed(kb: TestSite) -> int:
-    report = embeddings.run(kb.site, shards(kb))
-    knowledge_chunks.run(kb.site, shards(kb))
+    report = embeddings.run(kb.site, None)
+    knowledge_chunks.run(kb.site, None)
     return report.counts["texts_embedded"]
 
 

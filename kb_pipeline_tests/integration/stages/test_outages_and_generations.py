@@ -107,7 +107,7 @@ def test_a_server_with_another_model_is_refused_until_a_rebuild_makes_it_a_gener
     # Deleted documents leave the retired generation, too.
     (kb.documents / "a.md").unlink()
     kb.refresh()
-    rows = [generations.row_count(kb.connection, generation) for generation in known]
+    rows = [generation.row_count for generation in generations.generations(kb.connection)]
     assert rows == [0, 1]
 
 

@@ -1,0 +1,86 @@
+-- What pages show. `elements`: all_elements or recent_elements.
+
+-- name: counts_by_collection
+SELECT collection, count(*) AS documents, sum(chunk_count)::bigint AS chunks, sum(token_count)::bigint AS tokens
+FROM documents
+WHERE deleted_at IS NULL AND shard_hash BETWEEN %(first)s AND %(last)s
+GROUP BY collection ORDER BY collection
+
+-- name: shard_figures
+SELECT left(shard_hash, %(digits)s) AS shard, count(*) AS documents, sum(chunk_count)::bigint AS chunks,
+       sum(token_count)::bigint AS tokens
+FROM documents
+WHERE deleted_at IS NULL AND shard_hash BETWEEN %(first)s AND %(last)s
+GROUP BY 1
+
+-- name: recent_documents
+SELECT path, collection, size, changed_at
+FROM documents
+WHERE deleted_at IS NULL AND shard_hash BETWEEN %(first)s AND %(last)s
+ORDER BY changed_at DESC LIMIT %(limit)s
+
+-- name: all_elements
+SELECT * FROM document_elements WHERE shard_hash BETWEEN %(first)s AND %(last)s
+
+-- name: recent_elements
+-- Those that were made within the last seconds.
+SELECT d.path, d.collection, d.shard_hash, d.changed_at, e.*
+FROM elements e JOIN documents d ON d.content_hash = e.content_hash AND d.extension = e.extension
+WHERE e.created_at >= now() - make_interval(secs => %(seconds)s) AND d.deleted_at IS NULL
+  AND d.shard_hash BETWEEN %(first)s AND %(last)s
+
+-- name: elements_by_format
+-- A document without pages counts as one page.
+SELECT format, count(*) AS documents, sum(coalesce(page_count, 1)) AS pages, sum(element_count) AS elements,
+       sum(dropped_count) AS dropped, sum(seconds) AS seconds,
+       sum(seconds) / sum(greatest(coalesce(page_count, 1), 1)) AS seconds_per_page, min(coverage) AS least_coverage
+FROM ({elements}) e
+GROUP BY format ORDER BY 2 DESC, 1
+
+-- name: shard_elements
+SELECT left(shard_hash, %(digits)s) AS shard, format, count(*) AS documents, sum(coalesce(page_count, 1)) AS pages,
+       sum(seconds) AS seconds, min(coverage) AS least_coverage
+FROM ({elements}) e
+GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2
+
+-- name: privacy_counts
+SELECT path, collection, privacy_counts AS counts FROM ({elements}) e ORDER BY path
+
+-- name: shard_privacy
+SELECT left(shard_hash, %(digits)s) AS shard, c.key AS entity, sum(c.value::bigint) AS count
+FROM ({elements}) e, jsonb_each_text(privacy_counts) c
+GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2
+
+-- name: shard_failures
+SELECT left(d.shard_hash, %(digits)s) AS shard, f.error, count(*) AS documents
+FROM failures f JOIN documents d ON d.id = f.document_id
+WHERE d.deleted_at IS NULL AND d.shard_hash BETWEEN %(first)s AND %(last)s AND f.stage = %(stage)s
+GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2
+
+-- name: warned_documents
+SELECT path, unnest(warnings) AS warning
+FROM ({elements}) e
+WHERE cardinality(warnings) > 0
+ORDER BY changed_at DESC, path LIMIT %(limit)s
+
+-- name: newest_elements
+SELECT d.path AS file, e.format, e.page_count AS pages, e.element_count AS elements, e.dropped_count AS dropped, e.coverage
+FROM elements e JOIN documents d ON d.content_hash = e.content_hash AND d.extension = e.extension
+WHERE d.deleted_at IS NULL AND d.shard_hash BETWEEN %(first)s AND %(last)s
+ORDER BY e.created_at DESC LIMIT %(limit)s
+
+-- name: newest_chunks
+SELECT d.path AS file, max(c.page_end) AS pages, count(*) AS chunks, sum(c.token_count)::bigint AS tokens,
+       max(c.token_count) AS longest, string_agg(DISTINCT c.language, ', ') AS languages
+FROM (SELECT id, path, chunked_at FROM documents
+      WHERE deleted_at IS NULL AND shard_hash BETWEEN %(first)s AND %(last)s AND chunked_at IS NOT NULL
+      ORDER BY chunked_at DESC LIMIT %(limit)s) d
+JOIN chunks c ON c.document_id = d.id
+GROUP BY d.id, d.path, d.chunked_at ORDER BY d.chunked_at DESC, d.path
+
+-- name: columns
+SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+       col_description(a.attrelid, a.attnum) AS description
+FROM pg_attribute a
+WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum
