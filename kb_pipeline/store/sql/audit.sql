@@ -134,7 +134,7 @@ LIMIT %(limit)s
 -- Other chunks each time, from pages of the table that chance chooses.
 SELECT d.path, d.collection, c.content
 FROM chunks c TABLESAMPLE SYSTEM (
-    (SELECT least(100, 100.0 * (10 * %(limit)s + 2000) / greatest(reltuples, 1)) FROM pg_class WHERE oid = 'chunks'::regclass))
+    (SELECT least(100, 100.0 * (4 * %(limit)s + 1000) / greatest(reltuples, 1)) FROM pg_class WHERE oid = 'chunks'::regclass))
 JOIN documents d ON d.id = c.document_id
 ORDER BY random() LIMIT %(limit)s
 
