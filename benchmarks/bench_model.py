@@ -166,30 +166,11 @@ def bench_quality(data: Path) -> None:
         found[side] = [_ndcg(known[a][1], known[b][0], [right for _, right in sets[a][1]]) for a, b in pairs]
     rows = [[f"{a} question, {b} passages", found["engine"][n], found["ours"][n]] for n, (a, b) in enumerate(pairs)]
     table("nDCG@10", _SIDES, rows)
-    mixed = {side: [_mixed(vectors[side], sets, a, b) for a, b in (("zh", "en"), ("en", "zh"))] for side in found}
-    rows = [
-        [name, mixed["engine"][n], mixed["ours"][n]]
-        for n, name in enumerate(("zh question, answer in en", "en question, answer in zh"))
-    ]
-    table("nDCG@10 among passages of both languages, each in one of them (second half of the passages)", _SIDES, rows)
     share = sum(found["ours"]) / sum(found["engine"])
     verdict("nDCG@10: ours / engine", share, f"at least {LEAST_SHARE:g}", met=share >= LEAST_SHARE)
 
 
 _SIDES = ("", "engine", "ours")
-
-
-def _mixed(vectors: dict[str, tuple[Any, Any]], sets: dict[str, Any], asked: str, answered: str) -> float:
-    """Questions of one language whose answer is there in the other only; every second passage is in each.
-
-    The first half of the passages is left out: scripts/language_bias.py has seen it.
-    """
-    half = len(sets[asked][0]) // 2
-    passages = vectors[asked][0].copy()
-    passages[half::2] = vectors[answered][0][half::2]
-    chosen = [n for n, (_, right) in enumerate(sets[asked][1]) if right >= half and (right - half) % 2 == 0]
-    right = [sets[asked][1][n][1] - half for n in chosen]
-    return _ndcg(vectors[asked][1][chosen], passages[half:], right)
 
 
 def _question_set(path: Path) -> tuple[list[str], list[tuple[str, int]]]:

@@ -101,8 +101,8 @@ def _nothing_is_unmasked(place: Placement) -> dg.AssetChecksDefinition:
     @_check(
         place,
         CHUNKS,
-        description="No recognizer finds personal data that the policy masks in a sample of what the run stored, and in "
-        "one of all the text.",
+        description="No recognizer finds personal data that the policy masks in a sample of what the run stored, and "
+        "in one of all the text.",
     )
     def nothing_is_unmasked(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with step(place, place.resource(context.resources), context.log) as site:

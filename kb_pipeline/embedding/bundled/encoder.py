@@ -8,14 +8,12 @@ words, 384 MB of which a text needs a few rows, stay in the file.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kb_pipeline.embedding.bundled.graph import INPUT, OUTPUT, encoder_graph
-from kb_pipeline.embedding.bundled.language_bias import LanguageBias
 from kb_pipeline.embedding.bundled.tokenizer import BundledTokenizer
 from kb_pipeline.embedding.bundled.weights import SHA256, Weights, read_weights, weights_file
 from kb_pipeline.embedding.truncation import normalized
@@ -34,6 +32,7 @@ class BundledEncoder:
 
     dtype = "float32"
     is_matryoshka = False
+    weight_version = SHA256[:16]
     batch_tokens = 1  # a text at a time: batches would be padded, and are slower
     location = None  # there is no tokenizer.json; texts are short enough for the estimate
 
@@ -49,20 +48,11 @@ class BundledEncoder:
         self._places = weights.vector("emb.pos").reshape(-1, self.dimension)
         self._places = self._places + weights.vector("emb.type")[: self.dimension]
         self._session = _session(weights)
-        self._bias = LanguageBias.shipped()
 
     def tokenize(self, texts: list[str]) -> Sequence[TokenIds]:
         return self._tokenizer.tokenize(texts)
 
-    @property
-    def weight_version(self) -> str:
-        return hashlib.sha256(SHA256.encode() + self._bias.as_array().tobytes()).hexdigest()[:16]
-
     def encode(self, batch: Sequence[TokenIds]) -> NDArray[np.float32]:
-        return self._bias.taken_out(self.plain(batch))
-
-    def plain(self, batch: Sequence[TokenIds]) -> NDArray[np.float32]:
-        """The vectors as the model was trained to give them: a question's nearest passages are of its language."""
         return normalized(np.concatenate([self._vector(ids) for ids in batch]))
 
     def _vector(self, ids: TokenIds) -> NDArray[np.float32]:
