@@ -8,7 +8,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint up down bench lock clean install install-dev
+.PHONY: help run test check lint up down bench lock clean install install-cpu-torch install-dev
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -42,7 +42,10 @@ bench: install-dev ## The benchmarks: each prints a table and a ratio
 install: ## Make .venv with what running needs
 	@$(PYTHON) scripts/install.py run
 
-install-dev: ## The same, with what the tests need
+install-cpu-torch: ## The same, with torch for other embedding models by name (KB_EMBEDDING_MODEL)
+	@$(PYTHON) scripts/install.py cpu-torch
+
+install-dev: ## The same as install, with what the tests need
 	@$(PYTHON) scripts/install.py dev
 
 lock: ## Remake requirements/ from pyproject.toml with the newest versions it allows

@@ -40,7 +40,18 @@ class SettingsError(KbError):
 
 
 class GenerationMismatch(SettingsError):
-    """The embedding server's model is not the one the generation was built with."""
+    """The embedding server's model is not the one the generation was built with.
+
+    So it is after an upgrade that brings another default model: what to do must be in the message.
+    """
+
+    def __init__(self, generation: str, its_model: str, served_model: str) -> None:
+        different = f"{served_model}" if served_model != its_model else f"other weights of {served_model}"
+        super().__init__(
+            f"Generation {generation} was embedded by {its_model}, but the embedding server runs {different}; set "
+            f"KB_EMBEDDING_MODEL={its_model} (or KB_EMBEDDING_URL to a server of it) to keep what is there, or run "
+            f"kb generations build (the job re_embed) to embed everything anew."
+        )
 
 
 class UnavailableError(KbError):

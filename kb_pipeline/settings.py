@@ -71,6 +71,7 @@ class SourceSettings(Frozen):
     uri: str = Field(description="A local folder or an fsspec URL such as s3://bucket/prefix.")
     include: tuple[str, ...] = Field((), description="Patterns of the files to read, such as *.pdf; empty: all.")
     exclude: tuple[str, ...] = Field((), description="Patterns of files and folders to leave out, such as drafts/**.")
+    follow_links: bool = Field(False, description="Follow links that lead out of the folder.")
 
     @model_validator(mode="after")
     def _has_sound_patterns(self) -> SourceSettings:
@@ -88,6 +89,7 @@ class ParsingLimits(Frozen):
     unzipped_mb: int = Field(512, ge=1, description="Unzipped size of an Office or EPUB file, MiB.")
     pixels: int = Field(100_000_000, ge=1_000_000, description="Pixels of one image or of one frame of it.")
     ocr_page_seconds: float = Field(60.0, gt=0, description="Wall time added for each page read by OCR, seconds.")
+    characters: int = Field(10_000_000, ge=100_000, description="Characters of a document's text.")
 
 
 class ChunkingSettings(Frozen):
@@ -120,7 +122,9 @@ class ChunkingSettings(Frozen):
 class PolicySettings(Frozen):
     """What is done with each kind of personal data."""
 
-    preset: Preset | None = Field(None, description="default or finance, which keeps amounts.")
+    preset: Preset | None = Field(
+        None, description="default, which keeps amounts of money, or strict, which masks them, too."
+    )
     entities: dict[str, Action] = Field({}, description="Entity to keep, mask, pseudonym or remove.")
 
     @model_validator(mode="after")
@@ -160,6 +164,7 @@ class CollectionSettings(Frozen):
 
     chunking: ChunkingSettings | None = None
     privacy: PolicySettings | None = None
+    readers: dict[str, str] = Field({}, description='Format -> another reader: pdf = "unstructured:hi_res", "docling".')
     query_instruction: str | None = Field(None, description="Task sentence of queries over this collection alone.")
 
 
@@ -252,6 +257,10 @@ class Settings(EmptyIsUnset, BaseSettings):
     def chunking_for(self, collection: str) -> ChunkingSettings:
         specific = self.collections.get(collection)
         return specific.chunking if specific and specific.chunking else self.chunking
+
+    def readers_for(self, collection: str) -> dict[str, str]:
+        specific = self.collections.get(collection)
+        return specific.readers if specific else {}
 
 
 def fingerprint(*parts: Any) -> str:

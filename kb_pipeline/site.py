@@ -6,6 +6,7 @@ schema is brought up to date. The embedding server is only reached for when it i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from kb_pipeline.chunking.lexemes import TOKENIZER_VERSION
 from kb_pipeline.errors import EmbeddingServerUnavailable
+from kb_pipeline.parsing.parsed import ParseLimits
 from kb_pipeline.privacy.entities import PRESETS
 from kb_pipeline.privacy.key import load_or_create_key, require_key
 from kb_pipeline.privacy.masking import Masker, Maskers
@@ -37,6 +39,10 @@ from kb_pipeline.store.ledger import ParsePolicy, Scope, StageFingerprints
 if TYPE_CHECKING:
     from kb_pipeline.embedding.client import EmbeddingClient, ModelIdentity
     from kb_pipeline.embedding.models import ExpectedModel
+    from kb_pipeline.parsing.exchange import Choice
+    from kb_pipeline.parsing.sandbox import ParserPool
+
+MOST_PARSER_PROCESSES = 8
 
 
 @dataclass
@@ -96,31 +102,45 @@ class Site:
         return Scope(
             digits=settings.shard_digits,
             shards=shard_names(settings.shard_digits) if shards is None else shards,
-            fingerprints=self._fingerprints(settings.chunking, self.maskers.default),
+            fingerprints=self._fingerprints(settings.chunking, self.maskers.default, {}),
             collection_fingerprints={
-                name: self._fingerprints(settings.chunking_for(name), self.maskers.of(name))
+                name: self._fingerprints(settings.chunking_for(name), self.maskers.of(name), settings.readers_for(name))
                 for name in settings.collections
             },
         )
 
     def parse_policies(self) -> list[ParsePolicy]:
         """What the parse fingerprints that this site asks for stand for."""
-        distinct = {self._parse_fingerprint(masker): masker for masker in self.maskers.distinct}
-        return [ParsePolicy(parse, self.parse_version, masker.policy.as_json()) for parse, masker in distinct.items()]
+        asked_for: list[tuple[Masker, Choice]] = [(self.maskers.default, {})]
+        asked_for += [(self.maskers.of(name), part.readers) for name, part in self.settings.collections.items()]
+        distinct = {self._parse_fingerprint(*each): each for each in asked_for}
+        return [
+            ParsePolicy(parse, self._parse_version(readers), masker.policy_json)
+            for parse, (masker, readers) in distinct.items()
+        ]
+
+    def _parse_version(self, readers: Choice) -> str:
+        """What must be equal for one policy's elements to be masked further into another's."""
+        return fingerprint("parse", PARSE_CODE_VERSION, key_id(self.maskers.default.key), *_identities(readers))
 
     @property
     def parse_version(self) -> str:
-        """All that parsing depends on besides the policy; see `ledger.ParsePolicy`."""
-        return fingerprint("parse", PARSE_CODE_VERSION, key_id(self.maskers.default.key))
+        """All that parsing depends on besides the policy and the readers; see `ledger.ParsePolicy`."""
+        return self._parse_version({})
 
-    def _parse_fingerprint(self, masker: Masker) -> str:
-        return fingerprint("parse", PARSE_CODE_VERSION, masker.fingerprint_parts)
+    def _parse_fingerprint(self, masker: Masker, readers: Choice) -> str:
+        return fingerprint("parse", PARSE_CODE_VERSION, masker.fingerprint_parts, *_identities(readers))
 
-    def _fingerprints(self, chunking: ChunkingSettings, masker: Masker) -> StageFingerprints:
+    def _fingerprints(self, chunking: ChunkingSettings, masker: Masker, readers: Choice) -> StageFingerprints:
         return StageFingerprints(
-            parse=self._parse_fingerprint(masker),
+            parse=self._parse_fingerprint(masker, readers),
             chunk=fingerprint("chunk", CHUNK_CODE_VERSION, TOKENIZER_VERSION, chunking.model_dump()),
         )
+
+    @cached_property
+    def parsers(self) -> ParserPool:
+        """The parser processes, started as they are needed and kept until the site is closed."""
+        return self._resources.enter_context(parser_pool(self.settings))
 
     @cached_property
     def scratch(self) -> Path:
@@ -136,6 +156,15 @@ class Site:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._resources.close()
+
+
+def _identities(readers: Choice) -> list[dict[str, str]]:
+    """Nothing for our own readers, whose version is PARSE_CODE_VERSION."""
+    if not readers:
+        return []
+    from kb_pipeline.parsing.exchange import choice_identity
+
+    return [choice_identity(readers)]
 
 
 def open_site(settings: Settings) -> Site:
@@ -154,6 +183,14 @@ def open_site(settings: Settings) -> Site:
         resources.close()
         raise
     return Site(settings, url, resources)
+
+
+def parser_pool(settings: Settings, processes: int | None = None) -> ParserPool:
+    """Parser processes with the limits of the settings; as many as these say, unless `processes` does."""
+    from kb_pipeline.parsing.sandbox import ParserPool
+
+    most = processes or settings.parser_processes or min(os.cpu_count() or 1, MOST_PARSER_PROCESSES)
+    return ParserPool(most, ParseLimits(**settings.limits.model_dump()))
 
 
 def database_url(settings: Settings) -> str:

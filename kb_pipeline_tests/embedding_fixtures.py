@@ -3,7 +3,6 @@
 Fixtures
     cpu_embedding_url   base URL of the real CPU server; one for the whole run, whatever the workers.
     instant             an InstantServer of 64 dimensions, for this test alone.
-    start_cpu_server    starts a CPU server of its own with the given options; stopped after the module.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from kb_pipeline.services.embedding import ensure_embedding_server
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 START_SECONDS = 120.0  # a busy machine imports torch slowly
@@ -72,14 +71,3 @@ def cpu_server(ready_file: Path, *options: str) -> Iterator[CpuServer]:
             process.wait()
             if process.stderr is not None:
                 process.stderr.close()
-
-
-@pytest.fixture(scope="module")
-def start_cpu_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., CpuServer]]:
-    with ExitStack() as stack:
-
-        def start(*options: str) -> CpuServer:
-            ready_file = tmp_path_factory.mktemp("cpu-server") / "ready.json"
-            return stack.enter_context(cpu_server(ready_file, *options))
-
-        yield start

@@ -7,6 +7,7 @@
 
 Fixtures
     embedding_server   an InstantServer of 384 dimensions, one per worker and module.
+    parsers            the parser process of all sites of a worker.
     kb                 a TestSite over `database_url`, `home` and `embedding_server`.
 """
 
@@ -20,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg.rows import dict_row
 
-from kb_pipeline.settings import Settings, load_settings
+from kb_pipeline.parsing.sandbox import ParserPool
+from kb_pipeline.settings import ParsingLimits, Settings, load_settings
 from kb_pipeline.site import Site, open_site
 from kb_pipeline.stages import chunks, cleaned_elements, embeddings, knowledge_chunks, raw_documents
 from kb_pipeline.store import database, ledger
@@ -43,7 +45,8 @@ class TestSite:
 
     __test__ = False
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, Any], parsers: ParserPool) -> None:
+        self._parsers = parsers
         self.documents = folder
         self.documents.mkdir()
         self.settings = dict(settings)
@@ -55,7 +58,10 @@ class TestSite:
         ledger.register_source(self.connection, str(self.documents))
 
     def _open(self) -> Site:
-        return self._resources.enter_context(open_site(load_settings(**self.settings)))
+        site = self._resources.enter_context(open_site(load_settings(**self.settings)))
+        if site.settings.limits == ParsingLimits():
+            site.parsers = self._parsers
+        return site
 
     def close(self) -> None:
         self._resources.close()
@@ -151,14 +157,23 @@ def embedding_server() -> Iterator[InstantServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def parsers() -> Iterator[ParserPool]:
+    """One parser process for all sites with the usual limits: its start is most of what a small refresh costs."""
+    with ParserPool(1) as pool:
+        yield pool
+
+
 @pytest.fixture
-def kb(database_url: str, home: Path, tmp_path: Path, embedding_server: InstantServer) -> Iterator[TestSite]:
+def kb(
+    database_url: str, home: Path, tmp_path: Path, embedding_server: InstantServer, parsers: ParserPool
+) -> Iterator[TestSite]:
     settings = {
         "home": home,
         "database_url": database_url,
         "embedding_url": embedding_server.base_url,
         "parser_processes": 1,
     }
-    site = TestSite(tmp_path / "documents", settings)
+    site = TestSite(tmp_path / "documents", settings, parsers)
     yield site
     site.close()

@@ -1,9 +1,9 @@
 """Make .venv and install one set of packages into it: `python3 scripts/install.py run`.
 
-The sets are those of scripts/lock.py: base, run (adds the CPU embedding server) and dev (adds what the
-tests need). Where the settings name another embedding server than that one, `run` installs base: torch is not needed.
+The sets are those of scripts/lock.py: run, cpu-torch (adds what other embedding models than the default one need on
+the CPU) and dev (adds what the tests need).
 
-torch comes first, because its build depends on the machine:
+Only cpu-torch needs torch, which comes first, because its build depends on the machine:
 
 1. With an NVIDIA card: the default build, with its CUDA libraries.
 2. Otherwise the CPU build from PyTorch's own index (TORCH_CPU_INDEX), when that can be reached.
@@ -32,7 +32,7 @@ import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_TIMEOUT = 5.0  # seconds until PyTorch's index counts as out of reach
@@ -46,9 +46,12 @@ STAMP = VENV / "installed.json"
 REQUIREMENTS = ROOT / "requirements"
 TORCH = REQUIREMENTS / "torch.txt"
 # What is there when a set is there.
-INCLUDES = {"base": ["base"], "run": ["base", "run"], "dev": ["base", "run", "dev"]}
+INCLUDES = {"run": ["run"], "cpu-torch": ["run", "cpu-torch"], "dev": ["run", "dev"]}
 CUDA = re.compile(r"(nvidia|cuda|triton)\b")
-SELDOM_IMPORTED = r"/(tests?|transformers/models|torch/(_inductor|ao|onnx|testing)|cfnlint|pip)/"
+SELDOM_IMPORTED = (
+    r"/(tests?|transformers/models|torch/(_inductor|ao|onnx|testing)|cfnlint|pip|phonenumbers/geodata|pygments/lexers"
+    r"|sqlalchemy/dialects/(mssql|mysql|oracle))/"
+)
 DOWNLOADING_TORCH = re.compile(r"Downloading \S*torch-\S+\.whl \(([\d.]+) (MB|GB)\)")
 
 
@@ -58,11 +61,9 @@ class Stop(Exception):
 
 def main(arguments: list[str]) -> None:
     if len(arguments) != 1 or arguments[0] not in INCLUDES:
-        raise Stop("Usage: python3 scripts/install.py {base|run|dev}")
+        raise Stop("Usage: python3 scripts/install.py {run|cpu-torch|dev}")
     name = arguments[0]
     check_python()
-    if name == "run" and has_own_embedding_server():
-        name = "base"
     with one_at_a_time():
         there = installed()
         if there.get(name) == set_id(name):
@@ -71,7 +72,7 @@ def main(arguments: list[str]) -> None:
         if not there:
             make_venv()
         STAMP.unlink(missing_ok=True)  # from here until the end the environment counts as unfinished
-        if name != "base":
+        if name == "cpu-torch":
             install_torch()
         install_lock(name)
         say("Installing kb_pipeline itself")
@@ -94,30 +95,6 @@ def check_python() -> None:
             f"{sys.executable} cannot make virtual environments; on Debian and Ubuntu install the package "
             f"that can: apt-get install python{version}-venv"
         )
-
-
-def has_own_embedding_server() -> bool:
-    """Whether kb_pipeline/settings.py would find a KB_EMBEDDING_URL, or a model for SGLang, which has its own torch."""
-    names = ("KB_EMBEDDING_URL", "KB_SGLANG__MODEL")
-    if any(os.environ.get(name) for name in names):
-        return True
-    with suppress(OSError):
-        filled = rf"""^\s*(export\s+)?({"|".join(names)})[ \t]*=[ \t]*["']?[^\s"'#]"""
-        if re.search(filled, (ROOT / ".env").read_text("utf-8", "replace"), re.MULTILINE):
-            return True
-    with suppress(OSError):
-        table = read_toml(Path(os.environ.get("KB_CONFIG") or ROOT / "kb.toml"))
-        return bool(table.get("embedding_url") or table.get("sglang", {}).get("model"))
-    return False
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    import tomllib  # only from Python 3.11 on
-
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise Stop(f"{path} cannot be read: {error}. Correct the file and try again.") from None
 
 
 def one_at_a_time() -> TextIO:
@@ -251,8 +228,7 @@ def refuse_cuda(requirement: str) -> None:
 def torch_remedy(requirement: str) -> str:
     return (
         "Set TORCH_CPU_INDEX to an index that has CPU builds, or set PIP_FIND_LINKS to a folder that holds "
-        f"the CPU build of {requirement}, or set KB_EMBEDDING_URL to an embedding server of your own: "
-        "then torch is not needed."
+        f"the CPU build of {requirement}."
     )
 
 

@@ -20,7 +20,13 @@ from kb_pipeline.site import open_site
 from kb_pipeline.store import generations, ledger
 
 SAMPLES = Path(__file__).resolve().parent.parent / "sample_docs"
-QUESTIONS = ("年假最多可以结转几天？", "What is the penalty for late payment?")
+# The first two find a page in their own language, the others one that is only there in the other.
+QUESTIONS = (
+    "年假最多可以结转几天？",
+    "What is the penalty for late payment?",
+    "出差到上海，住酒店最多可以报销多少钱？",
+    "How long is maternity leave?",
+)
 NEXT = """
 What to do next
   .venv/bin/kb search "your question"      search; -h shows modes, filters and --json

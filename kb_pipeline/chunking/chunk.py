@@ -4,6 +4,7 @@ Terms
   section   consecutive elements with the same heading path. No chunk reaches into another section.
   block     a paragraph, list item, code snippet, or a piece of one that is too long for a chunk.
   group     consecutive blocks of a section that become one chunk; `boundaries` says where groups end.
+  bare      a heading with nothing below it. It goes with the chunk before it, else with the one after.
 
 `chunk_by_title` of unstructured makes the text of a group. It never packs by itself, since its greedy
 packing moves every later boundary of a section when one paragraph is inserted.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, zip_longest
 from typing import Any
@@ -21,16 +22,21 @@ from typing import Any
 from kb_pipeline.chunking.boundaries import stable_groups
 from kb_pipeline.chunking.chunks import Chunk, embedded_text
 from kb_pipeline.chunking.language import language_of
-from kb_pipeline.chunking.sentences import code_lines, sentences
+from kb_pipeline.chunking.sentences import pieces_within, sentences
+from kb_pipeline.chunking.tables import Sizes, table_contents
 from kb_pipeline.embedding.tokens import estimate_tokens
+from kb_pipeline.parsing.code.parts import code_parts
 from kb_pipeline.parsing.elements import CleanedDocument, Element
 from kb_pipeline.parsing.offline import silence_unstructured
-from kb_pipeline.parsing.tables import html_to_rows, rows_to_text
 from kb_pipeline.settings import ChunkingSettings
 
 SEPARATOR = "\n\n"  # between the blocks of a chunk, as chunk_by_title writes it
 CAPTION_CHARACTERS = 120  # a longer paragraph before a table is not its caption
 LEAD_IN_CHARACTERS = 60  # a longer line is a paragraph, however it ends
+
+BARE = "BareHeading"  # category of a heading with nothing below it, in this module only
+
+Path = tuple[str, ...]
 
 _TITLED_FORMATS = frozenset({"html", "mhtml", "epub"})
 
@@ -39,6 +45,7 @@ _CAPTION = re.compile(
     r"|[（(]?(?:金额)?单位\s*[:：]|[（(]?(?:Units?|in (?:millions|thousands))\b",
     re.IGNORECASE,
 )
+_ANNOUNCEMENT = re.compile(r"[下如]表|如下|\b(?:table|below|following)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +58,21 @@ class _Block:
     category: str
     html: str | None = None
     lead: str = SEPARATOR
+    code_language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A chunk before its place among the others is known. `order`: index of its first block in the section."""
+    """A chunk before its place among the others is known. `order`: index of its first block in the section.
+
+    `is_bare`: it holds nothing but headings with nothing below them.
+    """
 
     order: int
     content: str
     blocks: Sequence[_Block]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    is_bare: bool = False
 
 
 def document_title(document: CleanedDocument) -> str | None:
@@ -80,25 +92,24 @@ def chunk_document(
     chunks: list[Chunk] = []
     occurrences: dict[str, int] = {}
     root = (title,) if title else ()
-    for path, section in groupby(_with_bare_headings_as_text(elements), key=lambda element: element.section_path):
-        for draft in _drafts(_blocks(path, section), settings):
-            text = " ".join(draft.content.split())
-            occurrence = occurrences[text] = occurrences.get(text, -1) + 1
-            pages = [p for block in draft.blocks for p in (block.page, block.page_end) if p is not None]
-            embedded = embedded_text(path or root, draft.content)
-            language = language_of(draft.content)
-            chunk = Chunk(
-                ordinal=len(chunks),
-                chunk_key=_chunk_key(document_key, text, occurrence),
-                content=draft.content,
-                page_number=min(pages, default=None),
-                page_end=max(pages, default=None),
-                section_path=path or root,
-                language=language_of(embedded) if language == "other" else language,
-                token_count=estimate_tokens(embedded),
-                metadata=draft.metadata,
-            )
-            chunks.append(chunk)
+    for path, draft in _with_bare_headings(_section_drafts(elements, settings), settings):
+        text = " ".join(draft.content.split())
+        occurrence = occurrences[text] = occurrences.get(text, -1) + 1
+        pages = [p for block in draft.blocks for p in (block.page, block.page_end) if p is not None]
+        embedded = embedded_text(path or root, draft.content)
+        language = language_of(draft.content)
+        chunk = Chunk(
+            ordinal=len(chunks),
+            chunk_key=_chunk_key(document_key, text, occurrence),
+            content=draft.content,
+            page_number=min(pages, default=None),
+            page_end=max(pages, default=None),
+            section_path=path or root,
+            language=language_of(embedded) if language == "other" else language,
+            token_count=estimate_tokens(embedded),
+            metadata=draft.metadata,
+        )
+        chunks.append(chunk)
     return chunks
 
 
@@ -106,15 +117,54 @@ def _chunk_key(document_key: str, text: str, occurrence: int) -> str:
     return hashlib.sha256(f"{document_key}\0{text}\0{occurrence}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _with_bare_headings_as_text(elements: Sequence[Element]) -> Iterator[Element]:
-    """A heading with nothing below it is text of the section above, else it would be in no chunk."""
+def _section_drafts(elements: Sequence[Element], settings: ChunkingSettings) -> Iterator[tuple[Path, _Draft]]:
+    """The drafts of each section with its path; bare headings as drafts of their own."""
+    for path, section in groupby(_bare_headings_marked(elements), key=lambda element: element.section_path):
+        for is_bare, part in groupby(section, key=lambda element: element.category == BARE):
+            if is_bare:
+                block = _blocks((), part)[0]
+                yield path[:-1], _Draft(0, block.text, [block], is_bare=True)
+            else:
+                for draft in _drafts(_blocks(path, part), settings):
+                    yield path, draft
+
+
+def _bare_headings_marked(elements: Sequence[Element]) -> Iterator[Element]:
+    """A heading with nothing below it would be in no chunk."""
     for element, following in zip_longest(elements, elements[1:]):
         path = element.section_path
         is_heading = element.category == "Title" and path and path[-1] == element.text
         if is_heading and (following is None or following.section_path[: len(path)] != path):
-            yield replace(element, category="Text", section_path=path[:-1])
+            yield replace(element, category=BARE)
         else:
             yield element
+
+
+def _with_bare_headings(
+    drafts: Iterable[tuple[Path, _Draft]], settings: ChunkingSettings
+) -> Iterator[tuple[Path, _Draft]]:
+    """Bare headings joined to the draft before them while it has room, else to the one after; at last alone."""
+    held: tuple[Path, _Draft] | None = None  # what may still grow
+    for path, draft in drafts:
+        if held is not None and (draft.is_bare or held[1].is_bare):
+            joined = held[1].content + SEPARATOR + draft.content
+            if len(joined) <= settings.max_characters:
+                text = draft if held[1].is_bare else held[1]  # one of them, unless both are bare
+                held = (
+                    path if held[1].is_bare and not draft.is_bare else held[0],
+                    replace(
+                        text,
+                        content=joined,
+                        blocks=[*held[1].blocks, *draft.blocks],
+                        is_bare=held[1].is_bare and draft.is_bare,
+                    ),
+                )
+                continue
+        if held is not None:
+            yield held
+        held = (path, draft)
+    if held is not None:
+        yield held
 
 
 def _blocks(path: tuple[str, ...], section: Iterator[Element]) -> list[_Block]:
@@ -131,33 +181,45 @@ def _blocks(path: tuple[str, ...], section: Iterator[Element]) -> list[_Block]:
             if not text:
                 continue
         page_end = element.metadata.get("page_end") or element.page_number
-        blocks.append(_Block(text, element.page_number, page_end, category, element.html))
+        blocks.append(
+            _Block(
+                text,
+                element.page_number,
+                page_end,
+                category,
+                element.html,
+                code_language=element.metadata.get("programming_language"),
+            )
+        )
     return blocks
 
 
 def _drafts(blocks: Sequence[_Block], settings: ChunkingSettings) -> list[_Draft]:
-    """Tables by themselves, with their captions; the text around them packed together."""
+    """Tables by themselves, with their captions and what announces them; the text around them packed together."""
     drafts: list[_Draft] = []
     texts: list[tuple[int, _Block]] = []
+    sizes = Sizes(settings.new_after_n_chars, settings.max_characters, _spacing(settings))
     for order, block in enumerate(blocks):
         if block.category != "Table":
             texts.append((order, block))
             continue
-        caption: list[_Block] = []
-        while texts and texts[-1][0] == order - 1 - len(caption) and _is_caption(texts[-1][1]):
-            caption.insert(0, texts.pop()[1])
+        above: list[_Block] = []
+        while texts and texts[-1][0] == order - 1 - len(above) and _belongs_to_table(texts[-1][1]):
+            above.insert(0, texts.pop()[1])
         drafts += [
-            _Draft(order, content, [*caption, block], {"category": "Table"})
-            for content in _table_contents(block, [c.text for c in caption], settings)
+            _Draft(order, content, [*above, block], {"category": "Table"})
+            for content in table_contents(block.text, block.html, [b.text for b in above], sizes)
         ]
     drafts += _text_drafts(texts, settings)
     return sorted(drafts, key=lambda draft: draft.order)
 
 
-def _is_caption(block: _Block) -> bool:
-    if len(block.text) > CAPTION_CHARACTERS:
+def _belongs_to_table(block: _Block) -> bool:
+    """Whether a block right above a table is its caption, its unit, its title, or says that it follows."""
+    if len(block.text) > CAPTION_CHARACTERS or block.category in ("ListItem", "CodeSnippet"):
         return False
-    return block.category == "FigureCaption" or bool(_CAPTION.match(block.text))
+    is_titled = block.category in ("FigureCaption", "Title") or block.text[-1] in ":："
+    return is_titled or bool(_CAPTION.match(block.text) or _ANNOUNCEMENT.search(block.text))
 
 
 def _spacing(settings: ChunkingSettings) -> int:
@@ -198,9 +260,12 @@ def _fitted(block: _Block, settings: ChunkingSettings) -> list[_Block]:
     """The block, or its pieces when it is longer than a chunk may be."""
     if len(block.text) <= settings.max_characters:
         return [block]
-    cut = code_lines if block.category == "CodeSnippet" else sentences
     target = settings.new_after_n_chars
-    parts = cut(block.text, target)
+    if block.category == "CodeSnippet":
+        code = code_parts(block.text, language=block.code_language, limit=target)
+        parts = [piece for part in code for piece in pieces_within(part, target)]
+    else:
+        parts = sentences(block.text, target)
     groups = stable_groups(parts, target=target, spacing=_spacing(settings), glue=0, tied=frozenset())
     pieces: list[_Block] = []
     lead = block.lead
@@ -255,39 +320,3 @@ def _group_texts(blocks: Sequence[_Block], settings: ChunkingSettings) -> list[s
         include_orig_elements=False,
     )
     return [composite.text for composite in composites]
-
-
-# --- tables ----------------------------------------------------------------------------------------
-
-
-def _table_contents(table: _Block, captions: Sequence[str], settings: ChunkingSettings) -> list[str]:
-    """The texts of a table's chunks: its rows as lines, the caption and the header row in each."""
-    whole = "\n".join([*captions, table.text])
-    if len(whole) <= settings.max_characters:
-        return [whole]
-    rows = [line for line in _row_lines(table) if line]
-    head = [*captions, rows[0]] if len(rows) > 1 and _names_columns(rows[0]) else list(captions)
-    if sum(map(len, head)) > settings.new_after_n_chars // 2:
-        head = []
-        rows = [*captions, *rows]
-    elif len(head) > len(captions):
-        rows = rows[1:]
-    room = settings.new_after_n_chars - sum(len(line) + 1 for line in head)
-    # A row that fills a chunk by itself is cut, as the last resort.
-    lines = [part.strip() for row in rows for part in sentences(row, room)]
-    spacing = min(_spacing(settings), room // 2)
-    groups = stable_groups(lines, target=room, spacing=spacing, glue=1, tied=frozenset())
-    return ["\n".join([*head, *(lines[i] for i in group)]) for group in groups]
-
-
-def _row_lines(table: _Block) -> list[str]:
-    if table.html is None:
-        return table.text.splitlines()
-    rows, _ = html_to_rows(table.html)
-    return [rows_to_text([row]) for row in rows if any(row)]
-
-
-def _names_columns(line: str) -> bool:
-    """A header row holds words; a row with as many digits as letters is data."""
-    letters = sum(character.isalpha() for character in line)
-    return letters > sum(character.isdigit() for character in line)

@@ -29,5 +29,10 @@ def language_of(text: str) -> str:
     return "en" if latin > other else "other"
 
 
+def has_letters(text: str) -> bool:
+    """False for numbers, versions, signs and pseudonyms, which say nothing about a language."""
+    return any(character.isalpha() for character in PSEUDONYM.sub(" ", text))
+
+
 def _letters(script: re.Pattern[str], text: str) -> int:
     return sum(map(len, script.findall(text)))

@@ -8,6 +8,7 @@ Rules
   Chinese, Japanese, Korean   every character, and every pair of neighbours
   words                       NFKC, lower case, English plural and possessive endings removed
   codes (GB/T, ISO-9001, V2.3.1, cn_x7)   whole, and their parts of two and more characters
+  single letters (R&D, R & D, A-B, x-ray)   the same: their parts alone would not say it
   numbers                     whole, without thousands separators
   pseudonyms (<CN_MOBILE_…>)  one lexeme, without the brackets
 """
@@ -20,7 +21,8 @@ from functools import lru_cache
 
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM_DIGITS
 
-TOKENIZER_VERSION = 1
+TOKENIZER_VERSION = 2
+LONGEST_LEXEME = 2_046  # bytes of UTF-8: PostgreSQL's limit. What is longer is no word, and is not indexed
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff々〇"
 _LETTER = f"[^\\W_{_CJK}]"  # letters and digits of every other script
@@ -28,7 +30,7 @@ _TOKEN = re.compile(
     rf"(?P<cjk>[{_CJK}]+)"
     rf"|<?(?P<pseudonym>[a-z]++(?:_[a-z]+)*_[0-9a-f]{{{PSEUDONYM_DIGITS}}}(?![0-9a-z_]))>?"
     r"|(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![A-Za-z0-9]))"
-    rf"|(?P<word>{_LETTER}+(?:[-./_'’+#&]{_LETTER}+)*(?:\+\+|\#)?)"
+    rf"|(?P<word>{_LETTER}+(?:(?:[-./_'’+#]| ?& ?){_LETTER}+)*(?:\+\+|\#)?)"
 )
 _PART = re.compile(r"\d+(?:\.\d+)*|[^\W\d_]+")
 _POSSESSIVE = re.compile(r"['’]s?$")
@@ -62,9 +64,9 @@ def _word_lexemes(word: str) -> tuple[str, ...]:
     """The stem of a word; of one with a digit or a sign in it, the whole if it may be a code, and its parts."""
     if word.isalpha():
         return (_stem(word),)
-    word = _POSSESSIVE.sub("", word)
+    word = _POSSESSIVE.sub("", word).replace(" ", "")
     parts = _PART.findall(word)
-    is_code = any(c in word for c in "/_+#.") or any(c.isdigit() for c in word)
+    is_code = any(c in word for c in "/_+#.") or any(c.isdigit() for c in word) or any(len(part) == 1 for part in parts)
     whole = (word,) if is_code or len(parts) == 1 else ()
     return (*whole, *(_stem(part) for part in parts if len(part) > 1)) if len(parts) > 1 else whole
 
@@ -79,9 +81,9 @@ def _stem(word: str) -> str:
 
 
 def query_terms(text: str) -> list[str]:
-    """The distinct lexemes of a query in order, without words that nearly every text has.
+    """The distinct lexemes of a query in order, without words that nearly every text has, and those that none can have.
 
-    A query of nothing but such words keeps them.
+    A query of nothing but common words keeps them.
     """
-    distinct = list(dict.fromkeys(tokens(text)))
+    distinct = [term for term in dict.fromkeys(tokens(text)) if len(term.encode()) <= LONGEST_LEXEME]
     return [term for term in distinct if term not in _STOP_WORDS] or distinct

@@ -22,12 +22,7 @@ _CLAUSE_END = re.compile(r"[，、,：:]\s*|\s+")
 
 def sentences(text: str, limit: int) -> list[str]:
     """The sentences of `text`, blanks kept at their ends; one longer than `limit` characters is cut further."""
-    return [piece for sentence in _cut_after(text, _SENTENCE_END) for piece in _fit(sentence, limit)]
-
-
-def code_lines(text: str, limit: int) -> list[str]:
-    """The lines of `text` with their ends; one longer than `limit` characters is cut further."""
-    return [piece for line in text.splitlines(keepends=True) for piece in _fit(line, limit)]
+    return [piece for sentence in _cut_after(text, _SENTENCE_END) for piece in pieces_within(sentence, limit)]
 
 
 def _cut_after(text: str, end: re.Pattern[str]) -> list[str]:
@@ -40,7 +35,7 @@ def _cut_after(text: str, end: re.Pattern[str]) -> list[str]:
     return pieces
 
 
-def _fit(sentence: str, limit: int) -> list[str]:
+def pieces_within(sentence: str, limit: int) -> list[str]:
     """`sentence` in pieces of at most `limit` characters, filled clause by clause."""
     if len(sentence) <= limit:
         return [sentence]

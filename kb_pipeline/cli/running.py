@@ -34,6 +34,6 @@ def down(as_json: Json = False) -> int:
 @running_app.command()
 def serve() -> int:
     """Only the search server, in the foreground."""
-    from kb_pipeline.operations.search import serve
+    from kb_pipeline.web.site import serve_site
 
-    return serve(call_settings(), lambda url: say(f"Search at {url}"))
+    return serve_site(call_settings(), lambda url: say(f"Search at {url}"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.settings import Settings
+from kb_pipeline.system.files import write_atomically
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -30,9 +31,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     copy = home / INSTANCE_FILE
     if not copy.exists() or copy.read_bytes() != project.read_bytes():
-        draft = copy.with_suffix(f".{os.getpid()}")
-        draft.write_bytes(project.read_bytes())
-        draft.replace(copy)
+        write_atomically(copy, project.read_bytes(), mode=0o644)
     return home
 
 

@@ -18,7 +18,7 @@ from importlib.resources import files
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.settings import fingerprint
 
-DEFAULT_CPU_MODEL = "all-MiniLM-L6-v2"
+DEFAULT_CPU_MODEL = "multilingual-e5-small"
 
 
 @dataclass(frozen=True, slots=True)

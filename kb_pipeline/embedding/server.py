@@ -24,7 +24,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import orjson
 import uvicorn
@@ -36,10 +36,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from kb_pipeline.embedding.encoder import BatchQueue, Dtype, Encoder, QueueClosed, QueueFull, TokenIds
+from kb_pipeline.embedding.batch_queue import BatchQueue, QueueClosed, QueueFull
+from kb_pipeline.embedding.encoder import Encoder, TokenIds, load_encoder
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
 from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import KbError, SettingsError
+from kb_pipeline.system.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -50,8 +52,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 MAX_QUEUED_TEXTS = 4096
-# How long a thread may hold the interpreter while another waits. After each of a query's some hundred tensor
-# operations the encoder has to get it back, so that Python's own 5 ms would add up while a large body is read.
+# How long a thread may hold the interpreter while another waits. With torch, a query gives it away and has to get it
+# back some hundred times, so that Python's own 5 ms would add up while a large body is read.
 SWITCH_SECONDS = 0.0005
 STOP_SECONDS = 60  # how long requests in flight may take after SIGTERM
 OPEN_PATHS = ("/health", "/metrics")  # answered without a key, so that a probe needs none
@@ -402,10 +404,10 @@ def _model_card(service: Service) -> dict[str, Any]:
 def _model_facts(service: Service) -> dict[str, Any]:
     return {
         "model_path": service.name,
-        "tokenizer_path": service.encoder.location,
+        "tokenizer_path": service.encoder.location or "",
         "is_generation": False,
         "preferred_sampling_params": None,
-        "weight_version": "default",
+        "weight_version": service.encoder.weight_version or "default",
         "served_model_name": service.name,
         "embedding": {
             "dimension": service.encoder.dimension,
@@ -505,14 +507,19 @@ def serve(
     served_model_name: str | None,
     api_key: str | None,
     max_queued_texts: int,
-    dtype: Dtype,
     threads: int | None,
 ) -> None:
     """Load the model and answer until SIGTERM or Ctrl-C. Raises SettingsError."""
     sys.setswitchinterval(SWITCH_SECONDS)
     listener = _bind(host, port)  # before the slow part: a port that is taken is said at once
-    encoder = Encoder(model, dtype=dtype, threads=threads)
-    queue = BatchQueue(encoder.encode, encoder.dimension, max_queued_texts=max_queued_texts)
+    encoder = load_encoder(model, threads=threads)
+    queue = BatchQueue(
+        encoder.encode,
+        encoder.dimension,
+        max_queued_texts=max_queued_texts,
+        batch_tokens=encoder.batch_tokens,
+        workers=encoder.workers,
+    )
     service = Service(served_model_name or model, encoder, queue)
     shown_host = f"[{host}]" if ":" in host else host
     url = f"http://{shown_host}:{listener.getsockname()[1]}/v1"
@@ -520,7 +527,7 @@ def serve(
     def ready() -> None:
         sys.stderr.write(f"Serving {service.name} ({encoder.dtype}, {encoder.dimension} dimensions) at {url}\n")
         if ready_file is not None:
-            _write_atomically(ready_file, json.dumps({"url": url, "pid": os.getpid()}))
+            write_atomically(ready_file, json.dumps({"url": url, "pid": os.getpid()}))
 
     config = uvicorn.Config(
         create_app(service, api_key),
@@ -546,22 +553,15 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    partial.write_text(text)
-    partial.replace(path)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m kb_pipeline.embedding.server", description=__doc__.split("\n")[0])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: a free one, see --ready-file")
     parser.add_argument("--ready-file", type=Path, help="written when the server answers")
-    parser.add_argument("--model", default=DEFAULT_CPU_MODEL, help="folder or name of a sentence-transformers model")
+    parser.add_argument("--model", default=DEFAULT_CPU_MODEL, help="or folder or name of a sentence-transformers model")
     parser.add_argument("--served-model-name", help="the name that clients see (default: --model)")
     parser.add_argument("--api-key", default=os.environ.get("KB_EMBEDDING_API_KEY"), help="bearer key to require")
     parser.add_argument("--max-queued-requests", type=int, default=MAX_QUEUED_TEXTS, help="texts in the queue")
-    parser.add_argument("--dtype", choices=get_args(Dtype), default="auto")
     parser.add_argument("--threads", type=int, help="default: the cores this process may use")
     options = parser.parse_args(arguments)
     try:
@@ -573,7 +573,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             served_model_name=options.served_model_name,
             api_key=options.api_key,
             max_queued_texts=options.max_queued_requests,
-            dtype=options.dtype,
             threads=options.threads,
         )
     except KbError as error:

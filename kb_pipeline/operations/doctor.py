@@ -54,7 +54,7 @@ class Check:
 
 def examine(settings: Settings) -> list[Check]:
     """Every check, each made whatever the others found."""
-    checks = [_python(), _packages(), _chinese_font(), _home(settings), _modes(settings)]
+    checks = [_python(), _packages(), _chinese_font(), _parser(), _home(settings), _modes(settings)]
     try:
         with database.database_errors(), open_site(settings) as site:
             checks += list(_database(site))
@@ -98,6 +98,19 @@ def _chinese_font() -> Check:
         False,
         "none on this machine; PDFs that would lose text since they name one without holding it fail",
         "Install one (on Debian: fonts-wqy-zenhei), then run kb failures retry.",
+    )
+
+
+def _parser() -> Check:
+    from kb_pipeline.parsing.confinement import can_close_network
+
+    if can_close_network():
+        return Check("parser process", True, "without network, new rights or the secrets of its caller")
+    return Check(
+        "parser process",
+        False,
+        "the kernel does not take the network from it; a file that breaks a library could reach it",
+        "Allow seccomp filters, or run kb where documents come in without network.",
     )
 
 
@@ -149,6 +162,7 @@ def _database(site: Site) -> Iterator[Check]:
     else:
         better = f"; {recommended} is recommended" if installed < database.RECOMMENDED_PGVECTOR else ""
         yield Check("pgvector", True, f"{name}{better}")
+    yield _sql_search(connection)
     yield _rights(database.role_rights(connection))
     yield _time_limits(database.time_limits(connection))
     yield from _shared_memory(site)
@@ -216,6 +230,18 @@ def _source(uri: str) -> Check:
     if is_empty(uri):
         return Check(name, False, "it holds nothing", "Mount it, or put documents there.")
     return Check(name, True, "it can be listed")
+
+
+def _sql_search(connection: database.Connection) -> Check:
+    if database.scans_go_on(connection):
+        return Check("SQL search", True, "filters get as many rows as they ask for")
+    return Check(
+        "SQL search",
+        False,
+        "hnsw.iterative_scan is off, so that a query by hand may return fewer rows than its LIMIT under a filter",
+        "Have the owner of the database run ALTER DATABASE … SET hnsw.iterative_scan = 'strict_order'; searches by "
+        "kb do without, and so does the SQL function nearest_chunks.",
+    )
 
 
 def _embedding(site: Site) -> Check:

@@ -10,11 +10,12 @@ from kb_pipeline.chunking.chunk import chunk_document, document_title
 from kb_pipeline.chunking.chunks import Chunk
 from kb_pipeline.errors import DocumentError, SettingsError
 from kb_pipeline.parsing.elements import CleanedDocument
-from kb_pipeline.parsing.sandbox import ParseJob, ParserPool
+from kb_pipeline.parsing.exchange import check_choice
+from kb_pipeline.parsing.sandbox import ParseJob
 from kb_pipeline.privacy.masking import Maskers
 from kb_pipeline.settings import Settings
+from kb_pipeline.site import parser_pool
 from kb_pipeline.source.listing import collection_of
-from kb_pipeline.stages.cleaned_elements import parse_limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Inspection:
 def inspect(file: Path, settings: Settings, maskers: Maskers) -> Inspection:
     """Parse, clean, mask and chunk `file`, in a sandboxed process as always.
 
-    Raises SettingsError when it is not a file, DocumentError when it cannot be parsed.
+    Raises SettingsError when it is not a file or its reader is not installed, DocumentError when it cannot be parsed.
     """
     if not file.is_file():
         raise SettingsError(f"{file} is not a file; name the file to look at.")
@@ -76,8 +77,10 @@ def inspect(file: Path, settings: Settings, maskers: Maskers) -> Inspection:
     place = f"{file.absolute().parent.name}/{file.name}"
     collection = collection_of(place)
     (name,) = maskers.of(collection).mask_paths([file.name])
-    job = ParseJob(key=None, path=file, name=name, content_hash=None, mask=maskers.of(collection).mask_document)
-    with ParserPool(1, parse_limits(settings)) as pool:
+    readers = settings.readers_for(collection)
+    check_choice(readers)
+    job = ParseJob(None, file, name, None, maskers.of(collection).mask_document, readers)
+    with parser_pool(settings, processes=1) as pool:
         ((_, result),) = pool.parse([job])
     if isinstance(result, DocumentError):
         raise result

@@ -10,9 +10,10 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from kb_pipeline.errors import MalformedDocument
+from kb_pipeline.parsing.cells import check_cells
 from kb_pipeline.parsing.elements import Element
 from kb_pipeline.parsing.encodings import decode_text
 from kb_pipeline.parsing.parsed import ParsedDocument
@@ -32,7 +33,7 @@ Rows = list[list[str]]
 
 
 def read_delimited(data: bytes, *, delimiter: str | None = None) -> ParsedDocument:
-    """`delimiter`: None looks for comma, semicolon, tab or bar. Raises MalformedDocument."""
+    """`delimiter`: None looks for comma, semicolon, tab or bar. Raises MalformedDocument, LimitExceeded."""
     text, encoding = decode_text(data)
     declared = _DECLARED.match(text)
     if declared:
@@ -54,16 +55,31 @@ def read_delimited(data: bytes, *, delimiter: str | None = None) -> ParsedDocume
     )
 
 
+def read_tsv(data: bytes) -> ParsedDocument:
+    return read_delimited(data, delimiter="\t")
+
+
 def _rows(text: str, delimiter: str) -> Rows:
     """The rows of the text; where a quote is never closed, each line by itself."""
     csv.field_size_limit(_LARGEST_FIELD)
     text = text.replace("\0", "")
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        rows = _counted(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
         if text.count('"') % 2 and any("\n" in cell for row in rows[-1:] for cell in row):
-            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=csv.QUOTE_NONE))
+            rows = _counted(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=csv.QUOTE_NONE))
     except csv.Error:
         raise MalformedDocument("The file cannot be read as CSV; export it again from its program.") from None
+    return rows
+
+
+def _counted(reader: Iterable[list[str]]) -> Rows:
+    """All rows, as long as their cells are not too many."""
+    rows: Rows = []
+    cells = 0
+    for row in reader:
+        cells += len(row)
+        check_cells(cells)
+        rows.append(row)
     return rows
 
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
-from kb_pipeline.errors import ChangedWhileRead, EmptyDocument, UnreadableFile
+from kb_pipeline.errors import ChangedWhileRead, EmptyDocument, LimitExceeded, UnreadableFile
 from kb_pipeline.parsing.cleaning import clean_dropped, clean_elements, clean_values
 from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
 from kb_pipeline.parsing.partition import partition
 from kb_pipeline.parsing.tables import cell_characters
+from kb_pipeline.system.files import open_regular
 
+REPLACEMENT = "\ufffd"  # stands for bytes that are no character
 LEAST_COVERAGE = 0.98  # of a file's characters; less is a warning
 
 Mask = Callable[[CleanedDocument], CleanedDocument]
@@ -31,15 +34,17 @@ def read_document(
     mask: Mask,
     limits: ParseLimits = ParseLimits(),  # noqa: B008 (frozen)
     content_hash: bytes | None = None,
+    readers: Mapping[str, str] = MappingProxyType({}),
 ) -> CleanedDocument:
     """The document in the file at `path`, called `name`.
 
     `mask` takes personal data out of a whole document. `content_hash` is the sha256 that the bytes must
-    have, if given. Raises DocumentError: UnreadableFile, ChangedWhileRead, EmptyDocument and all that
-    `partition` raises.
+    have, if given. `readers`: format -> the reader that its collection wants instead of ours. Raises DocumentError:
+    UnreadableFile, ChangedWhileRead, EmptyDocument and all that `partition` raises.
     """
     try:
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            data = file.read()
     except OSError as error:
         raise UnreadableFile(
             f"The file cannot be read ({error.strerror}); check that it is there and may be read."
@@ -47,8 +52,21 @@ def read_document(
     if content_hash is not None and hashlib.sha256(data).digest() != content_hash:
         raise ChangedWhileRead("The file changed between the scan and the reading; the next run picks it up.")
     started = time.monotonic()
-    document = mask(clean_document(partition(data, name=name, limits=limits)))
+    parsed = partition(data, name=name, limits=limits, readers=readers)
+    _check_length(parsed, limits.characters)
+    document = mask(clean_document(parsed))
     return replace(document, seconds=time.monotonic() - started)
+
+
+def _check_length(parsed: ParsedDocument, most: int) -> None:
+    """Raises LimitExceeded for more text than may be stored, chunked and embedded for one document."""
+    characters = sum(len(element.text) for element in parsed.elements)
+    characters += sum(len(item.text) for item in parsed.dropped)
+    if characters > most:
+        raise LimitExceeded(
+            f"The file holds {characters:,} characters of text, more than {most:,}; split it, or raise"
+            " limits.characters."
+        )
 
 
 def clean_document(parsed: ParsedDocument) -> CleanedDocument:
@@ -63,7 +81,7 @@ def clean_document(parsed: ParsedDocument) -> CleanedDocument:
         dropped=dropped,
         page_count=parsed.page_count,
         metadata=clean_values(parsed.metadata),
-        warnings=(*parsed.warnings, *_coverage_warning(coverage)),
+        warnings=(*parsed.warnings, *_damage_warning(elements), *_coverage_warning(coverage)),
         coverage=coverage,
     )
 
@@ -81,6 +99,12 @@ def _coverage(
 def _visible_characters(element: Element) -> int:
     """Those of a table are the ones in its cells: neither what separates them nor what spans repeat."""
     return len("".join(element.text.split())) if element.html is None else cell_characters(element.html)
+
+
+def _damage_warning(elements: Iterable[Element]) -> Iterable[str]:
+    damaged = sum(element.text.count(REPLACEMENT) for element in elements)
+    if damaged:
+        yield f"{damaged} characters are damaged in the file and read as {REPLACEMENT}; correct them there."
 
 
 def _coverage_warning(coverage: float | None) -> Iterable[str]:

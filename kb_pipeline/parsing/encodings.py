@@ -1,8 +1,7 @@
 """Bytes of a text file -> str, for the encodings that company files come in.
 
-Order: byte order mark, UTF-8, UTF-16/32 without a mark (seen by their zero bytes), then the Chinese
-encodings against each other by how common the decoded characters are, then whatever
-charset-normalizer finds most plausible. Decoding never fails; undecodable bytes become U+FFFD.
+Order: byte order mark, UTF-8, UTF-16/32 without a mark (seen by their zero bytes), UTF-8 with damaged bytes,
+then what chardet finds most plausible. Decoding never fails; undecodable bytes become U+FFFD.
 """
 
 from __future__ import annotations
@@ -21,25 +20,8 @@ _LATIN_1 = frozenset({"iso-8859-1", "iso8859-1", "latin1", "latin-1", "us-ascii"
 _TEXT_CONTROLS = frozenset({7, 8, 9, 10, 11, 12, 13, 27})
 _CONTROL_SHARE = 0.02
 _SAMPLE = 65536  # bytes looked at when guessing
-# The most frequent characters of modern Chinese, simplified and traditional: about a third of any text.
-_FREQUENT = frozenset(
-    "的一是不了在人有我他这為为之大来來以个個中上们們到说說国國和地也子时時道出而要于於就下得可你年生自会會那后後能对對"
-    "着著事其里裡所去行过過家十用发發天如然作方成者多日都三小军軍二无無同么麼经經法当當起与與好看学學进進种種将將还還分此"
-    "心前面又定见見只主没沒公从從知使本金业業司部合工资資产產理按第条條应應管市规規额額月款项項文件信息及或由等向"
-)
-_LATIN = frozenset({"cp1250", "cp1254", "cp1257", "cp1258", "iso8859_2", "iso8859_9", "iso8859_15", "mac_latin2"})
-_EXOTIC = frozenset({"hp_roman8", "cp775", "iso8859_4", "iso8859_10", "iso8859_14", "mac_iceland", "cp1140", "cp500"})
-_TELLING_LETTERS = 100
-# Lead bytes of punctuation and of the first, common level of characters.
-_COMMON_LEAD_BYTES = {"gb18030": (0xA1, 0xD7), "big5": (0xA1, 0xC6)}
-_COMMON_SHARE = 0.7  # of the characters outside ASCII
-_KANA_SHARE = 0.2
-_FREQUENT_SHARE = 0.05  # in running Chinese it is a third
-# Encodings whose text is valid GB18030 or Big5, too.
-_SAME_BYTES = frozenset(
-    {"euc_kr", "cp949", "johab", "euc_jp", "euc_jis_2004", "euc_jisx0213", "shift_jis", "cp932", "koi8_r", "koi8_u"}
-    | {"tis_620", "cp874", "iso8859_11", "cp1251", "iso8859_5", "cp866", "cp855", "mac_cyrillic", "cp1253", "iso8859_7"}
-)
+_UTF8_MAJORITY = 2
+_CHINESE = frozenset({"gb18030", "big5", "big5hkscs"})
 
 
 def decode_text(data: bytes) -> tuple[str, str]:
@@ -52,8 +34,34 @@ def decode_text(data: bytes) -> tuple[str, str]:
             return data.decode("utf-8"), "utf-8"
         except UnicodeDecodeError:
             pass
-    encoding = _wide_encoding(data) or _japanese_encoding(data) or _chinese_encoding(data) or _other_encoding(data)
+    wide = _wide_encoding(data)
+    if wide is None and _is_mostly_utf8(data):
+        return _mixed_text(data), "utf-8"
+    encoding = wide or _guessed_encoding(data)
     return data.decode(encoding, "replace"), encoding
+
+
+def _is_mostly_utf8(data: bytes) -> bool:
+    """Characters beyond ASCII that are valid UTF-8 are twice as many as the bytes that are not.
+
+    Text in another encoding has at most about as many, and a kilobyte of it far fewer.
+    """
+    text = data.decode("utf-8", "replace")
+    invalid = text.count("\ufffd")
+    valid = sum(character > "\x7f" for character in text) - invalid
+    return valid > 0 and valid >= _UTF8_MAJORITY * invalid
+
+
+def _mixed_text(data: bytes) -> str:
+    """Damaged UTF-8; lines in a Chinese encoding between, as several programs write into one log, are read in it."""
+    lines = data.split(b"\n")
+    foreign = {index for index, line in enumerate(lines) if not line.isascii() and not _is_mostly_utf8(line)}
+    encoding = _guessed_encoding(b"\n".join(lines[index] for index in sorted(foreign))) if foreign else ""
+    if encoding not in _CHINESE:
+        return data.decode("utf-8", "replace")
+    return "\n".join(
+        line.decode(encoding if index in foreign else "utf-8", "replace") for index, line in enumerate(lines)
+    )
 
 
 def decode_declared(data: bytes, declared: str | None) -> tuple[str, str]:
@@ -121,57 +129,14 @@ def _wide_encoding(data: bytes) -> str | None:
     return None
 
 
-def _japanese_encoding(data: bytes) -> str | None:
-    """EUC-JP, whose kana have the same bytes as in GB18030, where Chinese has none."""
+def _guessed_encoding(data: bytes) -> str:
+    """What chardet finds most plausible; Western where it finds nothing."""
+    import chardet
+
+    # A sample that ends inside a character would be no text of its encoding.
     sample = data[:_SAMPLE]
-    wide = [character for character in sample.decode("gb18030", "replace") if character > "\x7f"]
-    kana = sum("\u3041" <= character <= "\u30fe" for character in wide)
-    if kana > _KANA_SHARE * len(wide):
-        try:
-            sample[: sample.rfind(b"\n") + 1 or len(sample)].decode("euc_jp")
-        except UnicodeDecodeError:
-            return None
-        return "euc_jp"
-    return None
-
-
-def _chinese_encoding(data: bytes) -> str | None:
-    """GB18030 or Big5 where nearly all characters are among the common ones of that encoding."""
-    sample = data[:_SAMPLE]
-    plausible: list[tuple[float, str]] = []
-    for encoding, (first, last) in _COMMON_LEAD_BYTES.items():
-        wide = [character for character in sample.decode(encoding, "replace") if character > "\x7f"]
-        if not wide:
-            continue
-        common = sum(_is_common(character, encoding, first, last) for character in wide) / len(wide)
-        if common >= _COMMON_SHARE:
-            plausible.append((sum(character in _FREQUENT for character in wide) / len(wide), encoding))
-    if not plausible:
-        return None
-    frequency, encoding = max(plausible, key=lambda found: found[0])
-    if frequency < _FREQUENT_SHARE:
-        # Characters that hardly occur in Chinese: a list of names, or another language in the same bytes.
-        other = _other_encoding(data)
-        if other in _SAME_BYTES:
-            return other
-    return encoding
-
-
-def _is_common(character: str, encoding: str, first: int, last: int) -> bool:
-    """Whether the character is among the common ones, or is punctuation, which stands before them."""
-    if character == "\ufffd":
-        return False
-    code = character.encode(encoding)
-    return len(code) == 2 and first <= code[0] <= last and (code[1] >= 0xA1 or encoding == "big5")
-
-
-def _other_encoding(data: bytes) -> str:
-    """The most plausible of the rest. Few accented letters do not tell the Latin encodings apart: then Western."""
-    from charset_normalizer import from_bytes
-
-    sample = data[:_SAMPLE]
-    best = from_bytes(sample).best()
-    accented = sum(byte > 0x7F for byte in sample)
-    if best is None or best.encoding in _EXOTIC or (accented < _TELLING_LETTERS and best.encoding in _LATIN):
+    found = chardet.detect(sample[: sample.rfind(b"\n") + 1] or sample if len(data) > _SAMPLE else data)["encoding"]
+    try:
+        return codecs.lookup(found or "cp1252").name
+    except LookupError:
         return "cp1252"
-    return best.encoding

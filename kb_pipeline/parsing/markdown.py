@@ -143,7 +143,12 @@ def _elements(tokens: list[Token]) -> Iterator[Element | DroppedText | None]:
             case "paragraph_open":
                 yield _paragraph(_inline_text(tokens[index + 1]), markers)
             case "fence" | "code_block":
-                yield Element("CodeSnippet", _ESCAPED_NOTE.sub(r"\1", token.content.rstrip("\n")))
+                language = token.info.split(maxsplit=1)[:1]
+                yield Element(
+                    "CodeSnippet",
+                    _ESCAPED_NOTE.sub(r"\1", token.content.rstrip("\n")),
+                    metadata={"programming_language": language[0]} if language else {},
+                )
             case "table_open":
                 yield from _table(tokens, index)
             case "html_block":

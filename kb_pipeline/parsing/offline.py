@@ -6,7 +6,7 @@ import os
 import sys
 
 _QUIET = {"DO_NOT_TRACK": "1", "SCARF_NO_ANALYTICS": "true", "UNSTRUCTURED_DISABLE_NOTICE": "1"}
-# spaCy's backend imports whichever of these is installed, for nothing: torch alone costs 1.5 s and 180 MB.
+# Some packages import whichever of these is installed, for nothing: torch alone costs 1.5 s and 180 MB.
 _UNWANTED = ("torch", "tensorflow", "mxnet", "cupy", "transformers")
 
 
@@ -14,6 +14,13 @@ def block_heavy_imports() -> None:
     """Make the machine-learning frameworks look absent. Only for a process that parses and does nothing else."""
     for module in _UNWANTED:
         sys.modules.setdefault(module, None)  # type: ignore[arg-type]
+
+
+def allow_heavy_imports() -> None:
+    """Undo it, for a reader that computes with one of them."""
+    for module in _UNWANTED:
+        if module in sys.modules and sys.modules[module] is None:
+            del sys.modules[module]
 
 
 def silence_unstructured() -> None:

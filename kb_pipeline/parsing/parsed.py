@@ -17,6 +17,7 @@ from kb_pipeline.parsing.elements import DroppedText, Element
 class ParseLimits:
     """What one document may cost: wall seconds, MiB of memory, pages, MiB after unzipping, pixels of an image.
 
+    `characters`: of its text; what follows in other processes costs time and memory in proportion to them.
     `ocr_page_seconds`: wall seconds that each page read by OCR may take on top of `seconds`.
     """
 
@@ -26,6 +27,7 @@ class ParseLimits:
     unzipped_mb: int = 512
     pixels: int = 100_000_000
     ocr_page_seconds: float = 60.0
+    characters: int = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)

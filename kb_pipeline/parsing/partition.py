@@ -7,7 +7,9 @@ only: what libraries say may quote the document.
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from kb_pipeline.errors import (
     DocumentError,
@@ -15,30 +17,30 @@ from kb_pipeline.errors import (
     EncryptedDocument,
     LimitExceeded,
     MalformedDocument,
+    SettingsError,
     UnsupportedFormat,
 )
 from kb_pipeline.parsing.archive import check_archive
-from kb_pipeline.parsing.formats import IMAGE_FORMATS, ZIP_FORMATS, Format, detect_format
+from kb_pipeline.parsing.formats import ZIP_FORMATS, Format, detect_format
+from kb_pipeline.parsing.offline import allow_heavy_imports
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
-
-# What LibreOffice makes of the formats that it converts.
-CONVERTED_INTO = {
-    Format.DOC: Format.DOCX,
-    Format.PPT: Format.PPTX,
-    Format.ODS: Format.XLSX,
-    Format.ODP: Format.PPTX,
-}
+from kb_pipeline.parsing.readers import READERS, File, Reader
 
 
-def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
-    """Read the document. `name` is its file name; only the extension counts. Raises DocumentError."""
+def partition(
+    data: bytes, *, name: str, limits: ParseLimits, readers: Mapping[str, str] = MappingProxyType({})
+) -> ParsedDocument:
+    """Read the document. `name` is its file name; only the extension counts. Raises DocumentError.
+
+    `readers`: those that its collection wants instead of ours, for some formats.
+    """
     if not data:
         raise EmptyDocument("The file is empty (0 bytes).")
     kind = detect_format(name, data)
     try:
         if kind in ZIP_FORMATS:
             check_archive(data, unzipped_mb=limits.unzipped_mb)
-        document = _read(kind, data, name, limits)
+        document = _reader(kind, readers)(File(data, name, kind, limits))
     except DocumentError:
         raise
     except MemoryError:
@@ -65,95 +67,14 @@ def partition(data: bytes, *, name: str, limits: ParseLimits) -> ParsedDocument:
     return replace(document, metadata={"format": kind.value, **document.metadata})
 
 
-def _read(kind: Format, data: bytes, name: str, limits: ParseLimits) -> ParsedDocument:
-    """Call the reader. The import of its libraries waits for the first file of that kind."""
-    if kind in IMAGE_FORMATS:
-        from kb_pipeline.parsing.images import read_image
+def _reader(kind: Format, readers: Mapping[str, str]) -> Reader:
+    wanted = readers.get(kind.value)
+    if wanted is None:
+        return READERS[kind]
+    from kb_pipeline.parsing.exchange import chosen_reader
 
-        return read_image(data, limits=limits)
-    match kind:
-        case Format.PDF:
-            from kb_pipeline.parsing.pdf import read_pdf
-
-            return read_pdf(data, limits=limits)
-        case Format.EPUB:
-            from kb_pipeline.parsing.epub import read_epub
-
-            return read_epub(data)
-        case Format.RTF:
-            from kb_pipeline.parsing.rtf import read_rtf
-
-            return read_rtf(data)
-        case Format.DOCX | Format.ODT | Format.PPTX | Format.XLSX | Format.XLS:
-            return _read_office(kind, data, limits)
-        case Format.DOC | Format.PPT | Format.ODS | Format.ODP:
-            from kb_pipeline.parsing.office.legacy import convert
-
-            target = CONVERTED_INTO[kind]
-            return _read_office(target, convert(data, source=kind, target=target, seconds=limits.seconds), limits)
-        case _:
-            return _read_text_format(kind, data, name)
-
-
-def _read_office(kind: Format, data: bytes, limits: ParseLimits) -> ParsedDocument:
-    match kind:
-        case Format.DOCX:
-            from kb_pipeline.parsing.office.docx import read_docx
-
-            return read_docx(data)
-        case Format.ODT:
-            from kb_pipeline.parsing.office.odt import read_odt
-
-            return read_odt(data)
-        case Format.PPTX:
-            from kb_pipeline.parsing.office.pptx import read_pptx
-
-            return read_pptx(data, limits=limits)
-        case Format.XLSX:
-            from kb_pipeline.parsing.office.xlsx import read_xlsx
-
-            return read_xlsx(data)
-        case _:
-            from kb_pipeline.parsing.office.xls import read_xls
-
-            return read_xls(data)
-
-
-def _read_text_format(kind: Format, data: bytes, name: str) -> ParsedDocument:
-    match kind:
-        case Format.MARKDOWN:
-            from kb_pipeline.parsing.markdown import read_markdown
-
-            return read_markdown(data)
-        case Format.CSV | Format.TSV:
-            from kb_pipeline.parsing.delimited import read_delimited
-
-            return read_delimited(data, delimiter="\t" if kind is Format.TSV else None)
-        case Format.HTML:
-            from kb_pipeline.parsing.html.reader import read_html
-
-            return read_html(data)
-        case Format.CODE:
-            from kb_pipeline.parsing.code.reader import read_code
-
-            return read_code(data, name=name)
-        case Format.EML:
-            from kb_pipeline.parsing.mail.reader import read_eml
-
-            return read_eml(data)
-        case Format.MHTML:
-            from kb_pipeline.parsing.mail.reader import read_mhtml
-
-            return read_mhtml(data)
-        case Format.IPYNB:
-            from kb_pipeline.parsing.notebook import read_notebook
-
-            return read_notebook(data)
-        case Format.MSG:
-            from kb_pipeline.parsing.mail.reader import read_msg
-
-            return read_msg(data)
-        case _:
-            from kb_pipeline.parsing.text import read_text
-
-            return read_text(data)
+    allow_heavy_imports()
+    try:
+        return chosen_reader(wanted)
+    except SettingsError as error:
+        raise UnsupportedFormat(str(error)) from None

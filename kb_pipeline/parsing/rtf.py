@@ -16,72 +16,22 @@ from kb_pipeline.parsing.encodings import has_control_characters
 from kb_pipeline.parsing.html.blocks import Block, Look
 from kb_pipeline.parsing.html.headings import with_headings
 from kb_pipeline.parsing.parsed import ParsedDocument
+from kb_pipeline.parsing.rtf_words import (
+    AROUND_SPOKEN,
+    CHARACTERS,
+    CODEPAGES,
+    DESTINATIONS,
+    ENDS,
+    LISTED,
+    MARKERS,
+    SPOKEN,
+    SYMBOLS,
+    TOKEN,
+    UNREAD,
+    encoding_of_page,
+)
 from kb_pipeline.parsing.tables import table_element
 
-_TOKEN = re.compile(
-    r"\\([a-zA-Z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\([^a-zA-Z])|([{}])|[\r\n]+|([^\\{}\r\n]+)|\\", re.DOTALL
-)
-_CODEPAGES = {  # \fcharset -> the encoding of text in that font
-    77: "mac_roman",
-    128: "cp932",
-    129: "cp949",
-    134: "gb18030",
-    136: "big5",
-    161: "cp1253",
-    162: "cp1254",
-    163: "cp1258",
-    177: "cp1255",
-    178: "cp1256",
-    186: "cp1257",
-    204: "cp1251",
-    222: "cp874",
-    238: "cp1250",
-}
-_CHARACTERS = {
-    "emdash": "—",
-    "endash": "–",
-    "lquote": "‘",
-    "rquote": "’",
-    "ldblquote": "“",
-    "rdblquote": "”",
-    "bullet": "•",
-    "emspace": " ",
-    "enspace": " ",
-    "qmspace": " ",
-    "tab": " ",
-    "line": "\n",
-    "lbr": "\n",
-    "softline": "\n",
-    "zwj": "",
-    "zwnj": "",
-}
-_SYMBOLS = {"~": "\u00a0", "_": "-", "-": "", "\\": "\\", "{": "{", "}": "}", "\n": "\n", "\r": "\n", "\t": " "}
-# Groups with these names hold no text of the body; so does any group that starts with \* and is not known.
-_SILENT = frozenset(
-    {"colortbl", "pict", "object", "fldinst", "themedata", "datastore", "listtable"}
-    | {"listoverridetable", "revtbl", "rsidtbl", "generator", "filetbl", "nonshppict", "datafield"}
-    | {"xmlnstbl", "latentstyles", "mmathPr", "stylesheet", "fonttbl", "info", "objdata", "bkmkstart"}
-    | {"bkmkend", "atnid", "atnauthor", "atntime", "atnref", "atnicn", "tc", "xe", "private", "operator"}
-    | {"blipuid", "colorschememapping", "panose", "falt", "upr", "sp", "shprslt"}
-)
-_UNREAD = _SILENT | {"*", "ignored"}
-# Groups that hold text of what is around them: of text boxes, shown for an object, or in Unicode.
-_SPOKEN = frozenset({"shpinst", "shptxt", "result", "ud"})
-_AROUND_SPOKEN = frozenset({"*", "object", "upr"})  # silent groups that such groups stand in
-_MARKERS = frozenset({"listtext", "pntext"})
-_LISTED = {
-    "header": "page header",
-    "headerl": "page header",
-    "headerr": "page header",
-    "headerf": "page header",
-    "footer": "page footer",
-    "footerl": "page footer",
-    "footerr": "page footer",
-    "footerf": "page footer",
-    "annotation": "comment",
-}
-_DESTINATIONS = _SILENT | _SPOKEN | _MARKERS | _LISTED.keys() | {"footnote"}
-_ENDS = frozenset({"par", "sect", "page", "column", "cell", "nestcell", "row"})
 _HEADING_STYLE = re.compile(r"(?:heading|标题|標題|überschrift|titre)\s*([1-9])", re.IGNORECASE)
 _TITLE_STYLE = re.compile(r"title|标题|標題", re.IGNORECASE)
 _INFO = {"title": "title", "author": "author", "subject": "subject", "keywords": "keywords"}
@@ -164,7 +114,7 @@ class _Reader:
     def read(self) -> None:
         position, end = 0, len(self._source)
         while position < end:
-            match = _TOKEN.match(self._source, position)
+            match = TOKEN.match(self._source, position)
             if match is None:
                 break
             position = match.end()
@@ -210,8 +160,8 @@ class _Reader:
         text = " ".join("".join(self._aside.pop(name, [])).split())
         if name == "stylesheet-entry":
             self._name_style(text)
-        elif name in _LISTED and text:
-            self.dropped.append(DroppedText(_LISTED[name], text))
+        elif name in LISTED and text:
+            self.dropped.append(DroppedText(LISTED[name], text))
         elif name in _INFO and text:
             self.metadata[_INFO[name]] = text
         elif name == "footnote" and text:
@@ -232,8 +182,8 @@ class _Reader:
     def _symbol(self, symbol: str) -> None:
         if symbol == "*":
             self._now = replace(self._now, destination="*")
-        elif symbol in _SYMBOLS:
-            self._character(_SYMBOLS[symbol])
+        elif symbol in SYMBOLS:
+            self._character(SYMBOLS[symbol])
 
     def _word(self, word: str, value: int | None) -> None:
         if word == "u" and value is not None:
@@ -243,9 +193,9 @@ class _Reader:
             return
         self._decode()
         self._to_skip = 0
-        if word in _CHARACTERS:
-            self._character(_CHARACTERS[word])
-        elif self._now.destination == "*" or word in _DESTINATIONS:
+        if word in CHARACTERS:
+            self._character(CHARACTERS[word])
+        elif self._now.destination == "*" or word in DESTINATIONS:
             self._enter(word)
         elif self._now.destination == "info" and word in _INFO:
             self._now = replace(self._now, destination=word)
@@ -256,13 +206,13 @@ class _Reader:
 
     def _enter(self, word: str) -> None:
         """A destination begins, or what looked like one is text after all."""
-        if word in _SPOKEN or word in _MARKERS:
+        if word in SPOKEN or word in MARKERS:
             around = (group.destination for group in reversed(self._groups))
-            destination = next((name for name in around if name not in _AROUND_SPOKEN), "")
-            if word in _MARKERS and destination == "":
+            destination = next((name for name in around if name not in AROUND_SPOKEN), "")
+            if word in MARKERS and destination == "":
                 destination = "marker"
         else:
-            destination = word if word in _DESTINATIONS else "ignored"
+            destination = word if word in DESTINATIONS else "ignored"
         self._now = replace(self._now, destination=destination)
 
     def _define(self, word: str, value: int | None) -> None:
@@ -270,10 +220,10 @@ class _Reader:
         if self._now.destination == "fonttbl":
             if word == "f" and value is not None:
                 self._font = value
-            elif word == "fcharset" and value in _CODEPAGES:
-                self._fonts[self._font] = _CODEPAGES[value]
+            elif word == "fcharset" and value in CODEPAGES:
+                self._fonts[self._font] = CODEPAGES[value]
             elif word == "cpg" and value is not None:
-                self._fonts[self._font] = _codepage(value)
+                self._fonts[self._font] = encoding_of_page(value)
             return
         if self._now.destination == "stylesheet":
             self._now = replace(self._now, destination="stylesheet-entry")
@@ -285,7 +235,7 @@ class _Reader:
 
     def _end(self, word: str) -> bool:
         """Words that end a paragraph, a cell or a row."""
-        if word not in _ENDS:
+        if word not in ENDS:
             return False
         if self._now.destination != "":
             self._emit(" ")  # inside a note or a header
@@ -323,7 +273,7 @@ class _Reader:
                 kept = (self._now.destination, self._default_encoding, self._now.replaced)
                 self._now = _Properties(*kept)
             case "ansicpg":
-                self._default_encoding = _codepage(value or 1252)
+                self._default_encoding = encoding_of_page(value or 1252)
                 self._now = replace(self._now, encoding=self._default_encoding)
             case "mac":
                 self._default_encoding = "mac_roman"
@@ -360,7 +310,7 @@ class _Reader:
             skipped = min(self._to_skip, len(text))
             self._to_skip -= skipped
             text = text[skipped:]
-        if self._now.destination not in _UNREAD:
+        if self._now.destination not in UNREAD:
             self._bytes += text.encode("latin-1")
 
     def _character(self, character: str) -> None:
@@ -384,9 +334,9 @@ class _Reader:
                 return
             look = Look(self._now.bold, self._now.italic, self._paragraph.centered, self._now.size)
             self._pieces.append((text, look))
-        elif destination not in _UNREAD:
+        elif destination not in UNREAD:
             self._aside.setdefault(destination, []).append(text)
-            if destination in _LISTED or destination == "footnote":
+            if destination in LISTED or destination == "footnote":
                 self.characters += len("".join(text.split()))
 
     def _end_paragraph(self, *, in_table: bool = False) -> None:
@@ -419,16 +369,6 @@ class _Reader:
         element = table_element(rows, header=table.has_header)
         if element is not None:
             self.blocks.append(Block("Table", element.text, html=element.html))
-
-
-def _codepage(number: int) -> str:
-    names = {936: "gb18030", 950: "big5", 65001: "utf-8", 10000: "mac_roman", 1361: "johab"}
-    name = names.get(number, f"cp{number}")
-    try:
-        "".encode(name)
-    except LookupError:
-        return "cp1252"
-    return name
 
 
 def _joined(pieces: list[tuple[str, Look]]) -> str:

@@ -12,7 +12,6 @@ that a converter or a thread pool merely reserves costs nothing.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -21,9 +20,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, cast
@@ -31,9 +31,11 @@ from typing import Any, cast
 import kb_pipeline
 from kb_pipeline import errors
 from kb_pipeline.errors import DocumentError, LimitExceeded, ParserCrashed, UnavailableError
+from kb_pipeline.parsing.confinement import allowed_environment
 from kb_pipeline.parsing.document import Mask
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.parsing.parsed import ParseLimits
+from kb_pipeline.system.scratch import owned_folder, remove_stale_folders
 
 QUEUED_JOBS = 32  # per worker, so that small files never wait for the caller
 QUEUED_BYTES = 256 * 1024  # per worker, so that no file waits behind a large one
@@ -41,9 +43,11 @@ QUEUED_BYTES = 256 * 1024  # per worker, so that no file waits behind a large on
 SMALL_JOBS = 16
 SMALL_BYTES = 32 * 1024
 _FOLDER_PREFIX = "kb-parser-"
-_LOCK_NAME = "lock"
 _MOST_FAILED_STARTS = 3  # workers in a row that end before they are up; one may have been killed
 _RETIRE_SHARE = 0.5  # a worker that keeps more than this share of its memory limit is replaced
+# How libraries in C end where they get no memory; what they had then is near the limit, or it is a plain crash.
+_GAVE_UP = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGTRAP)
+_FULL_SHARE = 0.7
 _BOOTSTRAP = (
     "import sys; root = sys.argv.pop(1); root in sys.path or sys.path.insert(0, root); "
     "from kb_pipeline.parsing.worker import main; main()"
@@ -58,7 +62,8 @@ class ParseJob:
 
     `key` is the caller's, and stays in this process. `name` is the file name that the format is read from.
     `content_hash`: sha256 that the bytes must have; None takes any. `mask` takes personal data out of the
-    document; it is pickled, so a bound method of a frozen Masker serves.
+    document; it is pickled, so a bound method of a frozen Masker serves. `readers`: format -> the reader that its
+    collection wants instead of ours.
     """
 
     key: Any
@@ -66,23 +71,25 @@ class ParseJob:
     name: str
     content_hash: bytes | None
     mask: Mask
+    readers: Mapping[str, str] = field(default_factory=dict)
 
 
 class ParserPool:
-    """Up to `processes` workers. A context manager; leaving it ends the workers.
+    """Up to `processes` workers, kept from one `parse` to the next. A context manager; leaving it ends the workers.
 
-    One `parse` at a time. Works from any thread of any process: workers are fresh interpreters, not forks.
+    One `parse` at a time: another thread's waits for it to end. Works from any thread of any process: workers are
+    fresh interpreters, not forks.
     """
 
     def __init__(self, processes: int, limits: ParseLimits = ParseLimits()) -> None:  # noqa: B008 (frozen)
-        self._processes = processes
+        self._processes = self._most = processes
         self._limits = limits
-        self._threads = max(1, min(_MOST_THREADS, _cores() // processes))
         self._workers: list[_Worker] = []
+        self._parsing = threading.Lock()
         self._failed_starts = 0
 
     def __enter__(self) -> ParserPool:
-        remove_stale_folders()
+        remove_stale_folders(Path(tempfile.gettempdir()), _FOLDER_PREFIX)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -99,13 +106,20 @@ class ParserPool:
             worker.end()
         self._workers.clear()
 
-    def parse(self, jobs: Iterable[ParseJob]) -> Iterator[tuple[ParseJob, CleanedDocument | DocumentError]]:
+    def parse(
+        self, jobs: Iterable[ParseJob], *, expected: int | None = None
+    ) -> Iterator[tuple[ParseJob, CleanedDocument | DocumentError]]:
         """Each job with its document or error, as they get ready, in no order.
 
+        `expected`: how many jobs there will be at most; for few, workers that are started get more threads each.
         Jobs are taken from the iterable only as workers can take them, and only while the caller asks for
         the next result. Leaving the iteration early ends the workers that are still at work.
         """
-        source = iter(jobs)
+        with self._parsing:
+            self._most = max(1, min(self._processes, expected or self._processes))
+            yield from self._parse(iter(jobs))
+
+    def _parse(self, source: Iterator[ParseJob]) -> Iterator[tuple[ParseJob, CleanedDocument | DocumentError]]:
         waiting: deque[ParseJob] = deque()  # taken from the source, or back from a worker that ended
         try:
             while True:
@@ -159,13 +173,13 @@ class ParserPool:
         for dead in [worker for worker in self._workers if not worker.pending and worker.is_dead()]:
             self._end(dead)
         size = _file_size(job.path)
-        may_start = len(self._workers) < self._processes
+        may_start = len(self._workers) < self._most
         most = (SMALL_JOBS, SMALL_BYTES) if may_start else (QUEUED_JOBS, QUEUED_BYTES)
         worker: _Worker | None = min(self._workers, key=lambda each: len(each.pending), default=None)
         if worker is None or not worker.has_room(size, *most):
             if not may_start:
                 return False
-            worker = _Worker(self._limits, self._threads)
+            worker = _Worker(self._limits, max(1, min(_MOST_THREADS, _cores() // self._most)))
             self._workers.append(worker)
         worker.send(job, size)
         return True
@@ -186,13 +200,12 @@ class _Worker:
         self.pending: deque[_Pending] = deque()
         self.ended = False
         self.is_ready = False
+        self._most_memory_kb = 0
         self._limits = limits
-        self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
-        # Held by this process and the worker: while one of them lives, the folder is not stale.
-        lock = os.open(self._folder / _LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+        # The lock is the worker's: while it lives, the folder is not stale.
+        self._folder, lock = owned_folder(Path(tempfile.gettempdir()), _FOLDER_PREFIX)
         ours, theirs = socket.socketpair()
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-P", "-c", _BOOTSTRAP, str(Path(kb_pipeline.__file__).parents[1])),
@@ -201,7 +214,12 @@ class _Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), lock),
-                env={**os.environ, **_ONE_THREAD, "OMP_NUM_THREADS": str(threads), "TMPDIR": str(self._folder)},
+                env={
+                    **allowed_environment(os.environ),
+                    **_ONE_THREAD,
+                    "OMP_NUM_THREADS": str(threads),
+                    "TMPDIR": str(self._folder),
+                },
                 start_new_session=True,  # so that its converters can be ended with it
             )
         except BaseException:
@@ -226,7 +244,7 @@ class _Worker:
         """Hand a job over. A worker that died meanwhile is found out by `receive`."""
         self.pending.append(_Pending(job, size))
         with contextlib.suppress(OSError):
-            self.connection.send((str(job.path), job.name, job.content_hash, job.mask))
+            self.connection.send((str(job.path), job.name, job.content_hash, job.mask, dict(job.readers)))
 
     def receive(self) -> tuple[ParseJob, CleanedDocument | DocumentError] | None:
         """The next answer; None for the sign that the worker is up.
@@ -248,6 +266,14 @@ class _Worker:
     def is_dead(self) -> bool:
         return self._process.poll() is not None
 
+    def _reaped(self) -> int:
+        """Wait for the end of the process, and note the most memory that it had."""
+        if self._process.returncode is None:
+            _, status, used = os.wait4(self._process.pid, 0)
+            self._process.returncode = os.waitstatus_to_exitcode(status)
+            self._most_memory_kb = used.ru_maxrss
+        return self._process.returncode
+
     def memory_bytes(self) -> int:
         """Resident memory; 0 where the system does not tell."""
         try:
@@ -267,37 +293,26 @@ class _Worker:
     @property
     def cause(self) -> str:
         """How the process ended, which it has: a signal or an exit code."""
-        code = self._process.wait()
+        code = self._reaped()
         return signal.Signals(-code).name if code < 0 else f"exit {code}"
 
     def _death(self) -> DocumentError:
         """Why the process ended, as the error of the document it was at."""
-        code = self._process.wait()
+        code = self._reaped()
         if code in (-signal.SIGALRM, -signal.SIGXCPU):
             seconds = self._limits.seconds
             return LimitExceeded(
                 f"Reading the file takes more than {seconds:g} s, not counting pages read by OCR; raise limits.seconds "
                 "or split the file."
             )
+        if code in _GAVE_UP and self._most_memory_kb >= _FULL_SHARE * (self._limits.memory_mb << 10):
+            return LimitExceeded(
+                f"Reading the file takes more than {self._limits.memory_mb} MiB; raise limits.memory_mb or split the"
+                " file."
+            )
         return ParserCrashed(
             f"The parser process died on this file ({self.cause}); it is tried again, then open it and save it anew."
         )
-
-
-def remove_stale_folders() -> None:
-    """Remove the folders of workers that were killed together with their parent."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
-        try:
-            lock = os.open(folder / _LOCK_NAME, os.O_RDWR)
-        except OSError:  # being made just now, or another user's
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # in use
-            continue
-        finally:
-            os.close(lock)
 
 
 def _cores() -> int:

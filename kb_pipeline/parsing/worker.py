@@ -2,7 +2,7 @@
 
 Started by `sandbox.ParserPool`, never imported by anything else. The kernel enforces the limits: memory by
 RLIMIT_DATA, CPU by RLIMIT_CPU, wall time by an alarm; each kills the process, so no library can outwait
-them. Nothing that a library prints leaves the process.
+them. What else it may not do is in `confinement`. Nothing that a library prints leaves the process.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -21,6 +22,7 @@ from typing import Any
 
 from kb_pipeline.errors import DocumentError
 from kb_pipeline.parsing import clock
+from kb_pipeline.parsing.confinement import confine
 from kb_pipeline.parsing.document import read_document
 from kb_pipeline.parsing.offline import block_heavy_imports
 from kb_pipeline.parsing.parsed import ParseLimits
@@ -35,22 +37,25 @@ def main() -> None:
     _silence()
     memory = limits.memory_mb << 20
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    confine(file_mb=limits.unzipped_mb)
     connection = Connection(int(socket_fd))
     jobs: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
     threading.Thread(target=_receive, args=(connection, jobs, Path(folder)), daemon=True).start()
     connection.send(("ready", None))
     while True:
-        path, name, content_hash, mask = jobs.get()
+        path, name, content_hash, mask, readers = jobs.get()
         clock.start(limits.seconds)
-        answer = _answer(Path(path), name, content_hash, mask, limits)
+        answer = _answer(Path(path), name, content_hash, mask, readers, limits)
         clock.stop()
         connection.send(answer)
 
 
-def _answer(path: Path, name: str, content_hash: bytes | None, mask: Any, limits: ParseLimits) -> tuple[str, Any]:
+def _answer(
+    path: Path, name: str, content_hash: bytes | None, mask: Any, readers: Mapping[str, str], limits: ParseLimits
+) -> tuple[str, Any]:
     try:
-        return "document", read_document(path, name=name, mask=mask, limits=limits, content_hash=content_hash)
+        document = read_document(path, name=name, mask=mask, limits=limits, content_hash=content_hash, readers=readers)
+        return "document", document
     except DocumentError as error:
         return type(error).__name__, str(error)
     except MemoryError:

@@ -22,7 +22,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM
 
@@ -158,69 +158,118 @@ DIGITS = re.compile("[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
+class _Cluster:
+    """`groups`: where its groups are in `text`. `digits`: all of them, `offsets`: where each group begins among them.
+    `breaks`: how many line breaks stand before each group."""
+
+    text: str
+    groups: Sequence[tuple[int, int]]
+    digits: str
+    offsets: Sequence[int]
+    breaks: Sequence[int]
+
+    @classmethod
+    def of(cls, text: str, start: int, end: int) -> _Cluster:
+        groups = [match.span() for match in _GROUP.finditer(text, start, end)]
+        parts = [text[left:right] for left, right in groups]
+        gaps = ["\n" in text[right:left] for (_, right), (left, _) in pairwise(groups)]
+        return cls(
+            text, groups, "".join(parts).upper(), [0, *accumulate(map(len, parts))], [0, *accumulate(gaps, initial=0)]
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
-    """Neighbouring groups of a cluster: `number` is their digits, `separators` what stands between them.
+    """The groups from `first` to `last` of a cluster: `number` is their digits."""
 
-    `whole`: the cluster has no other groups; `alone`: none on the same line.
-    """
-
-    start: int
-    end: int
+    cluster: _Cluster
+    first: int
+    last: int
     number: str
-    widths: tuple[int, ...]
-    separators: tuple[str, ...]
-    whole: bool
-    alone: bool
+
+    @property
+    def start(self) -> int:
+        return self.cluster.groups[self.first][0]
+
+    @property
+    def end(self) -> int:
+        return self.cluster.groups[self.last][1]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many digits each group has."""
+        return tuple(right - left for left, right in self.cluster.groups[self.first : self.last + 1])
+
+    @property
+    def separators(self) -> tuple[str, ...]:
+        """What stands between the groups."""
+        own = self.cluster.groups[self.first : self.last + 1]
+        return tuple(self.cluster.text[left:right] for (_, left), (right, _) in pairwise(own))
+
+    @property
+    def whole(self) -> bool:
+        """Whether the cluster has no other groups."""
+        return self.first == 0 and self.last == len(self.cluster.groups) - 1
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other group is on the same line."""
+        text, groups = self.cluster.text, self.cluster.groups
+        before = text[groups[self.first - 1][1] : self.start] if self.first else "\n"
+        after = text[self.end : groups[self.last + 1][0]] if self.last + 1 < len(groups) else "\n"
+        return "\n" in before and "\n" in after
 
 
-def _candidates(text: str, shortest: int, longest: int) -> Iterator[list[Candidate]]:
-    """For every group of every cluster: the candidates that begin there, the longest first."""
-    for cluster in _CLUSTER.finditer(text):
-        if cluster.end() - cluster.start() < shortest:
-            continue
-        groups = [(m.start(), m.end()) for m in _GROUP.finditer(text, cluster.start(), cluster.end())]
-        for first in range(len(groups)):
-            found: list[Candidate] = []
-            length = line_breaks = 0
-            for last in range(first, len(groups)):
-                left, right = groups[last]
-                if last > first and "\n" in text[groups[last - 1][1] : left]:
-                    line_breaks += 1
-                    if line_breaks > 1:
-                        break  # figures below each other, not a number that a line's end cut in two
-                length += right - left
-                if length > longest:
+@lru_cache(maxsize=2)  # every detector of numbers asks for the same text
+def _clusters(text: str) -> list[_Cluster]:
+    """The clusters of `text` that are long enough for any number that `find_numbers` is asked for."""
+    spans = (match.span() for match in _CLUSTER.finditer(text))
+    return [_Cluster.of(text, start, end) for start, end in spans if end - start >= SHORTEST_NUMBER]
+
+
+SHORTEST_NUMBER = 11  # digits
+# A number is written in groups of three digits and more, if it does not stand digit by digit in a row of its own:
+# a long row of smaller groups is figures.
+_MOST_NARROW_GROUPS = 24
+_NARROW = 2
+
+
+def _candidates(text: str, shortest: int, longest: int, form: re.Pattern[str]) -> Iterator[list[Candidate]]:
+    """For every group of every cluster: the candidates that begin there and have a `form`, the longest first."""
+    for cluster in _clusters(text):
+        offsets, breaks, groups = cluster.offsets, cluster.breaks, len(cluster.groups)
+        figures = groups > _MOST_NARROW_GROUPS
+        last = 0
+        for first in range(groups):
+            digit = offsets[first]
+            if figures and offsets[first + 1] - digit <= _NARROW:
+                continue
+            # Figures below each other are not a number that a line's end cut in two.
+            last = max(last, first)
+            while last + 1 < groups and offsets[last + 2] - digit <= longest and breaks[last + 1] - breaks[first] < 2:
+                last += 1
+            found = []
+            for end in range(last, first - 1, -1):
+                if offsets[end + 1] - digit < shortest:
                     break
-                if length >= shortest:
-                    found.append(_candidate(text, groups, first, last))
+                if offsets[end + 1] - digit <= longest and form.fullmatch(cluster.digits, digit, offsets[end + 1]):
+                    found.append(Candidate(cluster, first, end, cluster.digits[digit : offsets[end + 1]]))
             if found:
-                yield found[::-1]
-
-
-def _candidate(text: str, groups: Sequence[tuple[int, int]], first: int, last: int) -> Candidate:
-    """The groups from `first` to `last` of a cluster."""
-    start, end = groups[first][0], groups[last][1]
-    before = text[groups[first - 1][1] : start] if first else "\n"
-    after = text[end : groups[last + 1][0]] if last + 1 < len(groups) else "\n"
-    own = groups[first : last + 1]
-    return Candidate(
-        start,
-        end,
-        number="".join(text[left:right] for left, right in own).upper(),
-        widths=tuple(right - left for left, right in own),
-        separators=tuple(text[left:right] for (_, left), (right, _) in pairwise(own)),
-        whole=first == 0 and last == len(groups) - 1,
-        alone="\n" in before and "\n" in after,
-    )
+                yield found
 
 
 def find_numbers(
-    text: str, shortest: int, longest: int, score_of: Callable[[str, Candidate], tuple[int, float]]
+    text: str,
+    shortest: int,
+    longest: int,
+    form: re.Pattern[str],
+    score_of: Callable[[str, Candidate], tuple[int, float]],
 ) -> list[Span]:
-    """Disjoint spans, left to right. `score_of` gives the start of the span and its score, 0 for no."""
+    """Disjoint spans, left to right. `form`: what the digits of such a number match. `score_of` gives the start of the
+    span and its score, 0 for no."""
     spans: list[Span] = []
     done = 0
-    for candidates in _candidates(text, shortest, longest):
+    for candidates in _candidates(text, shortest, longest, form):
         for candidate in candidates:
             if candidate.start < done:
                 break

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 Action = Literal["keep", "mask", "pseudonym", "remove"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
-Preset = Literal["default", "finance"]
+Preset = Literal["default", "strict", "finance"]
 
 DENIED = "DENIED"  # what a site's own deny list finds
 
@@ -49,10 +49,13 @@ ENTITIES: dict[str, str] = {
     DENIED: "what the site's deny list names",
 }
 
+_ALL_PSEUDONYMS: dict[str, Action] = dict.fromkeys(ENTITIES, "pseudonym")
+# Fines, prices and figures are what most documents are about, and nobody's.
+_WITHOUT_AMOUNTS: dict[str, Action] = {**_ALL_PSEUDONYMS, "AMOUNT": "keep"}
 PRESETS: dict[Preset, dict[str, Action]] = {
-    "default": dict.fromkeys(ENTITIES, "pseudonym"),
-    # A price list without prices would be useless.
-    "finance": {**dict.fromkeys(ENTITIES, "pseudonym"), "AMOUNT": "keep"},
+    "default": _WITHOUT_AMOUNTS,
+    "strict": _ALL_PSEUDONYMS,
+    "finance": _WITHOUT_AMOUNTS,  # what `default` was called while that masked amounts
 }
 
 

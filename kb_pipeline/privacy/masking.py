@@ -24,16 +24,18 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
-from kb_pipeline.parsing.tables import rows_to_text
-from kb_pipeline.privacy.detection import CELL, HIDDEN, fold
+from kb_pipeline.parsing.tables import html_to_rows, rows_to_text
+from kb_pipeline.privacy.detection import CELL, HIDDEN, fold, simplified
 from kb_pipeline.privacy.policy import MaskingPolicy, strictest
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM, key_id, pseudonym
-from kb_pipeline.privacy.tables import Cells, column_groups, split_numbers, stands_alone
+from kb_pipeline.privacy.tables import Cells, as_lead, labels_of, split_numbers, stands_alone, unit_of
 
 if TYPE_CHECKING:
     from presidio_analyzer import RecognizerResult
 
 BATCH_NAMES = 400
+MOST_QUERY_PARTS = 16  # of a query that are looked at behind labels
+MOST_STAND_INS = 64  # that a query is looked up by
 REACH_CHARACTERS = 60  # how far what stands beside a value can count
 BATCH_CHARACTERS = 20_000  # of neighbouring paragraphs that are looked at together
 # Masked text is looked at again, since what was uncovered may be a value; more passes change next to nothing.
@@ -65,9 +67,14 @@ class Masker:
     key: bytes = field(repr=False)
 
     @property
+    def policy_json(self) -> dict[str, Any]:
+        """The policy as it may be stored."""
+        return self.policy.as_json(self.key)
+
+    @property
     def fingerprint_parts(self) -> tuple[Any, ...]:
         """What masked text depends on besides the text: for `settings.fingerprint`."""
-        return ("masking", self.policy.as_json(), key_id(self.key))
+        return ("masking", self.policy_json, key_id(self.key))
 
     def mask(self, text: str) -> MaskedText:
         """`text` with every personal value replaced as the policy says."""
@@ -78,6 +85,27 @@ class Masker:
     def findings(self, text: str) -> list[Finding]:
         """Disjoint findings in text order, as the first look at `text` gives them."""
         return [Finding(r.entity_type, r.start, r.end) for r in self._analyse(text)]
+
+    def possible_stand_ins(self, query: str) -> list[str]:
+        """What may stand in stored text for what `query` names, whatever stood beside it there.
+
+        A document is masked with its labels and titles and a query has none, so each part of it is looked at behind
+        every label, and wherever a word begins like a name.
+        """
+        from kb_pipeline.privacy.detectors.chinese_words import names_of_any_length
+
+        if not self.policy.masked:
+            return []
+        parts = [query.strip(), *_QUERY_PARTS.findall(query)]
+        # Names in small letters, too: equal names are equal however they are written.
+        parts = list(dict.fromkeys([*parts, *(part.title() for part in parts if part.islower())]))[:MOST_QUERY_PARTS]
+        labelled = [f"{label}{part}" for part in parts for label in _QUERY_LABELS]
+        text = _APART.join(labelled)
+        found = {(r.entity_type, text[r.start : r.end]) for r in self._analyse(text)}
+        if "PERSON" in self.policy.masked:
+            found |= {("PERSON", name) for name in names_of_any_length(simplified(fold(query)))}
+        shown = [(entity, value) for entity, value in found if self.policy.actions[entity] != "remove"]
+        return sorted({self._stand_in(entity, value) for entity, value in shown})[:MOST_STAND_INS]
 
     def mask_paths(self, paths: Sequence[str]) -> list[str]:
         """Relative paths with the values in their names replaced.
@@ -106,12 +134,13 @@ class Masker:
         counts: Counter[str] = Counter()
         for context, group in split_numbers(cells):
             self._mask_split_number(cells.texts, context, group, counts)
-        for header, column in column_groups(cells):
-            self._mask_amounts(cells.texts, header, column, counts)
-            leads = [f"{CELL}{header}：" for _ in column]
-            pieces, found = self._mask_pieces([cells.texts[index] for index in column], leads)
+        labels = labels_of(cells)
+        for label, labelled in labels.groups.items():
+            self._mask_amounts(cells.texts, unit_of(label, labels.unit), labelled, counts)
+            leads = [f"{CELL}{as_lead(label)}："] * len(labelled)
+            pieces, found = self._mask_pieces([cells.texts[index] for index in labelled], leads)
             counts.update(found)
-            for index, piece in zip(column, pieces, strict=True):
+            for index, piece in zip(labelled, pieces, strict=True):
                 cells.texts[index] = piece
         texts, found = self._mask_pieces(cells.texts, cells.leads)
         counts.update(found)
@@ -167,11 +196,10 @@ class Masker:
         if markup is not None:
             table = self.mask_html(markup)
             if table.text != markup:
-                before, after = Cells.of(markup), Cells.of(table.text)
-                as_rows = element.text == rows_to_text(before.rows)
-                # Headers of columns and split cells give away more than the plain text shows.
+                as_rows = element.text == rows_to_text(html_to_rows(markup)[0])
+                # Labels and split cells give away more than the plain text shows.
                 if as_rows or sum(table.counts.values()) > len(PSEUDONYM.findall(text)):
-                    text = rows_to_text(after.rows)
+                    text = rows_to_text(html_to_rows(table.text)[0])
             markup = table.text
         return replace(
             element,
@@ -269,11 +297,10 @@ class Masker:
             {"entity_type": entity, "canonical": canonical(entity, value), "key": self.key, "new_value": REMOVED},
         )
 
-    def _mask_amounts(self, texts: list[str], header: str, column: Sequence[int], counts: Counter[str]) -> None:
-        """The bare numbers below a header that names their currency, as in 金额（万元）."""
-        from kb_pipeline.privacy.detectors.amounts import is_number, unit_of_column
+    def _mask_amounts(self, texts: list[str], unit: str | None, column: Sequence[int], counts: Counter[str]) -> None:
+        """The bare numbers whose label names their currency, as in 金额（万元）."""
+        from kb_pipeline.privacy.detectors.amounts import is_number
 
-        unit = unit_of_column(header)
         if unit is None or self.policy.actions["AMOUNT"] == "keep":
             return
         for index in column:
@@ -363,6 +390,22 @@ def _widened(indexes: Sequence[int], texts: Sequence[str]) -> list[int]:
 
 # Between two names: longer than any label reaches, so that what is found in a name depends on nothing else.
 _APART = "\n" + HIDDEN * 48 + "\n"
+# What makes of a number, a name or a place what it was in a document; each makes other detectors look.
+_QUERY_LABELS = (
+    *(
+        "姓名：",
+        "联系电话：",
+        "银行账号：",
+        "卡号：",
+        "地址：",
+        "出生日期：",
+        "身份证号：",
+        "护照号码：",
+        "港澳通行证：",
+    ),
+    *("QQ：", "微信号：", "密码：", "SSN: ", "Name: ", "Full name: ", "Address: ", "Phone: ", "金额：人民币"),
+)
+_QUERY_PARTS = re.compile(r"[^\s,，。;；、?？!！\"“”()（）《》的]{2,80}")
 _NAME_SEPARATORS = str.maketrans("_+", "  ")
 
 
@@ -430,5 +473,5 @@ class Maskers:
 
 
 def _distinct(maskers: Iterable[Masker]) -> tuple[Masker, ...]:
-    by_policy = {json.dumps(masker.policy.as_json(), sort_keys=True): masker for masker in maskers}
+    by_policy = {json.dumps(masker.policy_json, sort_keys=True): masker for masker in maskers}
     return tuple(by_policy.values())

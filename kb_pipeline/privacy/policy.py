@@ -15,8 +15,9 @@ from typing import Any
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.privacy.entities import ACTIONS, ENTITIES, PRESETS, Action, unknown_entities
+from kb_pipeline.privacy.pseudonyms import term_hash
 
-DETECTION_VERSION = 4  # Raise when the same policy and key mask the same text differently.
+DETECTION_VERSION = 5  # Raise when the same policy and key mask the same text differently.
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +67,16 @@ class MaskingPolicy:
         """The entities that do not stay as they are."""
         return tuple(name for name, action in self.actions.items() if action != "keep")
 
-    def as_json(self) -> dict[str, Any]:
-        """What decides how a text is masked, besides the key."""
+    def as_json(self, key: bytes) -> dict[str, Any]:
+        """What decides how a text is masked, besides the key; of the site's own terms keyed hashes, since they are
+        what it hides."""
         return {
             "version": self.version,
             "actions": dict(sorted(self.actions.items())),
-            "allow": sorted(self.terms.allow),
-            "allow_patterns": sorted(self.terms.allow_patterns),
-            "deny": sorted(self.terms.deny),
-            "deny_patterns": sorted(self.terms.deny_patterns),
+            "allow": sorted(term_hash(term, key) for term in self.terms.allow),
+            "allow_patterns": sorted(term_hash(term, key) for term in self.terms.allow_patterns),
+            "deny": sorted(term_hash(term, key) for term in self.terms.deny),
+            "deny_patterns": sorted(term_hash(term, key) for term in self.terms.deny_patterns),
             "ner_model": self.ner_model,
         }
 

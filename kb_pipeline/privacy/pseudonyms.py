@@ -31,6 +31,11 @@ def key_id(key: bytes) -> str:
     return hmac.new(key, b"key id", hashlib.sha256).hexdigest()[:8]
 
 
+def term_hash(term: str, key: bytes) -> str:
+    """What a term of the site's own lists is known by outside its settings."""
+    return hmac.new(key, f"term\0{term}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
 def partly_shown(entity: str, value: str) -> str:
     """`value` with stars: what a clerk needs to recognise it, and no more."""
     return _PARTLY.get(entity, _ends)(value)

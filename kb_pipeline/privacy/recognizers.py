@@ -1,18 +1,20 @@
 """The detectors as Presidio recognizers, Presidio's own ones for English, and an optional model for names.
 
-Presidio's engine runs without a language model (NoOpNlpEngine): nothing is downloaded. One language code
-stands for all text, since the recognizers look at characters and not at language. Importing this module
-imports Presidio (about two seconds, 115 MB): import it only where something is to be masked.
+They run without a language model: nothing is downloaded. One language code stands for all text, since the recognizers
+look at characters and not at language. Importing this module imports Presidio: import it only where something is to be
+masked. Presidio imports spaCy, for engines that are not used here; it is given empty classes instead, and spaCy is only
+needed for a model of names.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.privacy.detection import CELL, Detector, Trigger, labelled, lowered, prepared, simplified
@@ -21,31 +23,56 @@ from kb_pipeline.privacy.entities import DENIED
 from kb_pipeline.privacy.policy import SiteTerms
 
 
+class _AnyAttribute(type):
+    def __getattr__(cls, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return cls
+
+
+class _Nothing(metaclass=_AnyAttribute):
+    """Can be a base class, an annotation, or a decorator that changes nothing."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __call__(self, decorated: Any) -> Any:
+        return decorated
+
+
+class _EmptyModule(ModuleType):
+    """Whatever is imported from it is _Nothing."""
+
+    __path__: ClassVar[list[str]] = []
+
+    def __getattr__(self, name: str) -> type:
+        return getattr(_Nothing, name)  # type: ignore[no-any-return]
+
+
 @contextmanager
-def _hidden(*modules: str) -> Iterator[None]:
-    """Let `import` fail for those of `modules` that are not imported yet."""
-    hidden = [name for name in modules if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+def _replaced(modules: Mapping[str, ModuleType | None]) -> Iterator[None]:
+    """Let `import` give these for modules that are not imported yet; None: let it fail."""
+    missing = {name: module for name, module in modules.items() if name not in sys.modules}
+    sys.modules.update(missing)  # type: ignore[arg-type]
     try:
         yield
     finally:
-        for name in hidden:
+        for name in missing:
             sys.modules.pop(name, None)
 
 
-# Presidio and spaCy import these when they are installed, use them for models that are not used here, and
-# do without them when they are not: five more seconds and 300 MB in every parser process.
-with _hidden("torch", "transformers", "stanza", "gliner", "flair"):
-    from presidio_analyzer import (
-        AnalyzerEngine,
-        EntityRecognizer,
-        PatternRecognizer,
-        RecognizerRegistry,
-        RecognizerResult,
-    )
+# What Presidio imports at once for engines that are not used here: more than a second and 60 MB in every process that
+# masks, and several times that with those that it does without when they are not installed.
+_SPACY = (
+    *("spacy", "spacy.language", "spacy.pipeline", "spacy.tokens", "spacy.util", "spacy.vocab"),
+    *("thinc", "thinc.api"),
+)
+_OPTIONAL = ("torch", "transformers", "stanza", "gliner", "flair")
+
+with _replaced({name: _EmptyModule(name) for name in _SPACY} | dict.fromkeys(_OPTIONAL)):
+    from presidio_analyzer import EntityRecognizer, PatternRecognizer, RecognizerResult
     from presidio_analyzer import predefined_recognizers as predefined
-    from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
-    from presidio_analyzer.nlp_engine import NlpArtifacts, NoOpNlpEngine
+    from presidio_analyzer.nlp_engine import NlpArtifacts
 
 LANGUAGE = "zh"
 
@@ -170,13 +197,13 @@ class ModelRecognizer(EntityRecognizer):
 
     def load(self) -> None:
         """Load the model. Raises SettingsError when it is not installed."""
-        import spacy
-
         try:
+            import spacy
+
             self.nlp = spacy.load(self.model)
-        except OSError:
+        except (ImportError, OSError):
             raise SettingsError(
-                f"The NER model {self.model} is not installed; install the spaCy package of that name, or take "
+                f"The NER model {self.model} is not installed; install spacy and the package of that name, or take "
                 "privacy.ner_model out of the settings."
             ) from None
 
@@ -198,23 +225,12 @@ class ModelRecognizer(EntityRecognizer):
         return results
 
 
-class ResultsAsTheyAre(ContextAwareEnhancer):
-    """Presidio's own enhancer copies all results, and without a tokenizer raises no score."""
-
-    def enhance_using_context(
-        self,
-        text: str,  # noqa: ARG002
-        raw_results: list[RecognizerResult],
-        nlp_artifacts: NlpArtifacts,  # noqa: ARG002
-        recognizers: list[EntityRecognizer],  # noqa: ARG002
-        context: list[str] | None = None,  # noqa: ARG002
-    ) -> list[RecognizerResult]:
-        return raw_results
+_NO_ARTIFACTS: Any = None  # of a language model, which none of them asks for
 
 
 @lru_cache(maxsize=16)
-def analyzer_engine(entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None) -> AnalyzerEngine:
-    """An engine that knows the recognizers of `entities` and nothing else."""
+def _recognizers(entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None) -> tuple[EntityRecognizer, ...]:
+    """The recognizers of `entities`."""
     recognizers: list[EntityRecognizer] = [
         DetectorRecognizer(DETECTORS[name]) for name in entities if name in DETECTORS
     ]
@@ -224,28 +240,16 @@ def analyzer_engine(entities: tuple[str, ...], terms: SiteTerms, ner_model: str 
         recognizers.append(DenyRecognizer(denied))
     if ner_model is not None and "PERSON" in entities:
         recognizers.append(ModelRecognizer(ner_model))
-    nlp_engine = NoOpNlpEngine([{"lang_code": LANGUAGE, "model_name": ""}])
-    nlp_engine.load()
-    registry = RecognizerRegistry(recognizers=recognizers, supported_languages=[LANGUAGE])
-    return AnalyzerEngine(
-        registry=registry,
-        nlp_engine=nlp_engine,
-        supported_languages=[LANGUAGE],
-        context_aware_enhancer=ResultsAsTheyAre(0, 0, 0, 0),
-    )
+    return tuple(recognizers)
 
 
-def recognized(text: str, entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None) -> list[Any]:
-    """Presidio's results for `text`."""
-    engine = analyzer_engine(entities, terms, ner_model)
-    found_by = _supported(engine)
-    if not found_by:
-        return []
-    # Asked to drop the explanations, which there are none of, Presidio copies every result.
-    return engine.analyze(text, language=LANGUAGE, entities=found_by, return_decision_process=True)
+def recognized(text: str, entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None) -> list[RecognizerResult]:
+    """What the recognizers of `entities` find in `text`, as they find it.
 
-
-@lru_cache(maxsize=16)
-def _supported(engine: AnalyzerEngine) -> list[str]:
-    """The entities that some recognizer of `engine` finds; Presidio warns about each other one."""
-    return [entity for recognizer in engine.registry.recognizers for entity in recognizer.supported_entities]
+    Presidio's engine would compare every result with every other and so take quadratic time.
+    """
+    return [
+        result
+        for recognizer in _recognizers(entities, terms, ner_model)
+        for result in recognizer.analyze(text, recognizer.supported_entities, _NO_ARTIFACTS)
+    ]

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
+from kb_pipeline.privacy.data import lines
 from kb_pipeline.privacy.detection import CELL, fold, simplified
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM
 
@@ -19,26 +21,44 @@ _ROW = re.compile(r"</?tr\b", re.IGNORECASE)
 _CELL_START = re.compile(r"<t[dh]\b", re.IGNORECASE)
 _CELL_END = re.compile(r"</t[dh]\b", re.IGNORECASE)
 _BREAK = re.compile(r"</?(?:br|p|div|li)\b", re.IGNORECASE)
-# Headers that say what their column holds.
-_COLUMN_LABEL = re.compile(
-    r"名|人|电话|手机|传真|号|证件|证|出生|生日|地址|住址|住所|微信|QQ|密码|口令|元|¥|￥|RMB|CNY|USD"
-    r"|name|contact|phone|tel|mobile|fax|account|card|passport|birth|dob|address|wechat|password|ssn|id",
+_SPAN = re.compile(r"\b(row|col)span\s*=\s*[\"']?(\d{1,3})", re.IGNORECASE)
+# A cell that says what another cell holds.
+_LABEL = re.compile(
+    rf"(?:[^\d:]{{0,12}}?(?:{'|'.join(lines('table_labels'))}|[(/](?:[十百千]?[万亿]|千|百万)?(?:元|美元|港元|欧元))"
+    rf"|(?:[a-z'.]+[ _/-]){{0,3}}(?:{'|'.join(lines('table_labels_english'))}|cny|rmb|usd|hkd|eur|us\$|[¥$€£]))"
+    r"\s*(?:[(/、][^()]{0,12}\)?)?\s*[:*]?",
     re.IGNORECASE,
 )
-_OF_ANYTHING = frozenset({"name", "author", "manager", "client", "customer", "客户"})  # products have names, too
+# What of a label a detector has to see.
+_NOTE = re.compile(r"\s*[(/、][^()]*\)?\s*\Z|[\s:*]+\Z")
+# Products have names, too.
+_OF_ANYTHING = frozenset({"name", "author", "manager", "client", "customer", "客户"})
 _OF_PEOPLE = re.compile(
     r"电话|手机|身份证|出生|生日|住址|性别|年龄|phone|mobile|e-?mail|birth|gender|passport", re.IGNORECASE
 )
-_LONGEST_HEADER = 30  # characters; a longer one is no label
+_LONGEST_LABEL = 30  # characters
+_UNIT_NOTE = re.compile(r"单位[:：]?\s*((?:人民币)?[十百千]?[万亿]?(?:元|美元|港元|欧元))")
+_MONEY = re.compile(
+    r"金额|价|费|款|收入|支出|余额|工资|薪|奖金|合计|小计|总计|amount|price|salary|cost|total", re.IGNORECASE
+)
 _PART_OF_NUMBER = re.compile(r"[0-9０-９]{1,8}|[Xx]")
 _LONGEST_NUMBER = 24  # cells
+
+
+@dataclass(frozen=True, slots=True)
+class _Spanning:
+    """A cell by its texts, and how many rows and columns it covers."""
+
+    texts: list[int]
+    rows: int = 1
+    cols: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
     """`texts` stand between `tags`, one more than those. `leads`: what stands before each text when they are joined.
 
-    `grid`: rows of cells, each the indexes of its texts.
+    `grid`: rows of cells, each the indexes of its texts; a cell that spans several is in each of their places.
     """
 
     tags: list[str]
@@ -51,7 +71,7 @@ class Cells:
         tags = _MARKUP.findall(markup)
         texts = [html.unescape(text) for text in _MARKUP.split(markup)]
         leads = [""]
-        grid: list[list[list[int]]] = []
+        grid: list[list[_Spanning]] = []
         inside = False
         for index, tag in enumerate(tags, start=1):
             if _ROW.match(tag):
@@ -61,7 +81,7 @@ class Cells:
             elif _CELL_START.match(tag):
                 if not grid:
                     grid.append([])
-                grid[-1].append([])
+                grid[-1].append(_Spanning([], **{f"{way.lower()}s": int(n) for way, n in _SPAN.findall(tag)}))
                 inside = True
                 leads.append(CELL)
             elif _CELL_END.match(tag):
@@ -70,13 +90,12 @@ class Cells:
             else:
                 leads.append("\n" if _BREAK.match(tag) else "")
             if inside:
-                grid[-1][-1].append(index)
-        return cls(tags, texts, leads, grid)
+                grid[-1][-1].texts.append(index)
+        return cls(tags, texts, leads, _expanded(grid))
 
-    @property
-    def rows(self) -> list[list[str]]:
-        """The text of each cell."""
-        return [[" ".join("".join(self.texts[index] for index in cell).split()) for cell in row] for row in self.grid]
+    def text(self, cell: Sequence[int]) -> str:
+        """The text of a cell, in one line."""
+        return " ".join("".join(self.texts[index] for index in cell).split())
 
     def markup(self, texts: list[str], tags: list[str]) -> str:
         """The HTML again, with other texts and tags."""
@@ -85,23 +104,125 @@ class Cells:
         return "".join(part for pair in zip(escaped, [*safe, ""], strict=True) for part in pair)
 
 
-def column_groups(cells: Cells) -> Iterator[tuple[str, list[int]]]:
-    """For each column whose header is a label: the header, and the texts of the cells below that hold one text."""
-    if len(cells.grid) < 2:
-        return
-    headers = cells.rows[0]
-    of_people = any(_OF_PEOPLE.search(simplified(header)) for header in headers)
-    for column, header in enumerate(headers):
-        if header.lower() in _OF_ANYTHING and not of_people:
-            continue
-        if not header or len(header) > _LONGEST_HEADER or not _COLUMN_LABEL.search(simplified(header)):
-            continue
-        if any(character.isdigit() for character in fold(header)):
-            continue
-        below = [row[column] for row in cells.grid[1:] if column < len(row)]
-        indexes = [cell[0] for cell in below if len(cell) == 1 and cells.texts[cell[0]].strip()]
-        if indexes:
-            yield header, indexes
+def _expanded(rows: Sequence[Sequence[_Spanning]]) -> list[list[list[int]]]:
+    """Every row with a cell in each of its columns."""
+    grid: list[list[list[int]]] = []
+    carried: dict[int, tuple[int, list[int]]] = {}  # column -> (rows still to fill, the cell)
+    for row in rows:
+        filled: list[list[int]] = []
+        queue = list(row)[::-1]
+        while queue or len(filled) in carried:
+            if len(filled) in carried:
+                left, cell = carried.pop(len(filled))
+                if left > 1:
+                    carried[len(filled)] = (left - 1, cell)
+                filled.append(cell)
+                continue
+            starting = queue.pop()
+            for _ in range(max(1, min(starting.cols, _MOST_SPANNED))):
+                if starting.rows > 1:
+                    carried[len(filled)] = (starting.rows - 1, starting.texts)
+                filled.append(starting.texts)
+        grid.append(filled)
+    return grid
+
+
+_MOST_SPANNED = 100  # columns
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """`groups`: a label, as it stands in the table, and the texts of the cells that it labels. `unit`: the currency
+    that a note above the table names for its amounts (单位：万元)."""
+
+    groups: dict[str, list[int]]
+    unit: str | None
+
+
+def labels_of(cells: Cells) -> Labels:
+    """What labels each cell: the names of its column, in one row or two, wherever they stand, or the cell before it.
+
+    Rows are read from above. A row of labels names the columns from there on; a row with a label before each value
+    is a form; the first row of several cells names the columns of a table without a row of labels.
+    """
+    rows = [[cells.text(cell) for cell in row] for row in cells.grid]
+    marks = [[_is_label(text) for text in row] for row in rows]
+    kinds = [_kind(row, mark) for row, mark in zip(rows, marks, strict=True)]
+    _find_narrow_headers(rows, kinds)
+    of_people = any(_OF_PEOPLE.search(simplified(text)) for row, mark in zip(rows, marks, strict=True)
+                    for text, is_label in zip(row, mark, strict=True) if is_label)  # fmt: skip
+    unit = next((note[1] for row in rows for text in row if (note := _UNIT_NOTE.search(text))), None)
+    groups: dict[str, list[int]] = {}
+    headers: list[str] = []
+    before = "data"
+    for row, mark, kind, grid_row in zip(rows, marks, kinds, cells.grid, strict=True):
+        if kind == "header":
+            headers = _joined(headers, row) if before == "header" else row
+        else:
+            for column, cell in enumerate(grid_row):
+                label = _label_at(headers, row, mark, column, kind)
+                if label and len(cell) == 1 and row[column] and not mark[column]:
+                    groups.setdefault(label, [])
+                    if cell[0] not in groups[label][-1:]:
+                        groups[label].append(cell[0])
+        before = kind
+    of_anything = {label for label in groups if label.lower() in _OF_ANYTHING and not of_people}
+    return Labels({label: texts for label, texts in groups.items() if label not in of_anything}, unit)
+
+
+def _is_label(text: str) -> bool:
+    folded = simplified(fold(text))
+    return bool(text) and len(text) <= _LONGEST_LABEL and _LABEL.fullmatch(folded) is not None
+
+
+def _kind(row: Sequence[str], mark: Sequence[bool]) -> str:
+    """header: mostly labels. form: a label before each value. data: everything else."""
+    filled = [is_label for text, is_label in zip(row, mark, strict=True) if text]
+    labels = sum(filled)
+    if labels > 1 and 2 * labels > len(filled):
+        return "header"
+    return "form" if labels and filled[0] and not filled[-1] else "data"
+
+
+def _find_narrow_headers(rows: Sequence[Sequence[str]], kinds: list[str]) -> None:
+    """Few labels name columns all the same where rows without any follow: 姓名 | 岗级 | 班次."""
+    for place, kind in enumerate(kinds[:-1]):
+        wide = sum(map(bool, rows[place])) > 2
+        if kind == "form" and kinds[place + 1] == "data" and wide and "header" not in kinds[:place]:
+            kinds[place] = "header"
+    if "header" not in kinds and "form" not in kinds:
+        first = next((place for place, row in enumerate(rows) if len(set(filter(None, row))) > 1), None)
+        if first is not None:
+            kinds[first] = "header"
+
+
+def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
+    """The names of columns that two rows make together."""
+    both = zip_longest(upper, lower, fillvalue="")
+    return [above if above == below else f"{above}{below}" for above, below in both]
+
+
+def _label_at(headers: Sequence[str], row: Sequence[str], mark: Sequence[bool], column: int, kind: str) -> str:
+    """The label of a cell: that before it in a form, or the name of its column; empty when there is none."""
+    left = next((place for place in range(column - 1, -1, -1) if mark[place] or row[place] != row[column]), None)
+    if kind == "form" or not headers:
+        return row[left] if left is not None and mark[left] else ""
+    header = headers[column] if column < len(headers) else ""
+    return header if _is_label(header) else ""
+
+
+def as_lead(label: str) -> str:
+    """What a label says to the detectors: without what it has in brackets. A column of names in a table of people has
+    the names of people."""
+    short = _NOTE.sub("", label) or label
+    return "Full name" if short.lower() == "name" else short
+
+
+def unit_of(label: str, unit: str | None) -> str | None:
+    """The currency in which the cells with a label count; `unit`: that of the table."""
+    from kb_pipeline.privacy.detectors.amounts import unit_of_column
+
+    return unit_of_column(label) or (unit if _MONEY.search(label) else None)
 
 
 def split_numbers(cells: Cells) -> Iterator[tuple[str, list[int]]]:
@@ -109,8 +230,11 @@ def split_numbers(cells: Cells) -> Iterator[tuple[str, list[int]]]:
 
     With each run, what may say what it is: the cell before it and the header of its first column.
     """
-    headers = cells.rows[0] if cells.grid else []
+    headers: list[str] = []
     for row in cells.grid:
+        texts = [cells.text(cell) for cell in row]
+        if _kind(texts, list(map(_is_label, texts))) == "header" or not headers:
+            headers = texts
         run: list[int] = []
         context = before = ""
         for column, cell in enumerate((*row, [])):

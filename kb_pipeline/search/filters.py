@@ -5,7 +5,7 @@
     created_at between '2024-01-01' and '2024-06-30'
 
 Terms
-  column      one of COLUMNS, or `metadata.key`; a key that is not a plain word is quoted: metadata.'doc no'.
+  column      a column of the serving table, or `metadata.key`; a key that is no word is quoted: metadata.'doc no'.
   predicate   a column compared with = <> < <= > >= like ilike in between, or tested with `is null`.
   condition   predicates joined by and, or, not and parentheses, as in SQL: `not` binds tightest, then `and`.
 
@@ -16,17 +16,26 @@ its whole day. What a Chinese keyboard types for operators, quotes and digits (ï
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import MAXYEAR, date, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
 
-from psycopg import sql
-
 from kb_pipeline.errors import SettingsError
-from kb_pipeline.store.queries import query
-from kb_pipeline.store.search import Condition
+from kb_pipeline.store.conditions import (
+    COLUMNS,
+    And,
+    Column,
+    Comparison,
+    Membership,
+    Node,
+    Not,
+    NullTest,
+    Operator,
+    Or,
+    Value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,73 +45,10 @@ DEEPEST_NESTING = 20
 LONGEST_NUMBER = 30  # characters
 LONGEST_KEY = 100  # characters
 
-Kind = Literal["text", "number", "date", "any"]
-Operator = Literal["=", "<>", "<", "<=", ">", ">=", "like", "ilike"]
-Value = str | Decimal | bool | date | datetime
-T = TypeVar("T")
-
-COLUMNS: dict[str, Kind] = {
-    "source_file": "text",
-    "page_number": "number",
-    "page_end": "number",
-    "section_title": "text",
-    "collection": "text",
-    "language": "text",
-    "token_count": "number",
-    "created_at": "date",
-}
 # Columns whose stored text went through masking, so that a filter on them has to as well.
 MASKED_COLUMNS = frozenset({"section_title", "metadata"})
 
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """`key` is set when `name` is metadata."""
-
-    name: str
-    key: str | None = None
-
-    @property
-    def kind(self) -> Kind:
-        return "any" if self.key is not None else COLUMNS[self.name]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    column: Column
-    operator: Operator
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Membership:
-    column: Column
-    values: tuple[Value, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NullTest:
-    column: Column
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    inner: Node
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    left: Node
-    right: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    left: Node
-    right: Node
-
-
-Node = Comparison | Membership | NullTest | Not | And | Or
+T = TypeVar("T")
 
 
 def parse_filter(text: str) -> Node:
@@ -125,72 +71,6 @@ def mask_values(node: Node, mask: Callable[[str], str]) -> Node:
             return Or(mask_values(left, mask), mask_values(right, mask))
         case _:
             return node
-
-
-# --- compiling -------------------------------------------------------------------------------------
-
-_FRAGMENTS: dict[Operator, str] = {
-    "=": "equal",
-    "<>": "unequal",
-    "<": "less",
-    "<=": "at_most",
-    ">": "greater",
-    ">=": "at_least",
-    "like": "like",
-    "ilike": "ilike",
-}
-
-
-def compile_filter(node: Node) -> Condition:
-    """`node` as a condition on a serving table; every value is a parameter."""
-    return _Compiler().condition(node)
-
-
-@dataclass(slots=True)
-class _Compiler:
-    parameters: dict[str, Value | list[Value]] = field(default_factory=dict)
-
-    def condition(self, node: Node) -> Condition:
-        return Condition(self.compile(node), self.parameters)
-
-    def compile(self, node: Node) -> sql.Composable:
-        match node:
-            case Comparison(column, operator, value):
-                return self.comparison(column, operator, value)
-            case Membership(column, values):
-                listed = [_stored(column, value) for value in values]
-                return _piece("any_of", column=self.column(column, listed[0]), value=self.bind(listed))
-            case NullTest(column):
-                return _piece("is_null", column=self.column(column, ""))
-            case Not(inner):
-                return _piece("negation", inner=self.compile(inner))
-            case And(left, right):
-                return _piece("conjunction", left=self.compile(left), right=self.compile(right))
-            case Or(left, right):
-                return _piece("disjunction", left=self.compile(left), right=self.compile(right))
-
-    def comparison(self, column: Column, operator: Operator, value: Value) -> sql.Composable:
-        stored = _stored(column, value)
-        return _piece(_FRAGMENTS[operator], column=self.column(column, stored), value=self.bind(stored))
-
-    def column(self, column: Column, value: Value) -> sql.Composable:
-        if column.key is None:
-            return _piece("column", column=sql.Identifier(column.name))
-        return _piece("metadata_text" if isinstance(value, str) else "metadata_number", key=self.bind(column.key))
-
-    def bind(self, value: Value | list[Value]) -> sql.Composable:
-        name = f"where_{len(self.parameters)}"
-        self.parameters[name] = value
-        return sql.Placeholder(name)
-
-
-def _piece(name: str, **parts: sql.Composable) -> sql.Composed:
-    return query("search", name, **parts)
-
-
-def _stored(column: Column, value: Value) -> Value:
-    """The value as the column holds it: a truth value in metadata is read as text."""
-    return str(value).lower() if column.key is not None and isinstance(value, bool) else value
 
 
 # --- tokens ----------------------------------------------------------------------------------------

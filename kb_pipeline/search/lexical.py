@@ -6,6 +6,8 @@ Terms
   candidates  the rows that are scored. Scoring every row that shares a common word with the query would
               cost seconds at a million rows, so rows are found by the rarest terms and the common ones
               only help to rank them.
+  coverage    how much of a question a row says: its score as a share of what a row of mean length scores that
+              holds each of the terms once; at most 1.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from kb_pipeline.store.search import TermStatistics, any_of, pairs_with
+from kb_pipeline.store.search import BM25_K1, TermStatistics, any_of, pairs_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +42,11 @@ def inverse_frequencies(terms: Sequence[str], statistics: TermStatistics) -> Map
         absent = max(statistics.row_count - held, 0)
         weights[term] = math.log(1 + (absent + 0.5) / (held + 0.5))
     return weights
+
+
+def coverage(score: float, idfs: Mapping[str, float]) -> float:
+    """Of the question whose terms have these weights, by a row with this BM25 score."""
+    return min(score * (1 + BM25_K1) / sum(idfs.values()), 1.0)
 
 
 def candidate_queries(terms: Sequence[str], statistics: TermStatistics, most: int = MOST_CANDIDATES) -> list[str]:

@@ -2,15 +2,19 @@
 
 Terms
   mode      hybrid (both rankings, fused), vector (by meaning) or lexical (by words). A result names the mode
-            that ran: where the embedding model does not speak the query's language, hybrid is lexical.
+            that ran: where the embedding model does not speak the query's language, or its server is not there,
+            hybrid is lexical.
   depth     how many rows each ranking contributes to the fusion; well above k, so that a passage which
             both find tolerably beats one that only one of them finds.
   event     the logged search; feedback points at it.
 
-Queries are masked with the policy of the documents before anything else sees them: a mobile number in a
-query becomes its pseudonym, and so finds the passage that holds the number. Where collections have different
-policies, the words of the query are looked up as each of them would have them; what is logged and embedded is the
-query as the strictest has it.
+Queries are masked with the policy of the documents before anything is logged, shown or embedded: a mobile number in
+a query becomes its pseudonym, and so finds the passage that holds the number. A document is masked by what stands
+beside a value, though, and a query has little beside it. So its words are looked up in every form in which they may be
+stored: as they are, as each policy would have them, and as what may stand for them.
+
+No database connection is held while the embedding server is asked: a slow one takes no place from searches that do
+without it.
 """
 
 from __future__ import annotations
@@ -19,29 +23,40 @@ import time
 import unicodedata
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import psycopg
 
-from kb_pipeline.chunking.language import language_of
+from kb_pipeline.chunking.language import has_letters, language_of
 from kb_pipeline.chunking.lexemes import query_terms
 from kb_pipeline.embedding.models import profile_for
 from kb_pipeline.embedding.truncation import to_dimension
-from kb_pipeline.errors import GenerationMismatch, SettingsError
-from kb_pipeline.search.filters import compile_filter, mask_values, parse_filter
+from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, SettingsError
+from kb_pipeline.search.filters import mask_values, parse_filter
 from kb_pipeline.search.fusion import fuse
-from kb_pipeline.search.lexical import MOST_CANDIDATES, candidate_queries, inverse_frequencies, rarest_first
+from kb_pipeline.search.lexical import (
+    MOST_CANDIDATES,
+    candidate_queries,
+    coverage,
+    inverse_frequencies,
+    rarest_first,
+)
 from kb_pipeline.store import search as store
+from kb_pipeline.store.conditions import And, Column, Condition, Membership, compile_condition
 from kb_pipeline.store.database import Connection, database_errors
 from kb_pipeline.store.generations import Generation, active_generation, named_generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from kb_pipeline.embedding.client import EmbeddingClient
 
-    # The query as each policy of the named collections (none: all) masks it, first as all of them together do.
+    # An idle connection for the length of a block.
+    Connect = Callable[[], AbstractContextManager[Connection]]
+    # Every form in which the words of a query may be stored in the named collections (none: all); only the first,
+    # masked as all their policies together do, may be logged, shown or embedded.
     MaskQuery = Callable[[str, Sequence[str]], Sequence[str]]
 
 Mode = Literal["hybrid", "vector", "lexical"]
@@ -86,7 +101,7 @@ class Hit:
 class Note:
     """Something a person should know about a result; `code` is for programs and translations."""
 
-    code: Literal["empty", "language", "language_vector", "no_terms", "unknown_collection"]
+    code: Literal["empty", "embedding_server", "language", "language_vector", "no_terms", "unknown_collection"]
     text: str
 
 
@@ -134,7 +149,7 @@ class _Plan:
     """What will be looked up where; `vector` is None in lexical mode, `terms` empty in vector mode."""
 
     generation: Generation
-    condition: store.Condition
+    condition: Condition
     k: int
     terms: tuple[str, ...]
     vector: np.ndarray | None
@@ -143,49 +158,58 @@ class _Plan:
     def depth(self) -> int:
         return min(max(SMALLEST_DEPTH, 5 * self.k), store.MOST_EF_SEARCH)
 
+    @property
+    def mode(self) -> Mode:
+        return "lexical" if self.vector is None else "hybrid" if self.terms else "vector"
+
 
 def search(
-    connection: Connection,
+    connect: Connect,
     request: SearchRequest,
     *,
     embedder: Callable[[], EmbeddingClient],
     mask: MaskQuery,
 ) -> SearchResult:
-    """The best passages for `request`. `connection` must be idle; afterwards it is again.
+    """The best passages for `request`.
 
     `embedder` is only called when a query vector is needed. Raises SettingsError for a wrong request,
-    GenerationMismatch when the embedding server's model is not the generation's,
-    EmbeddingServerUnavailable, DatabaseUnavailable.
+    GenerationMismatch when the embedding server's model is not the generation's, EmbeddingServerUnavailable
+    where only vectors were to be searched, DatabaseUnavailable.
     """
     clock = _Clock()
     _check(request)
     spellings = mask(unicodedata.normalize("NFC", request.query.strip()), request.collections)
     text = spellings[0]
     condition = _condition(request, lambda value: mask(value, request.collections)[0])
-    with database_errors():
+    with database_errors(), connect() as connection:
         generation = _generation(connection, request.generation)
-        if generation is None:
-            return SearchResult(text, request.mode, None, None, (), clock.stopped(), _EMPTY)
-        with clock.step("analyse"):
-            found = dict.fromkeys(term for spelling in spellings for term in query_terms(spelling))
-            terms = tuple(found) if request.mode != "vector" else ()
-            mode, note = _choose_mode(request.mode, text, bool(terms), generation)
-        vector = None
-        if mode != "lexical":
-            with clock.step("embed"):
-                vector = _query_vector(embedder(), text, generation, request.collections)
-        plan = _Plan(generation, condition, request.k, terms, vector)
+    if generation is None:
+        return SearchResult(text, request.mode, None, None, (), clock.stopped(), _EMPTY)
+    with clock.step("analyse"):
+        found = dict.fromkeys(term for spelling in spellings for term in query_terms(spelling))
+        terms = tuple(found) if request.mode != "vector" else ()
+        mode, note = _choose_mode(request.mode, text, bool(terms), generation)
+    vector = None
+    if mode != "lexical":
+        try:
+            vector = _query_vector(embedder, text, generation, request.collections, clock)
+        except EmbeddingServerUnavailable:
+            if not terms:
+                raise
+            note = _WORDS_ONLY
+    plan = _Plan(generation, condition, request.k, terms, vector)
+    with database_errors(), connect() as connection:
         with store.snapshot(connection, depth=plan.depth):
             ranked = _rank(connection, plan, clock)
             hits = _hits(connection, plan, ranked, clock)
             note = note if hits else _why_nothing(connection, plan, request) or note
-        event = _record(connection, generation, text, mode, hits, clock)
-    return SearchResult(text, mode, generation.name, event, hits, clock.stopped(), note)
+        event = _record(connection, generation, text, plan.mode, hits, clock)
+    return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note)
 
 
-def searched_collections(connection: Connection) -> list[str]:
+def searched_collections(connect: Connect) -> list[str]:
     """The collections that the active generation holds, in order."""
-    with database_errors():
+    with database_errors(), connect() as connection:
         generation = _generation(connection, None)
         if generation is None:
             return []
@@ -201,25 +225,27 @@ def _check(request: SearchRequest) -> None:
         raise SettingsError("The query is empty; give some words to search for.")
     if len(request.query) > MOST_CHARACTERS:
         raise SettingsError(f"The query is longer than {MOST_CHARACTERS} characters; ask in fewer words.")
-    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in request.query):
-        raise SettingsError("The query holds a character that no text can hold; type it again.")
+    texts = [request.query, request.where or "", request.generation or "", *request.collections]
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for text in texts for character in text):
+        raise SettingsError("The request holds a character that no text can hold; type it again.")
     if not 1 <= request.k <= MOST_K:
         raise SettingsError(f"k is {request.k}; choose a number of passages from 1 to {MOST_K}.")
     if request.mode not in get_args(Mode):
         raise SettingsError("The mode is unknown; choose hybrid, vector or lexical.")
 
 
-def _condition(request: SearchRequest, mask: Callable[[str], str]) -> store.Condition:
-    condition = store.EVERYTHING
-    if request.collections:
-        condition = store.in_collections(request.collections)
+def _condition(request: SearchRequest, mask: Callable[[str], str]) -> Condition:
+    node = Membership(Column("collection"), request.collections) if request.collections else None
     if request.where and request.where.strip():
-        where = compile_filter(mask_values(parse_filter(request.where), mask))
-        condition = where if condition is store.EVERYTHING else condition.and_(where)
-    return condition
+        where = mask_values(parse_filter(request.where), mask)
+        return compile_condition(where if node is None else And(node, where))
+    return compile_condition(node)
 
 
 _EMPTY = Note("empty", "The knowledge base is empty; run `kb ingest` with a folder of documents.")
+_WORDS_ONLY = Note(
+    "embedding_server", "The embedding server does not answer, so only the words of the query were searched."
+)
 
 
 def _generation(connection: Connection, name: str | None) -> Generation | None:
@@ -238,7 +264,8 @@ def _generation(connection: Connection, name: str | None) -> Generation | None:
 
 def _choose_mode(wanted: Mode, text: str, has_terms: bool, generation: Generation) -> tuple[Mode, Note | None]:
     """The mode that will run. Fusion with a model that does not speak the language hurts more than it helps."""
-    speaks = profile_for(generation.model).speaks(language_of(text))
+    # Numbers and signs belong to no language.
+    speaks = not has_letters(text) or profile_for(generation.model).speaks(language_of(text))
     if wanted == "vector":
         warning = f"{generation.model} does not speak the language of this query; lexical mode will do better."
         return "vector", None if speaks else Note("language_vector", warning)
@@ -252,14 +279,20 @@ def _choose_mode(wanted: Mode, text: str, has_terms: bool, generation: Generatio
     return "lexical", None
 
 
-def _query_vector(client: EmbeddingClient, text: str, generation: Generation, collections: Sequence[str]) -> np.ndarray:
+def _query_vector(
+    embedder: Callable[[], EmbeddingClient],
+    text: str,
+    generation: Generation,
+    collections: Sequence[str],
+    clock: _Clock,
+) -> np.ndarray:
     """(dimension,), norm 1, in the space of the generation's vectors."""
+    with clock.step("connect"):
+        client = embedder()
     if client.identity.fingerprint != generation.model_fingerprint:
-        raise GenerationMismatch(
-            f"Generation {generation.name} was embedded by {generation.model}, but the embedding server runs "
-            f"{client.identity.name}; serve {generation.model}, or build a generation for the other model."
-        )
-    native = client.embed_query(text, generation.instruction_for(collections))
+        raise GenerationMismatch(generation.name, generation.model, client.identity.name)
+    with clock.step("embed"):
+        native = client.embed_query(text, generation.instruction_for(collections))
     vector: np.ndarray = to_dimension(native[np.newaxis, :], generation.dimension)[0]
     return vector
 
@@ -269,19 +302,29 @@ def _query_vector(client: EmbeddingClient, text: str, generation: Generation, co
 
 def _rank(connection: Connection, plan: _Plan, clock: _Clock) -> list[store.Ranked]:
     """The best k rows; `plan` says by which rankings."""
-    rankings: list[list[store.Ranked]] = []
+    meaning: list[store.Ranked] = []
+    words, covered = _NO_WORDS
     if plan.vector is not None:
         with clock.step("vector"):
-            rankings.append(store.nearest(connection, plan.generation, plan.vector, plan.condition, plan.depth))
+            meaning = store.nearest(connection, plan.generation, plan.vector, plan.condition, plan.depth)
     if plan.terms:
         with clock.step("lexical"):
-            rankings.append(_lexical(connection, plan))
-    if len(rankings) == 1:
-        return rankings[0][: plan.k]
-    return fuse([[row for row, _ in ranking] for ranking in rankings])[: plan.k]
+            words, covered = _lexical(connection, plan)
+    ranked = fuse(meaning, words, covered) if plan.mode == "hybrid" else meaning or words
+    return ranked[: plan.k]
 
 
-def _lexical(connection: Connection, plan: _Plan) -> list[store.Ranked]:
+class _Words(NamedTuple):
+    """What words find, and how much of the question the best of it says."""
+
+    ranked: list[store.Ranked]
+    coverage: float
+
+
+_NO_WORDS = _Words([], 0.0)
+
+
+def _lexical(connection: Connection, plan: _Plan) -> _Words:
     statistics = store.term_statistics(connection, plan.generation, plan.terms)
     terms = rarest_first(plan.terms, statistics)
     weights = inverse_frequencies(terms, statistics)
@@ -300,7 +343,8 @@ def _lexical(connection: Connection, plan: _Plan) -> list[store.Ranked]:
         scores.update(found)
         if len(scores) >= plan.k:
             break
-    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))[: plan.depth]
+    ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[: plan.depth]
+    return _Words(ranked, coverage(ranked[0][1], weights)) if ranked else _NO_WORDS
 
 
 def _hits(connection: Connection, plan: _Plan, ranked: Sequence[store.Ranked], clock: _Clock) -> tuple[Hit, ...]:

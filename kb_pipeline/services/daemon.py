@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.services import lease
 from kb_pipeline.services.home import log_folder, make_home, run_folder
+from kb_pipeline.system.files import write_atomically
 from kb_pipeline.system.locks import is_locked, locked
 from kb_pipeline.system.process import Identity, end, is_alive, send, wait_until_gone
 
@@ -166,11 +167,7 @@ def read_state(home: Path, name: str) -> ServiceState | None:
 
 def write_state(home: Path, state: ServiceState) -> None:
     path = state_file(home, state.name)
-    fresh = path.with_suffix(".json.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(asdict(state), file)
-    fresh.replace(path)
+    write_atomically(path, json.dumps(asdict(state)))
 
 
 def remove_state(home: Path, state: ServiceState) -> None:

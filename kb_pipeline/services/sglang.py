@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
 from kb_pipeline.services.daemon import SGLANG, ServiceRequest, ensure, log_file, owner_lock
 from kb_pipeline.services.home import make_home, run_folder
+from kb_pipeline.system.files import write_atomically
 from kb_pipeline.system.hosts import is_loopback
 from kb_pipeline.system.locks import is_locked, locked
 from kb_pipeline.system.process import adopt_orphans, child_setup, descendants, end, end_child
@@ -138,9 +139,7 @@ def record_model(home: Path, name: str, *, path: str, revision: str, asked: str 
 def write_record(file: Path, record: Mapping[str, Any]) -> None:
     """Write JSON in one step: whatever happens, the disk fills up or we are killed, there is no half of a file."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps(record, indent=1))
-    fresh.replace(file)
+    write_atomically(file, json.dumps(record, indent=1), mode=0o644)
 
 
 def _models_file(home: Path) -> Path:

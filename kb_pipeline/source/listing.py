@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
 import time
 from collections import Counter
@@ -22,14 +21,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Any
-
-import psutil
+from typing import Any, BinaryIO
 
 from kb_pipeline.errors import SettingsError, SourceUnavailable, UnreadableFile
+from kb_pipeline.source.boundary import Boundary
 from kb_pipeline.source.selection import EVERYTHING, Selection
+from kb_pipeline.system.files import in_time, open_regular
+from kb_pipeline.system.scratch import remove_stale_folders, scratch_folder
 
 IGNORED_SUFFIXES = (".part", ".tmp", ".crdownload", ".swp", "~")
 IGNORED_PREFIXES = (".", "~$")
@@ -39,6 +38,8 @@ IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini"})
 SETTLE_SECONDS = 1.0
 RECENT_NS = 2_000_000_000
 READ_BYTES = 1 << 20
+PATIENCE_SECONDS = 30.0  # for a disk or share to open a file, or to give so many of its bytes
+PATIENT_BYTES = 32 << 20
 FETCHED_PREFIX = "fetched-"
 # PostgreSQL indexes paths, and an index entry holds at most 2,704 bytes.
 LONGEST_PATH = 2000  # bytes of UTF-8
@@ -116,9 +117,9 @@ def shard_names(digits: int) -> list[str]:
     return ["".join(letters) for letters in product("0123456789abcdef", repeat=digits)]
 
 
-def list_source(uri: str, selection: Selection = EVERYTHING) -> Listing:
+def list_source(uri: str, selection: Selection = EVERYTHING, *, boundary: Boundary = Boundary()) -> Listing:  # noqa: B008
     """List what lies below `uri` and is selected. Raises SourceUnavailable when the source itself is not there."""
-    return _list_local(uri, selection) if is_local(uri) else _list_remote(uri, selection)
+    return _list_local(uri, selection, boundary) if is_local(uri) else _list_remote(uri, selection)
 
 
 def printable_path(path: str) -> str:
@@ -149,75 +150,83 @@ class _Folder:
     lineage: tuple[tuple[int, int], ...]
 
 
-def _list_local(root: str, selection: Selection) -> Listing:
+def _list_local(root: str, selection: Selection, boundary: Boundary) -> Listing:
     try:
         identity = Path(root).stat()
     except OSError as error:
         raise SourceUnavailable(f"The source {root} cannot be opened ({error.strerror}); mount or create it.") from None
     if not stat.S_ISDIR(identity.st_mode):
         raise SourceUnavailable(f"The source {root} is not a folder; name the folder that holds it.")
-    signatures: list[str] = []
-    unlisted: dict[str, str] = {}
-    skipped: Counter[str] = Counter()
-    ignored = 0
-    pending = [_Folder(root, "", ((identity.st_dev, identity.st_ino),))]
-    while pending:
-        folder = pending.pop()
+    real_root = os.path.realpath(root)
+    if boundary.is_home(real_root):
+        raise SourceUnavailable(f"The source {root} lies in KB_HOME, which holds no documents; name another folder.")
+    walk = _Walk(selection, boundary, real_root, [_Folder(root, "", ((identity.st_dev, identity.st_ino),))])
+    while walk.pending:
+        folder = walk.pending.pop()
         try:
-            ignored += _read_folder(folder, selection, signatures, unlisted, pending, skipped)
+            walk.read(folder)
         except OSError as error:
             if not folder.prefix:
                 raise SourceUnavailable(
                     f"The source {root} cannot be listed ({error.strerror}); check its permissions."
                 ) from None
-            unlisted[printable_path(folder.prefix)] = error.strerror or "cannot be listed"
-    return Listing(root, frozenset(_storable(signatures, unlisted)), unlisted, ignored, skipped)
+            walk.unlisted[printable_path(folder.prefix)] = error.strerror or "cannot be listed"
+    signatures = frozenset(_storable(walk.signatures, walk.unlisted))
+    return Listing(root, signatures, walk.unlisted, walk.ignored, walk.skipped)
 
 
-def _read_folder(
-    folder: _Folder,
-    selection: Selection,
-    signatures: list[str],
-    unlisted: dict[str, str],
-    pending: list[_Folder],
-    skipped: Counter[str],
-) -> int:
-    """Read one folder: its files go to `signatures`, its folders to `pending`. Returns how many were ignored."""
-    ignored = 0
-    prefix, above = folder.prefix, folder.lineage
-    with os.scandir(folder.where) as entries:
-        for entry in entries:
-            name = entry.name
-            end = name[-2:]
-            suspect = name[0] in _MAYBE_IGNORED_FIRST or end in _MAYBE_IGNORED_LAST or end[-1] == "~"
-            if suspect and _ignored(name):
-                ignored += 1
-                continue
-            try:
-                if entry.is_dir():
-                    if selection.excludes(f"{prefix}{name}/"):
-                        ignored += 1
-                        continue
-                    identity = entry.stat()
-                    key = (identity.st_dev, identity.st_ino)
-                    if key not in above:  # a link back to a folder above is a loop
-                        pending.append(_Folder(entry.path, f"{prefix}{name}/", (*above, key)))
+@dataclass(slots=True)
+class _Walk:
+    """A source that is being read: its rules, the folders that are left, and what was found."""
+
+    selection: Selection
+    boundary: Boundary
+    real_root: str
+    pending: list[_Folder]
+    signatures: list[str] = field(default_factory=list)
+    unlisted: dict[str, str] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+    ignored: int = 0
+
+    def read(self, folder: _Folder) -> None:
+        """Read one folder: its files become signatures, its folders pending."""
+        prefix = folder.prefix
+        with os.scandir(folder.where) as entries:
+            for entry in entries:
+                name = entry.name
+                end = name[-2:]
+                suspect = name[0] in _MAYBE_IGNORED_FIRST or end in _MAYBE_IGNORED_LAST or end[-1] == "~"
+                if suspect and _ignored(name):
+                    self.ignored += 1
                     continue
-                info = entry.stat()
-            except FileNotFoundError:
-                continue  # a dangling link, or gone since the folder was read
-            except OSError as error:
-                unlisted[printable_path(f"{prefix}{name}")] = error.strerror or "cannot be read"
-                continue
-            if not stat.S_ISREG(info.st_mode):
-                continue
-            if selection.excludes(f"{prefix}{name}"):
-                ignored += 1
-            elif kind := selection.unreadable_kind(name):
-                skipped[kind] += 1
-            else:
-                signatures.append(f"{prefix}{name}\t{info.st_size}\t{info.st_mtime_ns}\t")
-    return ignored
+                try:
+                    if entry.is_symlink() and not self.boundary.holds_link(entry.path, self.real_root):
+                        self.ignored += 1
+                    elif entry.is_dir():
+                        self._take_folder(entry, f"{prefix}{name}/", folder.lineage)
+                    else:
+                        self._take_file(entry.stat(), f"{prefix}{name}", name)
+                except FileNotFoundError:
+                    continue  # a dangling link, or gone since the folder was read
+                except OSError as error:
+                    self.unlisted[printable_path(f"{prefix}{name}")] = error.strerror or "cannot be read"
+
+    def _take_folder(self, entry: os.DirEntry[str], path: str, above: tuple[tuple[int, int], ...]) -> None:
+        info = entry.stat()
+        if self.selection.excludes(path) or self.boundary.is_home_folder(info):
+            self.ignored += 1
+        elif (key := (info.st_dev, info.st_ino)) not in above:  # a link back to a folder above is a loop
+            self.pending.append(_Folder(entry.path, path, (*above, key)))
+
+    def _take_file(self, info: os.stat_result, path: str, name: str) -> None:
+        if not stat.S_ISREG(info.st_mode):
+            return
+        if self.selection.excludes(path):
+            self.ignored += 1
+        elif kind := self.selection.unreadable_kind(name):
+            self.skipped[kind] += 1
+        else:
+            self.signatures.append(f"{path}\t{info.st_size}\t{info.st_mtime_ns}\t")
 
 
 def _storable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
@@ -225,7 +234,7 @@ def _storable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
     try:
         "".join(signatures).encode()  # one attempt to encode everything finds undecodable names cheaply
     except UnicodeEncodeError:
-        signatures = [printable_path(signature) for signature in signatures]
+        signatures = _printable(signatures, unlisted)
     if max(map(len, signatures), default=0) <= LONGEST_PATH // 4:
         return signatures
     kept = []
@@ -236,6 +245,18 @@ def _storable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
         else:
             kept.append(signature)
     return kept
+
+
+def _printable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
+    """The signatures with printable paths; a file whose name would then be another's is unlisted."""
+    written: dict[str, str] = {}
+    for signature in sorted(signatures, key=lambda line: printable_path(line) != line):
+        path = printable_path(entry_of(signature).path)
+        if path in written:
+            unlisted[path] = "its name is not valid UTF-8, and written out it is that of another file; rename it"
+        else:
+            written[path] = printable_path(signature)
+    return list(written.values())
 
 
 @cache
@@ -360,8 +381,8 @@ def local_copy(uri: str, path: str, scratch: Path) -> Iterator[Path]:
         yield Path(uri, path)
         return
     filesystem, root = _filesystem(uri)
-    with TemporaryDirectory(dir=scratch, prefix=f"{FETCHED_PREFIX}{os.getpid()}-") as folder:
-        target = Path(folder, "download" + Path(path).suffix)
+    with scratch_folder(scratch, FETCHED_PREFIX) as folder:
+        target = folder / ("download" + Path(path).suffix)
         try:
             filesystem.get_file(f"{root}/{path}", str(target))
         except Exception as error:  # noqa: BLE001 - each fsspec backend raises errors of its own kind
@@ -373,10 +394,21 @@ def local_copy(uri: str, path: str, scratch: Path) -> Iterator[Path]:
 
 def remove_leftovers(scratch: Path) -> None:
     """Remove the downloads of processes that were killed: they hold text that nobody has masked."""
-    for folder in scratch.glob(f"{FETCHED_PREFIX}*"):
-        owner = folder.name.removeprefix(FETCHED_PREFIX).partition("-")[0]
-        if not psutil.pid_exists(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
+    remove_stale_folders(scratch, FETCHED_PREFIX)
+
+
+def _hash_local(path: Path, digest: Any) -> bytes:
+    """The hash of a local file, as long as its bytes come."""
+
+    def read_on(file: BinaryIO) -> bool:
+        piece = file.read(PATIENT_BYTES)
+        digest.update(piece)
+        return len(piece) == PATIENT_BYTES
+
+    with in_time(lambda: open_regular(path), PATIENCE_SECONDS) as file:
+        while in_time(lambda: read_on(file), PATIENCE_SECONDS):
+            pass
+    return digest.digest()  # type: ignore[no-any-return]
 
 
 def hash_file(uri: str, path: str) -> bytes:
@@ -384,8 +416,7 @@ def hash_file(uri: str, path: str) -> bytes:
     digest = hashlib.sha256()
     try:
         if is_local(uri):
-            with Path(uri, path).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").digest()
+            return _hash_local(Path(uri, path), digest)
         filesystem, root = _filesystem(uri)
         with filesystem.open(f"{root}/{path}", "rb") as file:
             while piece := file.read(READ_BYTES):
@@ -394,6 +425,10 @@ def hash_file(uri: str, path: str) -> bytes:
         if "\\x" in path:
             raise UnreadableFile("The file's name is not valid UTF-8; rename it.") from None
         raise UnreadableFile("The file vanished while it was being read; the next scan looks again.") from None
+    except TimeoutError:
+        raise UnreadableFile(
+            "The file cannot be read: its disk or share does not answer; check it, the next scan looks again."
+        ) from None
     except OSError as error:
         raise UnreadableFile(
             f"The file cannot be read ({error.strerror or type(error).__name__}); correct its permissions."

@@ -8,7 +8,7 @@ names in its folder again.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,10 +20,10 @@ from kb_pipeline.source.listing import collection_of, is_local, list_names, prin
 
 @dataclass
 class Names:
-    """`_folders`: (source uri, folder) -> the real names of the masked ones in it."""
+    """`_folders`: (source uri, folder) -> stored name -> the real names in it that are stored so."""
 
     maskers: Maskers
-    _folders: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict, repr=False)
+    _folders: dict[tuple[str, str], dict[str, list[str]]] = field(default_factory=dict, repr=False)
 
     @property
     def policy(self) -> str:
@@ -48,32 +48,47 @@ class Names:
         """The path of the file that is stored as `path`. Raises UnreadableFile when there is none any more."""
         if not PSEUDONYM.search(path):
             return path
-        real: list[str] = []
-        parts = path.split("/")
-        for depth, part in enumerate(parts, start=1):
-            masked = PSEUDONYM.search(part)
-            real.append(self._real_name(uri, "/".join(real), part, depth == len(parts)) if masked else part)
-        return "/".join(real)
-
-    def _real_name(self, uri: str, folder: str, name: str, is_file: bool) -> str:
         for fresh in (False, True):
-            if fresh or (uri, folder) not in self._folders:
-                self._folders[uri, folder] = self._masked_names(uri, folder, is_file)
-            if name in self._folders[uri, folder]:
-                return self._folders[uri, folder][name]
+            found = next(self._candidates(uri, "", path.split("/"), fresh=fresh), None)
+            if found is not None:
+                return found
         raise UnreadableFile("The file vanished before it was read; the next scan looks again.")
 
-    def _masked_names(self, uri: str, folder: str, is_file: bool) -> dict[str, str]:
+    def _candidates(
+        self, uri: str, folder: str, parts: list[str], *, fresh: bool, certain: bool = True
+    ) -> Iterator[str]:
+        """The real paths in `folder` that are stored as `parts`, in order.
+
+        `certain`: no other folder is stored as this one, so what is not masked needs no look.
+        """
+        part, *rest = parts
+        if certain and not PSEUDONYM.search(part):
+            names = [part]
+        else:
+            names = self._real_names(uri, folder, part, is_file=not rest, fresh=fresh)
+        for name in names:
+            real = f"{folder}/{name}" if folder else name
+            if rest:
+                yield from self._candidates(uri, real, rest, fresh=fresh, certain=certain and len(names) == 1)
+            else:
+                yield real
+
+    def _real_names(self, uri: str, folder: str, name: str, *, is_file: bool, fresh: bool) -> list[str]:
+        if fresh or (uri, folder) not in self._folders:
+            self._folders[uri, folder] = self._stored_names(uri, folder, is_file)
+        return self._folders[uri, folder].get(name, [])
+
+    def _stored_names(self, uri: str, folder: str, is_file: bool) -> dict[str, list[str]]:
         try:
             names = os.listdir(Path(uri, folder)) if is_local(uri) else list_names(uri, folder)  # noqa: PTH208
         except OSError as error:
             raise UnreadableFile(
                 f"The file's folder cannot be listed ({error.strerror}); correct its permissions."
             ) from None
-        found: dict[str, str] = {}
-        for name in map(printable_path, names):
+        found: dict[str, list[str]] = {}
+        for name in sorted(map(printable_path, names)):
             # A name at the top is a collection, or a file of the default one.
             place = f"{folder}/{name}" if folder else (name if is_file else f"{name}/")
             stored = self.stored_path(place).rstrip("/")
-            found[stored.rpartition("/")[2]] = name
+            found.setdefault(stored.rpartition("/")[2], []).append(name)
         return found

@@ -6,7 +6,6 @@ looser, or the key changed, the files are read again. Elements of a policy that 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,11 +13,10 @@ from pathlib import Path
 
 from kb_pipeline.errors import DocumentError, UnreadableFile
 from kb_pipeline.parsing.elements import CleanedDocument
-from kb_pipeline.parsing.parsed import ParseLimits
-from kb_pipeline.parsing.sandbox import ParseJob, ParserPool
+from kb_pipeline.parsing.exchange import check_choice
+from kb_pipeline.parsing.sandbox import ParseJob
 from kb_pipeline.privacy.policy import can_follow
 from kb_pipeline.progress import track
-from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
 from kb_pipeline.source.listing import local_copy, remove_leftovers
 from kb_pipeline.stages.report import StageReport, batched
@@ -27,7 +25,6 @@ from kb_pipeline.store.database import Connection
 from kb_pipeline.store.ledger import ParsePolicy, PendingParse
 
 STAGE = "cleaned_elements"
-MOST_PROCESSES = 8
 # A batch is committed when it is full or this old, so that one slow file does not hold back the others.
 COMMIT_SECONDS = 5.0
 
@@ -51,6 +48,8 @@ def run(site: Site, shards: Sequence[str]) -> StageReport:
             finished = {job.id for job, _ in masked}
             jobs = [job for job in jobs if job.id not in finished]
         if jobs:
+            for collection in {job.collection for job in jobs}:
+                check_choice(site.settings.readers_for(collection))
             with track("parsing documents", len(jobs)) as progress:
                 for batch in _committable(_parse(site, jobs), site.settings.batch_documents):
                     _store(connection, batch, wanted, report)
@@ -84,14 +83,8 @@ def _mask_further(
             yield job, site.maskers.of(job.collection).mask_document(document)
 
 
-def parse_limits(settings: Settings) -> ParseLimits:
-    return ParseLimits(**settings.limits.model_dump())
-
-
 def _parse(site: Site, pending: Sequence[PendingParse]) -> Iterator[Outcome]:
     """Every pending document with its elements or its error, as they get ready."""
-    settings = site.settings
-    processes = settings.parser_processes or min(os.cpu_count() or 1, MOST_PROCESSES)
     unfetched: list[Outcome] = []
     copies: dict[int, ExitStack] = {}
 
@@ -110,18 +103,18 @@ def _parse(site: Site, pending: Sequence[PendingParse]) -> Iterator[Outcome]:
                 name=Path(document.path).name,
                 content_hash=document.content_hash,
                 mask=site.maskers.of(document.collection).mask_document,
+                readers=site.settings.readers_for(document.collection),
             )
 
     remove_leftovers(site.scratch)
-    with ParserPool(min(processes, len(pending)), parse_limits(settings)) as pool:
-        try:
-            for job, result in pool.parse(jobs()):
-                copies.pop(job.key.id).close()
-                yield job.key, result
-            yield from unfetched
-        finally:
-            for stack in copies.values():
-                stack.close()
+    try:
+        for job, result in site.parsers.parse(jobs(), expected=len(pending)):
+            copies.pop(job.key.id).close()
+            yield job.key, result
+        yield from unfetched
+    finally:
+        for stack in copies.values():
+            stack.close()
 
 
 def _committable(outcomes: Iterator[Outcome], size: int) -> Iterator[list[Outcome]]:

@@ -69,11 +69,7 @@ def target_generation(site: Site, connection: Connection, *, rebuild: bool) -> G
 def require_model(identity: ModelIdentity, generation: Generation) -> None:
     """Raises GenerationMismatch when the server's vectors cannot be mixed with the generation's."""
     if identity.fingerprint != generation.model_fingerprint:
-        raise GenerationMismatch(
-            f"The embedding server runs {identity.name}, but generation {generation.name} was built with "
-            f"{generation.model}; build a new one with kb generations build (the job re_embed), or point "
-            "KB_EMBEDDING_URL back."
-        )
+        raise GenerationMismatch(generation.name, generation.model, identity.name)
 
 
 def run(site: Site, shards: Sequence[str], *, rebuild: bool = False) -> StageReport:

@@ -7,6 +7,7 @@ process at a time applies a source, and it lists under that lock, so what it app
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from kb_pipeline.parsing.formats import UNREADABLE_EXTENSIONS
 from kb_pipeline.progress import track
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
+from kb_pipeline.source.boundary import Boundary
 from kb_pipeline.source.diff import DeletionGuard, KnownDocument, SourceDiff, diff
 from kb_pipeline.source.listing import (
     Entry,
@@ -84,17 +86,19 @@ def scan_source(
     `hashes` collects what had to be hashed to tell moves from new files. Raises SourceUnavailable.
     """
     listed_ns = time.time_ns()
-    listing = list_source(source.uri, selection_of(settings, source.uri))
+    selection, boundary = selection_of(settings, source.uri), _boundary(settings, source.uri)
+    listing = list_source(source.uri, selection, boundary=boundary)
     known = ledger.signatures(connection, source.id)
     # A name that stands in the ledger as it is was found to hold nothing, unless the policies changed.
     looked_at = source.names_policy == names.policy
     suspects = _suspects(listing.signatures, known) if looked_at else None
-    signatures, real_paths = _stored(listing.signatures, suspects, names)
+    signatures, real_paths, namesakes = _stored(listing.signatures, suspects, names)
     differing = [entry_of(line) for line in signatures - known]
     missing_paths = [entry_of(line).path for line in known - signatures]
     at_rest, writing = settle(source.uri, differing, real_paths, listed_ns)
     unlisted_names = names.stored(listing.unlisted)
     unlisted = {unlisted_names.get(path, path): reason for path, reason in listing.unlisted.items()}
+    unlisted |= dict.fromkeys(namesakes, "its name is stored as that of another file is; rename one of them")
     found = hashes if hashes is not None else {}
 
     def content_hash(entry: Entry) -> bytes | None:
@@ -125,6 +129,11 @@ def selection_of(settings: Settings, uri: str) -> Selection:
     return Selection(*patterns, unreadable=UNREADABLE_EXTENSIONS)
 
 
+def _boundary(settings: Settings, uri: str) -> Boundary:
+    own = (source for source in settings.sources if canonical_uri(source.uri) == uri)
+    return Boundary(settings.home_path, follow_links=any(source.follow_links for source in own))
+
+
 def _suspects(signatures: frozenset[str], known: frozenset[str]) -> frozenset[str]:
     """The signatures whose path does not stand in the ledger: not those of files that only changed."""
     known_paths = {entry_of(line).path for line in known - signatures}
@@ -133,17 +142,26 @@ def _suspects(signatures: frozenset[str], known: frozenset[str]) -> frozenset[st
 
 def _stored(
     signatures: frozenset[str], suspects: frozenset[str] | None, names: Names
-) -> tuple[frozenset[str], dict[str, str]]:
-    """The signatures with the paths under which files are stored, and the real paths of those that differ.
+) -> tuple[frozenset[str], dict[str, str], set[str]]:
+    """The signatures with the paths under which files are stored, the real paths of those that differ, and the stored
+    paths that more than one file has: only the first of them, by its real path, is among the signatures.
 
     `suspects`: the signatures whose names are looked at; None for all.
     """
     lines = {line: entry_of(line).path for line in (signatures if suspects is None else suspects)}
     stored = names.stored(dict.fromkeys(lines.values()))
     if not stored:
-        return signatures, {}
-    masked = {line: stored[path] + line.removeprefix(path) for line, path in lines.items() if path in stored}
-    return (signatures - masked.keys()) | frozenset(masked.values()), {new: old for old, new in stored.items()}
+        return signatures, {}, set()
+    real = {}  # the first of the files that share a stored path
+    for path in sorted(stored, reverse=True):
+        real[stored[path]] = path
+    masked = {line for line, path in lines.items() if path in stored}
+    plain = signatures - masked
+    taken = real.keys() & {entry_of(line).path for line in plain}
+    namesakes = taken | {path for path, count in Counter(stored.values()).items() if count > 1}
+    first = {real[path] for path in real.keys() - taken}
+    kept = frozenset(stored[lines[line]] + line.removeprefix(lines[line]) for line in masked if lines[line] in first)
+    return plain | kept, {path: real[path] for path in real.keys() - taken}, namesakes
 
 
 def within(scan: Scan, prefix: str, shards: Sequence[str] | None, digits: int) -> Scan:

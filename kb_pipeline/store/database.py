@@ -244,6 +244,12 @@ def pgvector_version(connection: Connection) -> tuple[int, ...] | None:
     return None if row is None else _version(row[0])
 
 
+def scans_go_on(connection: Connection) -> bool:
+    """Is `hnsw.iterative_scan` set for this database, so that SQL by hand finds enough rows under a filter?"""
+    row = connection.execute(query("schema", "iterative_scan")).fetchone()
+    return bool(row and row[0])
+
+
 def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("."))
 

@@ -1,22 +1,21 @@
 """The queries of a search, over the serving table of one generation.
 
-A *condition* is a piece of SQL with its parameters that says which rows a search may return; `Ranked`
-is a row's id with its score, the best first. Everything here runs inside the transaction that
+`Ranked` is a row's id with its score, the best first. Everything here runs inside the transaction that
 `snapshot` opens, except `record_event`.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from kb_pipeline.errors import DatabaseUnavailable
+from kb_pipeline.store.conditions import EVERYTHING, Condition
 from kb_pipeline.store.database import register_types
 from kb_pipeline.store.queries import query
 
@@ -38,21 +37,6 @@ BM25_K1 = 1.5
 BM25_B = 0.75
 
 Ranked = tuple[int, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """Which rows may be returned: SQL on the columns of a serving table, and its named parameters."""
-
-    sql: sql.Composable
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-    def and_(self, other: Condition) -> Condition:
-        both = query("search", "conjunction", left=self.sql, right=other.sql)
-        return Condition(both, {**self.parameters, **other.parameters})
-
-
-EVERYTHING = Condition(query("search", "everything"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +63,6 @@ class Row:
     document_id: int
     chunk_key: str
     metadata: dict[str, Any]
-
-
-def in_collections(collections: Sequence[str]) -> Condition:
-    piece = query("search", "in_collections", collections=sql.Placeholder("collections"))
-    return Condition(piece, {"collections": list(collections)})
 
 
 @contextmanager
@@ -184,11 +163,6 @@ def rows(connection: Connection, generation: Generation, ids: Sequence[int]) -> 
     with connection.cursor(row_factory=class_row(Row)) as cursor:
         cursor.execute(query("search", "rows", table=generation.table), {"ids": list(ids)})
         return {row.id: row for row in cursor}
-
-
-def is_empty(connection: Connection, generation: Generation) -> bool:
-    row = connection.execute(query("search", "any_row", table=generation.table)).fetchone()
-    return not (row and row[0])
 
 
 def collections(connection: Connection, generation: Generation) -> list[str]:

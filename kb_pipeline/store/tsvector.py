@@ -16,10 +16,11 @@ import psycopg
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
+from kb_pipeline.chunking.lexemes import LONGEST_LEXEME
+
 TSVECTOR_OID = 3614
 MOST_POSITIONS = 256  # per lexeme; PostgreSQL keeps no more
 LAST_POSITION = 16_383  # later occurrences all count as standing here
-LONGEST_LEXEME = 2_046  # bytes; longer ones are no words and are left out
 MOST_BYTES = 1_000_000  # a tsvector must stay below 1 MiB; what comes after is left out
 _ONCE = struct.Struct("!BHH")  # what follows a lexeme that occurs once: its end, 1, its position
 

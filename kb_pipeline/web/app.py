@@ -3,30 +3,35 @@
 Answers are JSON with the keys of `kb search --json`; an error is `{"error": sentence}` with status 400 when
 the request is wrong, 503 when the database or the embedding server is not there. There is no authentication,
 so it is bound to 127.0.0.1, and it answers only to that host name: a web page somewhere else, whose
-name was pointed at this address, cannot read the knowledge base through its reader's browser. Queries may
+name was pointed at this address, cannot read the knowledge base through its reader's browser. Nor can such a page
+have that browser ask: what a browser says another site wants is refused before it is searched or logged. Queries may
 hold personal data, so no access log is written and the page sends them in bodies, not in URLs.
+
+A slow embedding server holds up only searches by meaning: those wait in threads of their own, without a connection.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
-import json
 import logging
 import re
-import time
 from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import psycopg
+from anyio import CapacityLimiter, to_thread
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+from pydantic import BaseModel, ConfigDict, StrictInt, StringConstraints, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
@@ -53,13 +58,14 @@ if TYPE_CHECKING:
     from kb_pipeline.search.retrieve import MaskQuery
 
 MOST_CONNECTIONS = 8
+MOST_WAITING = 32  # searches that wait for a query vector, or have one
 CONNECTION_TIMEOUT = 10.0  # seconds a search waits for a connection
 HEALTH_TIMEOUT = 2.0  # seconds
 RECONNECT_SECONDS = 60.0  # a restarted PostgreSQL is back by then, or the next search tries again
 LARGEST_BODY = 64 * 1024  # bytes
+BODY_SECONDS = 10.0  # that a client has to send one
 HOSTS = frozenset({"127.0.0.1", "localhost"})
-
-_FIELDS = frozenset({"query", "k", "mode", "collections", "where", "generation"})
+OWN_REQUESTS = frozenset({"same-origin", "none"})  # Sec-Fetch-Site: our own page, or what a person typed
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +96,8 @@ def create_app(
         return await answer(await _request_of_body(request))
 
     async def answer(wanted: SearchRequest) -> Response:
-        return JSONResponse(await run_in_threadpool(backend.search, wanted))
+        threads = None if wanted.mode == "lexical" else backend.waiting
+        return JSONResponse(await to_thread.run_sync(backend.search, wanted, limiter=threads))
 
     async def collections(_: Request) -> Response:
         return JSONResponse({"collections": await run_in_threadpool(backend.collections)})
@@ -119,6 +126,7 @@ def create_app(
             KbError: _kb_error,
             psycopg.Error: _database_error,
             HTTPException: _http_error,
+            ClientDisconnect: _hung_up,
         },
         lifespan=lifespan,
     )
@@ -154,38 +162,25 @@ class _Backend:
         self._mask = mask
         self._lock = Lock()
         self._client: EmbeddingClient | None = None
+        self.waiting = CapacityLimiter(MOST_WAITING)
         self.metrics = SearchMetrics()
 
     def search(self, request: SearchRequest) -> dict[str, Any]:
-        asked: list[EmbeddingClient] = []
-        connecting = 0.0
-
-        def embedder() -> EmbeddingClient:
-            nonlocal connecting
-            begun = time.perf_counter()
-            asked.append(self._embedder())
-            connecting = time.perf_counter() - begun
-            return asked[-1]
-
-        with self._connection() as connection:
-            try:
-                found = search(connection, request, embedder=embedder, mask=self._mask)
-                embedding = found.timings_ms.get("embed")
-                # A server that had to be started first says nothing about how fast it is.
-                seconds = None if embedding is None else max(embedding / 1000 - connecting, 0.0)
-                self.metrics.searched(found.mode, found.timings_ms["total"] / 1000, seconds)
-                return found.as_json()
-            except KbError as error:
-                if isinstance(error, EmbeddingServerUnavailable | GenerationMismatch):
-                    self.metrics.embedding_failed()
-                # Another server or another model may stand at the next address that we are given.
-                if asked:
-                    self._forget(asked[-1])
-                raise
+        try:
+            found = search(self._connection, request, embedder=self._embedder, mask=self._mask)
+        except (EmbeddingServerUnavailable, GenerationMismatch):
+            self._forget_embedder()
+            raise
+        if found.note is not None and found.note.code == "embedding_server":
+            self._forget_embedder()
+        embedding = found.timings_ms.get("embed")
+        self.metrics.searched(
+            found.mode, found.timings_ms["total"] / 1000, None if embedding is None else embedding / 1000
+        )
+        return found.as_json()
 
     def collections(self) -> list[str]:
-        with self._connection() as connection:
-            return searched_collections(connection)
+        return searched_collections(self._connection)
 
     def check(self) -> None:
         with self._connection(HEALTH_TIMEOUT) as connection:
@@ -216,73 +211,88 @@ class _Backend:
                 self._client = self._connect_embedder()
             return self._client
 
-    def _forget(self, client: EmbeddingClient) -> None:
-        """Connect anew next time. Searches that still use `client` finish with it; then it is collected."""
+    def _forget_embedder(self) -> None:
+        """It failed a search. Connect anew next time: another server or another model may stand at the address that
+        we are given then. Searches that still use the client finish with it; then it is collected.
+        """
+        self.metrics.embedding_failed()
         with self._lock:
-            if self._client is client:
-                self._client = None
+            self._client = None
 
 
 # --- requests --------------------------------------------------------------------------------------
 
 
+class _Asked(BaseModel):
+    """A search as a client writes it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str | None = None
+    k: StrictInt | Annotated[str, StringConstraints(pattern="^-?[0-9]{1,9}$")] = DEFAULT_K
+    mode: str | None = None
+    collections: list[str] | None = None
+    where: str | None = None
+    generation: str | None = None
+
+    def request(self) -> SearchRequest:
+        return SearchRequest(
+            query=self.query or "",
+            k=int(self.k),
+            mode=cast("Mode", self.mode or "hybrid"),
+            collections=tuple(self.collections or ()),
+            where=self.where or None,
+            generation=self.generation or None,
+        )
+
+
+_WRONG_FIELDS = {
+    "k": "k is not a whole number; choose how many passages to return, such as 10.",
+    "collections": "The field collections is not a list of names; send a list, or leave it out for all.",
+}
+
+
+def _wrong_request(error: ValidationError) -> SettingsError:
+    """What is wrong, in one sentence that repeats no value."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    if not first["loc"]:
+        return SettingsError('The body is not a JSON object; send one such as {"query": "annual leave", "k": 5}.')
+    name = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        return SettingsError(f"The field {name[:40]} is unknown; use {', '.join(sorted(_Asked.model_fields))}.")
+    return SettingsError(_WRONG_FIELDS.get(name, f"The field {name} is not a text; put it in quotes."))
+
+
 def _request_of_url(request: Request) -> SearchRequest:
     given = request.query_params
-    return SearchRequest(
-        query=given.get("q", ""),
-        k=_number(given.get("k", DEFAULT_K)),
-        mode=cast("Mode", given.get("mode") or "hybrid"),
-        collections=tuple(name for name in given.getlist("collection") if name),
-        where=given.get("where") or None,
-        generation=given.get("generation") or None,
-    )
+    names = {"query": "q", "k": "k", "mode": "mode", "where": "where", "generation": "generation"}
+    values: dict[str, Any] = {field: given[name] for field, name in names.items() if name in given}
+    try:
+        return _Asked(**values, collections=[name for name in given.getlist("collection") if name]).request()
+    except ValidationError as error:
+        raise _wrong_request(error) from None
 
 
 async def _request_of_body(request: Request) -> SearchRequest:
     # A form on another site could send any other type without the browser asking us first.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "The body is not JSON; send it with content-type application/json.")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return _Asked.model_validate_json(await _body(request)).request()
+    except TimeoutError:
+        raise HTTPException(408, "The body did not come in time; send the request again.") from None
+    except ValidationError as error:
+        raise _wrong_request(error) from None
+
+
+async def _body(request: Request) -> bytes:
     body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > LARGEST_BODY:
             raise HTTPException(413, f"The body is larger than {LARGEST_BODY // 1024} KiB; ask in fewer words.")
-    try:
-        given = json.loads(body)
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
-        raise SettingsError('The body is not a JSON object; send one such as {"query": "annual leave", "k": 5}.')
-    return _request_of_json(given)
-
-
-def _request_of_json(given: Mapping[str, Any]) -> SearchRequest:
-    unknown = sorted(set(given) - _FIELDS)
-    if unknown:
-        raise SettingsError(f"The field {unknown[0][:40]} is unknown; use {', '.join(sorted(_FIELDS))}.")
-    texts = {name: given.get(name) for name in ("query", "mode", "where", "generation")}
-    for name, value in texts.items():
-        if not isinstance(value, str | None):
-            raise SettingsError(f"The field {name} is not a text; put it in quotes.")
-    collections = given.get("collections") or []
-    if not isinstance(collections, list) or not all(isinstance(name, str) for name in collections):
-        raise SettingsError("The field collections is not a list of names; send a list, or leave it out for all.")
-    return SearchRequest(
-        query=texts["query"] or "",
-        k=_number(given.get("k", DEFAULT_K)),
-        mode=cast("Mode", texts["mode"] or "hybrid"),
-        collections=tuple(collections),
-        where=texts["where"],
-        generation=texts["generation"],
-    )
-
-
-def _number(value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value):
-        return int(value)
-    raise SettingsError("k is not a whole number; choose how many passages to return, such as 10.")
+    return bytes(body)
 
 
 # --- errors ----------------------------------------------------------------------------------------
@@ -308,6 +318,11 @@ async def _http_error(_: Request, error: Exception) -> Response:
     return _error(error.status_code, sentences.get(error.status_code, error.detail), error.headers)
 
 
+async def _hung_up(_: Request, _cause: Exception) -> Response:
+    """Nobody reads this answer, and it is nothing to complain about."""
+    return _error(499, "The client hung up.")
+
+
 def _error(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
     return JSONResponse({"error": sentence}, status, headers)
 
@@ -316,7 +331,7 @@ def _error(status: int, sentence: str, headers: Mapping[str, str] | None = None)
 
 
 class _Guard:
-    """Refuses foreign host names, and sets the headers that every answer carries."""
+    """Refuses foreign host names and what other sites ask for, and sets the headers that every answer carries."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -335,12 +350,19 @@ class _Guard:
                 headers["cache-control"] = "no-store"
             await send(message)
 
-        host = Headers(scope=scope).get("host", "").rpartition(":")[0] or Headers(scope=scope).get("host", "")
-        if host.lower() not in HOSTS:
-            refusal = "This server only answers to the host name 127.0.0.1; have a reverse proxy send that one."
-            await _error(400, refusal)(scope, receive, send_guarded)
-            return
-        await self.app(scope, receive, send_guarded)
+        refusal = _refusal(Headers(scope=scope), scope["path"])
+        await (refusal or self.app)(scope, receive, send_guarded)
+
+
+def _refusal(headers: Headers, path: str) -> Response | None:
+    """Starlette's TrustedHostMiddleware would do for the first half, were it not for its wording."""
+    host = headers.get("host", "")
+    if (host.rpartition(":")[0] or host).lower() not in HOSTS:
+        return _error(400, "This server only answers to the host name 127.0.0.1; have a reverse proxy send that one.")
+    # The page itself holds nothing, and other sites may link to it.
+    if path != "/" and headers.get("sec-fetch-site", "none") not in OWN_REQUESTS:
+        return _error(403, "Another web site asked for this; open the search page and search there.")
+    return None
 
 
 def _inline_hash(page: str, element: str) -> str:

@@ -6,15 +6,43 @@ import signal
 import socket
 from typing import TYPE_CHECKING
 
+import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
 from kb_pipeline.errors import SettingsError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from starlette.applications import Starlette
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 5  # that searches in flight have to finish
+MOST_CLIENTS = 256  # connections at a time
+REQUEST_SECONDS = 10.0  # that a connection has until its request, or its next one, has its headers
+
+
+class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # h11's or httptools', as is installed
+    """Hangs up on a connection that does not come to its request, and on one too many; uvicorn waits for ever."""
+
+    _patience: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self._patience = self.loop.call_later(REQUEST_SECONDS, transport.abort)
+        if len(self.connections) > MOST_CLIENTS:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._patience.cancel()
+        if self.cycle is None or self.cycle.response_complete:
+            self._patience = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._patience.cancel()
+        super().connection_lost(exc)
 
 
 def serve(app: Starlette, *, port: int, announce: Callable[[str], None]) -> int:
@@ -23,27 +51,30 @@ def serve(app: Starlette, *, port: int, announce: Callable[[str], None]) -> int:
     `announce` gets the URL as soon as connections are accepted. To be called from the main thread. Raises SettingsError
     when the port is taken.
     """
-    import uvicorn
-
     with _listen(port) as listener:
-        config = uvicorn.Config(
-            app,
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
         announce(f"http://{HOST}:{listener.getsockname()[1]}")
         # Once it has shut down, uvicorn sends itself the signal that ended it.
         previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            uvicorn.Server(server_config(app)).run(sockets=[listener])
         except KeyboardInterrupt:
             return 0
         finally:
             signal.signal(signal.SIGTERM, previous)
     return 0
+
+
+def server_config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
 
 
 def _listen(port: int) -> socket.socket:

@@ -228,7 +228,6 @@ def test_nothing_is_lost_doubled_or_half_visible_after_thirty_kills(
 def test_the_cpu_embedding_server_and_its_owner_may_be_killed(
     seed: int, fast_folder: Path, make_site: MakeSite
 ) -> None:
-    pytest.importorskip("sentence_transformers")
     draw = random.Random(seed)
     site, corpus = make_site(batch_documents="10"), Corpus(fast_folder / "docs", draw)
     killer = Killer(site, corpus, draw, None)

@@ -41,7 +41,6 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(documents: Path) -> Iterator[Site]:
-    pytest.importorskip("sentence_transformers")
     new = Site(documents.with_name("home"), {"config": str(ROOT / "kb.toml")})
     report = new.json("ingest", documents)
     count = sum(path.is_file() for path in documents.rglob("*"))

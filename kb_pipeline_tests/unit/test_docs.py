@@ -13,8 +13,8 @@ from typer.main import get_command
 
 from kb_pipeline.cli.app import app
 from kb_pipeline.privacy.key import KEY_VARIABLE
-from kb_pipeline.search.filters import COLUMNS
 from kb_pipeline.settings import Settings, SglangSettings
+from kb_pipeline.store.conditions import COLUMNS
 from kb_pipeline.store.queries import query
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -241,6 +241,17 @@ def language_of_file(name: str) -> Language | None:
     return NAMED.get(lower) or (LANGUAGES.get(lower[dot:]) if dot >= 0 else None)
 
 
+_FENCE_NAMES = {language.name: language for language in LANGUAGES.values()} | {
+    name.removeprefix("."): language for name, language in LANGUAGES.items()
+}
+
+
+def language_of_fence(name: str) -> Language | None:
+    """The language that a document calls by its name or by the end of its files' names."""
+    lower = name.lower()
+    return _FENCE_NAMES.get(lower) or NAMED.get(lower)
+
+
 def definition_name(match: re.Match[str]) -> tuple[str, bool]:
     """The name that a definition pattern found, and whether it opens a container."""
     groups = match.groupdict()

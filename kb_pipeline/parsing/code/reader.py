@@ -90,11 +90,8 @@ def read_code(data: bytes, *, name: str) -> ParsedDocument:
     text, encoding = decode_declared(data, found)
     text = _readable(text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n"), language)
     lines = text.split("\n")
-    units = _python_units(text, lines) if language is PYTHON else None
-    if units is None:
-        units = _units(code_lines(text, language), language)
     return ParsedDocument(
-        tuple(_Snippets(lines, language).elements(units)),
+        tuple(_Snippets(lines, language).elements(units_of(text, lines, language))),
         metadata={"programming_language": language.name, "encoding": encoding},
         source_characters=len("".join(text.split())),
     )
@@ -116,6 +113,12 @@ def _readable(text: str, language: Language) -> str:
 
 
 # --- units -----------------------------------------------------------------------------------------
+
+
+def units_of(text: str, lines: Sequence[str], language: Language) -> list[Unit]:
+    """The outermost units of a text in order; `lines` are its lines."""
+    units = _python_units(text, lines) if language is PYTHON else None
+    return _units(code_lines(text, language), language) if units is None else units
 
 
 def _python_units(text: str, lines: Sequence[str]) -> list[Unit] | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from kb_pipeline.parsing.elements import DroppedText
 from kb_pipeline.parsing.html.boilerplate import DROPPED_BECAUSE
-from kb_pipeline.parsing.html.tables import is_layout, stray_text, table_elements
+from kb_pipeline.parsing.html.tables import SHIFTED, is_layout, shifted, stray_text, table_elements
 from kb_pipeline.parsing.text import CHINESE
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class BlockReader:
         self._open: list[_Open] = [_Open(Look(), "NarrativeText")]  # the last entry holds
         self._opened: list[bool] = []  # for each open node, whether it added to the list above
         self._lists: list[_List] = []
+        self._shifts: list[int] = []  # where the pieces of raised and lowered text that is open begin
         self._term = ""
 
     def read(self, root: Node) -> None:
@@ -185,6 +186,8 @@ class BlockReader:
         if tag == "img":
             self._image(node)
             return
+        if tag in SHIFTED:
+            self._shifts.append(len(self._pieces))
         look = _look(node, self._open[-1].look)
         if tag in _BLOCK_TAGS:
             self._flush()
@@ -217,6 +220,10 @@ class BlockReader:
         tag = node.tag
         if tag in ("br", "hr", "img"):
             return
+        if tag in SHIFTED:
+            start = min(self._shifts.pop(), len(self._pieces))
+            text = "".join(piece for piece, _ in self._pieces[start:])
+            self._pieces[start:] = [(shifted(node, text), self._open[-1].look)] if text else []
         if tag in _BLOCK_TAGS:
             self._flush()
             if tag in ("dl", "dd"):

@@ -162,8 +162,8 @@ def _certain_reason(node: Node, *, inside_section: bool) -> str | None:
         return "hidden text"
     if node.tag in _CONTROLS:
         return "HTML form control"
-    if node.tag in ("header", "footer") and inside_section:
-        return None  # the heading or the byline of an article
+    if node.tag in ("header", "footer", "aside") and inside_section:
+        return None  # the heading or the byline of an article, a note or a sidebar of it
     return _TAGS.get(node.tag) or _ROLES.get(node.get("role", ""))
 
 

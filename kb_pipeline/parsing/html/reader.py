@@ -36,6 +36,8 @@ _NAMED_METADATA = {
     "article:published_time": "date",
     "pubdate": "date",
 }
+_LONG_TAG = re.compile(r"<([A-Za-z][\w:.-]*)[^<>]{4000,}>")
+_MOST_ATTRIBUTES = 1000
 _MAIN_SHARE = 0.5  # of the text; a smaller <main> does not hold the content
 _PAGE_LINE_CHARACTERS = 60
 _LEAST_REPEATS = 3  # at page breaks; a line that repeats so often is the page's, not the text's
@@ -100,7 +102,7 @@ def _tree(text: str) -> Node | None:
     from lxml import html as lxml_html
 
     # As bytes: lxml refuses a str with an encoding declaration, and takes U+0000 for the end.
-    source = text.replace("\0", "").encode("utf-8", "replace")
+    source = _LONG_TAG.sub(_shortened, text.replace("\0", "")).encode("utf-8", "replace")
     if not source.strip():
         return None
     parser = lxml_html.HTMLParser(encoding="utf-8", huge_tree=True)
@@ -111,6 +113,11 @@ def _tree(text: str) -> Node | None:
     if any("depth" in entry.message.lower() for entry in parser.error_log.filter_from_fatals()):
         raise LimitExceeded("The file is nested too deeply; save it in a simpler form.")
     return root
+
+
+def _shortened(tag: re.Match[str]) -> str:
+    """A tag without its attributes, where they are thousands: the time that libxml2 takes grows with their square."""
+    return tag.group() if len(tag.group().split()) <= _MOST_ATTRIBUTES else f"<{tag.group(1)}>"
 
 
 def _remove_invisible(root: Node) -> None:

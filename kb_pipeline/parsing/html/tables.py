@@ -12,23 +12,30 @@ from typing import TYPE_CHECKING
 
 from kb_pipeline.parsing.elements import DroppedText, Element
 from kb_pipeline.parsing.html.boilerplate import DROPPED_BECAUSE
+from kb_pipeline.parsing.scripts_notation import subscript, superscript
 from kb_pipeline.parsing.tables import Cell, expand_spans, node_cells, spanned_table_element, table_element
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Node
 
 _TABLE_PARTS = frozenset({"thead", "tbody", "tfoot", "tr"})
-_LAYOUT_CONTENT = ("h1", "h2", "h3", "h4", "pre")
+_LAYOUT_CONTENT = ("h1", "h2", "h3", "h4", "pre", "table")  # in cells with most of a table's text they are its parts
 _LAYOUT_CELL_CHARACTERS = 400  # on average; cells of data are shorter
 _BULLET = re.compile(r"[•●▪■◆◇○·‣⁃*+–—-]|o|§|[ØüŸ]|\uf0b7|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]")
 _MOST_SPANNED = 50  # places of the grid for each cell, on average; more is a mistake or an attack
 _PREFIXES = frozenset({"$", "€", "£", "¥", "￥", "US$", "RMB", "HK$", "C$", "A$", "(", "$(", "($"})
 _SUFFIXES = frozenset({")", "%", ")%", "％", "）"})
+SHIFTED = {"sup": superscript, "sub": subscript}
 _INLINE = frozenset(
     {"a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em"}
     | {"font", "i", "ins", "kbd", "label", "mark", "q", "s", "samp", "small", "span", "strike", "strong"}
     | {"sub", "sup", "time", "tt", "u", "var", "wbr"}
 )
+
+
+def shifted(node: Node, text: str) -> str:
+    """The text of a `sup` or `sub` in plain notation; the mark of a note, which is a link, stays as it is."""
+    return text if node.find(".//a") is not None else SHIFTED[node.tag](text)
 
 
 def is_layout(table: Node) -> bool:
@@ -39,12 +46,16 @@ def is_layout(table: Node) -> bool:
         return True
     if any(cell.tag == "th" for row in rows for cell in row):
         return False
-    if table.find(".//table") is not None or any(table.find(f".//{tag}") is not None for tag in _LAYOUT_CONTENT):
-        return True
     if len(rows) > 1 and table.get("role") in ("presentation", "none"):
         return True
-    filled = [size for row in rows for cell in row if (size := sum(map(len, cell.itertext())))]
-    return sum(filled) > _LAYOUT_CELL_CHARACTERS * len(filled) > 0
+    sizes = [(cell, _visible(cell)) for row in rows for cell in row]
+    total = sum(size for _, size in sizes)
+    of_parts = sum(size for cell, size in sizes if next(cell.iter(*_LAYOUT_CONTENT), None) is not None)
+    return 2 * of_parts > total or total > _LAYOUT_CELL_CHARACTERS * sum(size > 0 for _, size in sizes) > 0
+
+
+def _visible(cell: Node) -> int:
+    return sum(len("".join(text.split())) for text in cell.itertext())
 
 
 def table_elements(table: Node, dropped: list[DroppedText]) -> list[Element]:
@@ -107,11 +118,14 @@ def _cell_text(cell: Node, dropped: list[DroppedText]) -> str:
     from lxml import etree
 
     parts: list[str] = []
+    starts: list[int] = []  # of raised and lowered text that is open
     walk = etree.iterwalk(cell, events=("start", "end"))
     for event, node in walk:
         border = "" if node.tag in _INLINE else " "
         if event == "start":
             parts.append(border)
+            if node.tag in SHIFTED:
+                starts.append(len(parts))
             reason = node.get(DROPPED_BECAUSE) if node is not cell else None
             if reason:
                 text = " ".join(" ".join(node.itertext()).split())
@@ -124,6 +138,9 @@ def _cell_text(cell: Node, dropped: list[DroppedText]) -> str:
             else:
                 parts.append(node.get("alt") or "" if node.tag == "img" else node.text or "")
         else:
+            if node.tag in SHIFTED:
+                start = starts.pop()
+                parts[start:] = [shifted(node, "".join(parts[start:]))]
             parts.append(border)
             if node is not cell:
                 parts.append(node.tail or "")

@@ -24,6 +24,7 @@ from kb_pipeline.errors import EncryptedDocument, MalformedDocument
 from kb_pipeline.parsing.elements import DroppedText, Element
 from kb_pipeline.parsing.encodings import decode_declared, decode_text, is_binary
 from kb_pipeline.parsing.html.reader import html_characters, html_document
+from kb_pipeline.parsing.mail.code_pages import read_all_code_pages
 from kb_pipeline.parsing.mail.tails import tails
 from kb_pipeline.parsing.parsed import ParsedDocument
 from kb_pipeline.parsing.text import text_document, visible_characters
@@ -78,6 +79,7 @@ def read_msg(data: bytes) -> ParsedDocument:
     """Raises EncryptedDocument where the body cannot be read for that."""
     from oxmsg import Message as OutlookMessage
 
+    read_all_code_pages()
     message = OutlookMessage.load(io.BytesIO(data))
     if not message.body and not message.html_body and _is_encrypted(message):
         raise EncryptedDocument(_ENCRYPTED)

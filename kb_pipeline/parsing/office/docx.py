@@ -7,16 +7,17 @@ follow the paragraph or table that they are anchored in; a nested table follows 
 Terms
   block    a paragraph or a table, in the body, a cell, a text box or a note.
   label    what Word computes in front of a numbered paragraph.
+
+The reader is one class, and the longest of this package: pages, fields, sections and carried text are the state of
+one walk through the file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-
-from lxml import etree
 
 from kb_pipeline.parsing.elements import DroppedText, Element
 from kb_pipeline.parsing.numbering import display_width
@@ -26,40 +27,37 @@ from kb_pipeline.parsing.office.lists import Lists, W, labelled
 from kb_pipeline.parsing.office.package import Package, Relationship, mended_warnings
 from kb_pipeline.parsing.office.pages import PageCounter
 from kb_pipeline.parsing.office.word_headings import Look, with_plain_headings
+from kb_pipeline.parsing.office.word_nodes import (
+    DIAGRAM,
+    MC,
+    TRANSPARENT,
+    anchored_nodes,
+    children_of,
+    chosen_alternative,
+    flattened,
+    integer_of,
+    is_carried_on,
+    symbol_of,
+    visible_characters,
+)
 from kb_pipeline.parsing.office.word_styles import Style, Styles, is_on, paragraph_changes
+from kb_pipeline.parsing.office.word_tables import GridCell, count_header_rows, merged_rows
 from kb_pipeline.parsing.parsed import ParsedDocument
-from kb_pipeline.parsing.tables import Cell, plain_text, spanned_table_element
+from kb_pipeline.parsing.scripts_notation import subscript, superscript
+from kb_pipeline.parsing.tables import plain_text, spanned_table_element
 from kb_pipeline.parsing.text import join_lines
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Node
 
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
-MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
-_DIAGRAM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
-_CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _VML = "{urn:schemas-microsoft-com:vml}"
-# What stands around paragraphs, tables, runs or cells without changing them.
-_TRANSPARENT = frozenset(
-    f"{W}{name}"
-    for name in ("ins", "moveTo", "smartTag", "customXml", "hyperlink", "dir", "bdo", "fldSimple", "sdtContent")
-)
-_REMOVED = frozenset({f"{W}del", f"{W}moveFrom"})
+_SHIFTED = {"superscript": superscript, "subscript": subscript}
 _LONGEST_HEADING = 240  # columns; a longer paragraph in a heading style is text
 _LIST_STYLES = ("list ", "列表", "列出段落")
 _TYPED_ITEM = re.compile(
     r"[•●▪■◆◇○□·‣⁃①-⑳⑴-⒇]|[（(](?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[)）]|(?:\d{1,2}|[a-z])[)）]|(?:\d{1,2}|[a-z])[.、．][\s]*(?=\D)"
 )  # the mark of a list item that the author typed
-_SYMBOLS = {
-    **dict.fromkeys(("F0FE", "F052", "F053", "F054"), "☑"),
-    **dict.fromkeys(("F0A8", "F06F", "F0A3"), "☐"),
-    "F0FD": "☒",
-    "F0E0": "→",
-    "F0DF": "←",
-    "F0D8": "➢",
-    "F0FC": "✓",
-    "F0FB": "✗",
-}
 
 
 def read_docx(data: bytes) -> ParsedDocument:
@@ -67,8 +65,7 @@ def read_docx(data: bytes) -> ParsedDocument:
     package = Package(data)
     reader = _Reader(package)
     reader.read()
-    # One heading by style is the title of the document.
-    elements = reader.elements if reader.headings > 1 else with_plain_headings(reader.elements, reader.looks)
+    elements = reader.elements if reader.headings else with_plain_headings(reader.elements, reader.looks)
     has_pages = reader.pages.are_known
     return ParsedDocument(
         tuple(elements if has_pages else map(_without_page, elements)),
@@ -78,12 +75,6 @@ def read_docx(data: bytes) -> ParsedDocument:
         warnings=(*mended_warnings(package), *reader.warnings()),
         source_characters=reader.source_characters,
     )
-
-
-def chosen_alternative(node: Node) -> Node | None:
-    """The part of an `mc:AlternateContent` that a current program shows."""
-    choice = node.find(f"{MC}Choice")
-    return choice if choice is not None else node.find(f"{MC}Fallback")
 
 
 @dataclass(slots=True)
@@ -128,7 +119,7 @@ class _Reader:
         self.elements: list[Element] = []
         self.dropped: list[DroppedText] = []
         self.looks: dict[int, Look] = {}
-        self.headings = 0
+        self.headings = 0  # by style, without the title of the document
         self.source_characters = 0
         self._package = package
         self._part = package.main_part
@@ -151,7 +142,7 @@ class _Reader:
         self._page_furniture("header")
         self._blocks(body)
         self._page_furniture("footer")
-        self.source_characters += _visible_characters(body)
+        self.source_characters += visible_characters(body)
 
     def warnings(self) -> Iterator[str]:
         if self._embedded:
@@ -211,7 +202,7 @@ class _Reader:
         text = "\n".join(self._texts_within(root))
         if text:
             self.elements.append(Element(kind.capitalize(), text))
-        self.source_characters += _visible_characters(root)
+        self.source_characters += visible_characters(root)
 
     def _texts_within(self, container: Node) -> list[str]:
         """The texts of a container's blocks, as lines, apart from the flow of the document."""
@@ -238,7 +229,7 @@ class _Reader:
                 self._table(node)
             elif tag == f"{W}sdt":
                 self._content_control(node)
-            elif tag in _TRANSPARENT:
+            elif tag in TRANSPARENT:
                 self._blocks(node)
             elif tag == f"{MC}AlternateContent":
                 alternative = chosen_alternative(node)
@@ -275,7 +266,7 @@ class _Reader:
                 self.dropped.append(DroppedText("table of contents", text, page))
         elif level is not None and display_width(text) <= _LONGEST_HEADING:
             if text:
-                self.headings += 1
+                self.headings += not style.is_title
                 heading = " ".join(labelled(paragraph.label or "", text).split())
                 self.elements.append(Element("Title", heading, page, level, metadata=_ends(page, page_end)))
         elif text:
@@ -309,7 +300,7 @@ class _Reader:
         if node.tag == f"{W}txbxContent":
             self._blocks(node)
             return
-        name = "dm" if node.tag.startswith(_DIAGRAM) else "id"
+        name = "dm" if node.tag.startswith(DIAGRAM) else "id"
         relationship = self._relationships.get(node.get(f"{R}{name}", ""))
         root = None if relationship is None else self._package.optional_xml(relationship.target)
         if root is None:
@@ -342,7 +333,7 @@ class _Reader:
         if self._carried_text:
             paragraph.parts.insert(0, self._carried_text)
             self._carried_text = ""
-        if _is_carried_on(properties) and not (paragraph.anchored or paragraph.notes or paragraph.hidden):
+        if is_carried_on(properties) and not (paragraph.anchored or paragraph.notes or paragraph.hidden):
             self._carried_text = paragraph.text
             return None
         if not (is_on(None if properties is None else properties.find(f"{W}rPr"), "vanish") and not paragraph.text):
@@ -374,7 +365,7 @@ class _Reader:
             tag = node.tag
             if tag == f"{W}r":
                 self._run(node, paragraph, placeholder)
-            elif tag in _TRANSPARENT or tag in (f"{W}rubyBase", f"{W}ruby"):
+            elif tag in TRANSPARENT or tag in (f"{W}rubyBase", f"{W}ruby"):
                 self._inline(node, paragraph, placeholder=placeholder)
             elif tag == f"{W}sdt":
                 shows_placeholder = is_on(node.find(f"{W}sdtPr"), "showingPlcHdr") or False
@@ -402,6 +393,9 @@ class _Reader:
             (paragraph.hidden if hidden else paragraph.placeholder).append("".join(written))
             return
         characters = len("".join("".join(written).split()))
+        shift = None if properties is None else properties.find(f"{W}vertAlign")
+        if shift is not None and shift.get(f"{W}val") in _SHIFTED:
+            paragraph.parts[before:] = [_SHIFTED[shift.get(f"{W}val", "")]("".join(written))]
         bold = is_on(properties, "b")
         paragraph.bold_characters += characters if (paragraph.style.bold if bold is None else bold) else 0
         size = None if properties is None else properties.find(f"{W}sz")
@@ -433,7 +427,7 @@ class _Reader:
             case "noBreakHyphen":
                 self._write("-", paragraph)
             case "sym":
-                self._write(_symbol(node), paragraph)
+                self._write(symbol_of(node), paragraph)
             case "fldChar":
                 self._field_character(node.get(f"{W}fldCharType"))
             case "instrText":
@@ -447,7 +441,7 @@ class _Reader:
             case "rPr" | "delText" | "annotationRef" | "footnoteRef" | "endnoteRef" | "separator":
                 pass
             case _:
-                paragraph.anchored += _anchored_nodes(node)
+                paragraph.anchored += anchored_nodes(node)
 
     def _field_character(self, kind: str | None) -> None:
         if kind == "begin":
@@ -472,26 +466,26 @@ class _Reader:
         node = self._notes[kind].pop(reference.get(f"{W}id", ""), None)
         if node is not None:
             paragraph.notes.append("\n".join(self._texts_within(node)))
-            self.source_characters += _visible_characters(node)
+            self.source_characters += visible_characters(node)
 
     # --- tables -------------------------------------------------------------------------------------
 
     def _table(self, table: Node) -> None:
-        rows = list(_children(table, f"{W}tr"))
+        rows = list(children_of(table, f"{W}tr"))
         rows = [row for row in rows if row.find(f"{W}trPr/{W}del") is None]
-        if all(len(list(_children(row, f"{W}tc"))) <= 1 for row in rows):
+        if all(len(list(children_of(row, f"{W}tc"))) <= 1 for row in rows):
             # A box around text rather than a table.
             for row in rows:
-                for cell in _children(row, f"{W}tc"):
+                for cell in children_of(row, f"{W}tc"):
                     self._blocks(cell)
             return
         first_page = self.pages.page
         asides: list[_Paragraph] = []
         nested: list[Node] = []
         grid = [self._row(row, asides, nested) for row in rows]
-        cells, covered = _joined(grid)
+        cells, covered = merged_rows(grid)
         self.dropped += [DroppedText("covered by a merged cell", text, first_page) for text in covered]
-        headers = _header_rows(table, rows)
+        headers = count_header_rows(table, rows)
         element = spanned_table_element(cells, header_rows=headers, page_number=first_page)
         if element is not None:
             self.elements.append(replace(element, metadata=_ends(first_page, self.pages.page)))
@@ -500,29 +494,27 @@ class _Reader:
         for paragraph in asides:
             self._emit_aside(paragraph, paragraph.page or first_page)
 
-    def _row(self, row: Node, asides: list[_Paragraph], nested: list[Node]) -> list[_GridCell]:
+    def _row(self, row: Node, asides: list[_Paragraph], nested: list[Node]) -> list[GridCell]:
         """The cells of a row with the columns that they stand in. The cells of a row share its pages."""
-        column = _integer(row.find(f"{W}trPr/{W}gridBefore"), 0)
+        column = integer_of(row.find(f"{W}trPr/{W}gridBefore"), 0)
         cells = []
         start, furthest = self.pages.page, self.pages.page
-        for node in _children(row, f"{W}tc"):
+        for node in children_of(row, f"{W}tc"):
             properties = node.find(f"{W}tcPr")
-            width = max(1, _integer(None if properties is None else properties.find(f"{W}gridSpan"), 1))
+            width = max(1, integer_of(None if properties is None else properties.find(f"{W}gridSpan"), 1))
             merge = None if properties is None else properties.find(f"{W}vMerge")
             continues = merge is not None and merge.get(f"{W}val", "continue") == "continue"
             self.pages.page = start
             text = self._cell_text(node, asides, nested)
             furthest = max(furthest, self.pages.page)
-            cells.append(
-                _GridCell(text, column, width, starts=merge is not None and not continues, continues=continues)
-            )
+            cells.append(GridCell(text, column, width, starts=merge is not None and not continues, continues=continues))
             column += width
         self.pages.page = furthest
         return cells
 
     def _cell_text(self, cell: Node, asides: list[_Paragraph], nested: list[Node]) -> str:
         lines = []
-        for node in _flattened(cell):
+        for node in flattened(cell):
             if node.tag == f"{W}tbl":
                 nested.append(node)
                 continue
@@ -533,66 +525,6 @@ class _Reader:
             if paragraph.anchored or paragraph.notes or paragraph.hidden or paragraph.placeholder:
                 asides.append(paragraph)
         return join_lines([part for line in lines for part in line.splitlines()])
-
-
-@dataclass(frozen=True, slots=True)
-class _GridCell:
-    """A cell in its column. `starts` and `continues`: a merge of cells below one another."""
-
-    text: str
-    column: int
-    width: int
-    starts: bool
-    continues: bool
-
-
-def _joined(grid: Sequence[Sequence[_GridCell]]) -> tuple[list[list[Cell]], list[str]]:
-    """The rows as HTML has them, merged cells as one, and the texts that merged cells cover."""
-    by_place = [{cell.column: cell for cell in row} for row in grid]
-    merged: set[tuple[int, int]] = set()
-    rows: list[list[Cell]] = []
-    covered: list[str] = []
-    for index, row in enumerate(grid):
-        cells: list[Cell] = []
-        column = row[0].column if row else 0
-        if column:
-            cells.append(Cell("", columns=column))
-        for cell in row:
-            if (index, cell.column) in merged:
-                if cell.text.strip():
-                    covered.append(cell.text)
-                continue
-            height = 1
-            if cell.starts:
-                for below in range(index + 1, len(grid)):
-                    following = by_place[below].get(cell.column)
-                    if following is None or not following.continues or following.width != cell.width:
-                        break
-                    merged.add((below, cell.column))
-                    height += 1
-            cells.append(Cell(cell.text, rows=height, columns=cell.width))
-        rows.append(cells)
-    return rows, covered
-
-
-def _header_rows(table: Node, rows: Sequence[Node]) -> int:
-    marked = 0
-    for row in rows:
-        if not is_on(row.find(f"{W}trPr"), "tblHeader"):
-            break
-        marked += 1
-    if marked:
-        return marked if marked < len(rows) else 1
-    look = table.find(f"{W}tblPr/{W}tblLook")
-    if look is None:
-        return 0
-    first_row = look.get(f"{W}firstRow")
-    if first_row is not None:
-        return int(first_row in ("1", "true", "on"))
-    try:
-        return int(bool(int(look.get(f"{W}val", "0"), 16) & 0x20))
-    except ValueError:
-        return 0
 
 
 def _category(paragraph: _Paragraph, text: str) -> str:
@@ -608,71 +540,6 @@ def _category(paragraph: _Paragraph, text: str) -> str:
     return "NarrativeText"
 
 
-def _is_carried_on(properties: Node | None) -> bool:
-    """The end of the paragraph was deleted, or it is the drop cap of the next one."""
-    if properties is None:
-        return False
-    if properties.find(f"{W}rPr/{W}del") is not None:
-        return True
-    frame = properties.find(f"{W}framePr")
-    return frame is not None and frame.get(f"{W}dropCap") in ("drop", "margin")
-
-
-def _anchored_nodes(node: Node) -> list[Node]:
-    """The text boxes, diagrams and charts in a drawing, the outermost ones, alternatives resolved."""
-    if not isinstance(node.tag, str):
-        return []
-    if node.tag in (f"{W}txbxContent", f"{_DIAGRAM}relIds", f"{_CHART}chart"):
-        return [node]
-    if node.tag == f"{MC}AlternateContent":
-        alternative = chosen_alternative(node)
-        return [] if alternative is None else _anchored_nodes(alternative)
-    return [found for child in node for found in _anchored_nodes(child)]
-
-
-def _children(node: Node, tag: str) -> Iterator[Node]:
-    """The children of a kind, also inside content controls and accepted changes."""
-    for child in node:
-        if child.tag == tag:
-            yield child
-        elif child.tag in _TRANSPARENT or child.tag == f"{W}sdt":
-            yield from _children(child, tag)
-
-
-def _flattened(container: Node) -> Iterator[Node]:
-    """The paragraphs and tables of a cell."""
-    for child in container:
-        if child.tag in (f"{W}p", f"{W}tbl"):
-            yield child
-        elif child.tag in _TRANSPARENT or child.tag == f"{W}sdt":
-            yield from _flattened(child)
-
-
-def _symbol(node: Node) -> str:
-    code = node.get(f"{W}char", "").upper()
-    if code in _SYMBOLS:
-        return _SYMBOLS[code]
-    try:
-        character = chr(int(code, 16))
-    except (ValueError, OverflowError):
-        return ""
-    return "" if "\ue000" <= character <= "\uf8ff" else character
-
-
-def _visible_characters(root: Node) -> int:
-    """The visible characters of the text in a part: inserted text counts, deleted text and fallbacks do not."""
-    count = 0
-    skipped = {*_REMOVED, f"{MC}Fallback", f"{W}rt"}
-    walk = etree.iterwalk(root, events=("start",))
-    for _, node in walk:
-        tag = node.tag
-        if tag in (f"{W}t", f"{M}t"):
-            count += len("".join((node.text or "").split()))
-        elif tag in skipped or (tag == f"{W}tr" and node.find(f"{W}trPr/{W}del") is not None):
-            walk.skip_subtree()
-    return count
-
-
 def _ends(page: int, page_end: int) -> dict[str, int]:
     return {"page_end": page_end} if page_end > page else {}
 
@@ -680,8 +547,3 @@ def _ends(page: int, page_end: int) -> dict[str, int]:
 def _without_page(element: Element) -> Element:
     metadata = {name: value for name, value in element.metadata.items() if name != "page_end"}
     return replace(element, page_number=None, metadata=metadata)
-
-
-def _integer(node: Node | None, default: int) -> int:
-    value = None if node is None else node.get(f"{W}val")
-    return int(value) if value is not None and value.isdecimal() else default

@@ -16,74 +16,13 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-GENERAL = "General"
 _GENERAL_DIGITS = 10
 _EXACT_DIGITS = 15  # that a spreadsheet computes with
 _WIDE = Context(prec=1000)  # for the digits of any float, in any code that a cell can have
 _MOST_DAYS = 2_958_466  # 9999-12-31, and the day after it
 
-_ISO_DATE = "yyyy-mm-dd"
-_CHINESE_DATE, _CHINESE_MONTH, _CHINESE_DAY = 'yyyy"年"m"月"d"日"', 'yyyy"年"m"月"', 'm"月"d"日"'
-BUILT_IN_FORMATS: dict[int, str] = {
-    0: GENERAL,
-    1: "0",
-    2: "0.00",
-    3: "#,##0",
-    4: "#,##0.00",
-    5: '"$"#,##0',
-    6: '"$"#,##0',
-    7: '"$"#,##0.00',
-    8: '"$"#,##0.00',
-    9: "0%",
-    10: "0.00%",
-    11: "0.00E+00",
-    12: "# ?/?",
-    13: "# ??/??",
-    14: _ISO_DATE,
-    15: "d-mmm-yy",
-    16: "d-mmm",
-    17: "mmm-yy",
-    18: "h:mm AM/PM",
-    19: "h:mm:ss AM/PM",
-    20: "h:mm",
-    21: "h:mm:ss",
-    22: "yyyy-mm-dd h:mm",
-    37: "#,##0;(#,##0)",
-    38: "#,##0;(#,##0)",
-    39: "#,##0.00;(#,##0.00)",
-    40: "#,##0.00;(#,##0.00)",
-    41: "#,##0;(#,##0);-",
-    42: '"$"#,##0;("$"#,##0);-',
-    43: "#,##0.00;(#,##0.00);-",
-    44: '"$"#,##0.00;("$"#,##0.00);-',
-    45: "mm:ss",
-    46: "[h]:mm:ss",
-    47: "mm:ss.0",
-    48: "##0.0E+0",
-    49: "@",
-    # Those of a Chinese installation.
-    27: _CHINESE_MONTH,
-    28: _CHINESE_DAY,
-    29: _CHINESE_DAY,
-    30: "m-d-yy",
-    31: _CHINESE_DATE,
-    32: 'h"时"mm"分"',
-    33: 'h"时"mm"分"ss"秒"',
-    34: '上午/下午h"时"mm"分"',
-    35: '上午/下午h"时"mm"分"ss"秒"',
-    36: _CHINESE_MONTH,
-    50: _CHINESE_MONTH,
-    51: _CHINESE_DAY,
-    52: _CHINESE_MONTH,
-    53: _CHINESE_DAY,
-    54: _CHINESE_DAY,
-    55: '上午/下午h"时"mm"分"',
-    56: '上午/下午h"时"mm"分"ss"秒"',
-    57: _CHINESE_MONTH,
-    58: _CHINESE_DAY,
-}
 _TOKEN = re.compile(
-    r'"(?P<quoted>[^"]*)"?|\\(?P<escaped>.)|_(?P<gap>.)|\*(?P<fill>.)|\[(?P<bracket>[^\]]*)\]'
+    r'"(?P<quoted>[^"]*)"?|[\\!](?P<escaped>.)|_(?P<gap>.)|\*(?P<fill>.)|\[(?P<bracket>[^\]]*)\]'
     r"|(?P<halfday>AM/PM|A/P|上午/下午)|(?P<general>General|G/通用格式)"
     r"|(?P<date>y+|m+|d+|h+|s+|aaaa?|e+(?![+-])|b+)|(?P<exponent>E[+-])"
     r"|(?P<number>[0#?.,%/@])|(?P<other>.)",
@@ -126,6 +65,9 @@ def format_number(value: float, code: str, *, epoch_1904: bool = False) -> str:
         return general(abs(value) if negative else value) + literal.strip()
     if section.is_date:
         return _date_text(section.tokens, value, epoch_1904=epoch_1904)
+    if any(token.kind == "@" for token in section.tokens):
+        # A code for texts shows a number as it is, with what it adds to a text.
+        return _with_literals(section.tokens, general(value))
     text = _number_text(section.tokens, abs(value)).strip()
     return f"-{text}" if value < 0 and not negative and any(digit in "123456789" for digit in text) else text
 
@@ -136,7 +78,11 @@ def format_text(text: str, code: str) -> str:
     place = sections[3] if len(sections) > 3 else sections[-1]
     if not any(token.kind == "@" for token in place.tokens):
         return text
-    shown = (token for token in place.tokens if token.kind in ("@", "literal"))
+    return _with_literals(place.tokens, text)
+
+
+def _with_literals(tokens: Sequence[_Token], text: str) -> str:
+    shown = (token for token in tokens if token.kind in ("@", "literal"))
     return "".join(text if token.kind == "@" else token.text for token in shown)
 
 

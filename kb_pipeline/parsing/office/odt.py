@@ -7,58 +7,54 @@ headers and footers are left to cleaning. Text boxes and notes follow the paragr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lxml import etree
-
 from kb_pipeline.errors import EncryptedDocument
+from kb_pipeline.parsing.cells import check_cells
 from kb_pipeline.parsing.elements import DroppedText, Element
-from kb_pipeline.parsing.office.counting import number_text
-from kb_pipeline.parsing.office.lists import with_space
+from kb_pipeline.parsing.office.odt_nodes import (
+    DRAW,
+    FO,
+    OFFICE,
+    STYLE,
+    TABLE,
+    TEXT,
+    UNSEEN,
+    begins_with_text,
+    cell_content,
+    levels_of,
+    next_label,
+    number_of,
+    rows_of,
+    visible_characters,
+)
 from kb_pipeline.parsing.office.package import Package, mended_warnings
 from kb_pipeline.parsing.office.pages import PageCounter
 from kb_pipeline.parsing.parsed import ParsedDocument
+from kb_pipeline.parsing.scripts_notation import subscript, superscript
 from kb_pipeline.parsing.tables import Cell, spanned_table_element
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Node
 
-_NS = "{urn:oasis:names:tc:opendocument:xmlns:"
-OFFICE, STYLE, TEXT, TABLE, DRAW = (f"{_NS}{name}:1.0}}" for name in ("office", "style", "text", "table", "drawing"))
-FO = f"{_NS}xsl-fo-compatible:1.0}}"
 _CONTENTS = frozenset(
     f"{TEXT}{name}" for name in ("table-of-content", "illustration-index", "table-index", "alphabetical-index")
 )
-_UNSEEN = frozenset(
-    {f"{TEXT}tracked-changes", f"{OFFICE}annotation", f"{OFFICE}forms", f"{TEXT}ruby-text", f"{TEXT}note-citation"}
-)
-_NUMBER_FORMATS = {
-    "1": "decimal",
-    "a": "lowerLetter",
-    "A": "upperLetter",
-    "i": "lowerRoman",
-    "I": "upperRoman",
-    "一": "chineseCounting",
-    "壹": "chineseLegalSimplified",
-    "甲": "ideographTraditional",
-    "①": "decimalEnclosedCircle",
-    "子": "ideographZodiac",
-    "１": "decimalFullWidth",
-}
 _HEADING_NAME = re.compile(r"(?:heading|标题)(?:_20_|\s)*([1-9])$", re.IGNORECASE)
 _MOST_REPEATED = 1000  # columns or rows that one cell or row stands for; more is an empty used range
 
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """What a paragraph or character style says, with what it inherits."""
+    """What a paragraph or character style says, with what it inherits. `shift`: above 0 for raised text."""
 
     heading_level: int | None = None
     hidden: bool = False
     break_before: bool = False
     break_after: bool = False
+    shift: int = 0
 
 
 @dataclass(slots=True)
@@ -75,7 +71,7 @@ class _Paragraph:
 
 
 def read_odt(data: bytes) -> ParsedDocument:
-    """Raises EncryptedDocument, MalformedDocument where the content is not there."""
+    """Raises EncryptedDocument, LimitExceeded for too many cells, MalformedDocument where the content is not there."""
     package = Package(data)
     manifest = package.read("META-INF/manifest.xml") if package.has("META-INF/manifest.xml") else b""
     if b"encryption-data" in manifest:
@@ -100,6 +96,7 @@ class _Reader:
         self.elements: list[Element] = []
         self.dropped: list[DroppedText] = []
         self.source_characters = 0
+        self._cell_count = 0
         self._content = package.xml("content.xml")
         self._styles_root = package.optional_xml("styles.xml")
         self.pages = PageCounter(laid_out=next(self._content.iter(f"{TEXT}soft-page-break"), None) is not None)
@@ -111,10 +108,10 @@ class _Reader:
         }
         self._resolved: dict[tuple[str, str], _Style] = {}
         self._list_levels = {
-            node.get(f"{STYLE}name", ""): _levels(node) for root in roots for node in root.iter(f"{TEXT}list-style")
+            node.get(f"{STYLE}name", ""): levels_of(node) for root in roots for node in root.iter(f"{TEXT}list-style")
         }
         outline = None if self._styles_root is None else next(self._styles_root.iter(f"{TEXT}outline-style"), None)
-        self._outline = {} if outline is None else _levels(outline)
+        self._outline = {} if outline is None else levels_of(outline)
         self._outline_counters: dict[int, int] = {}
         self._list_counters: dict[str, dict[int, int]] = {}
 
@@ -123,7 +120,7 @@ class _Reader:
         self._page_furniture("header")
         if body is not None:
             self._blocks(body)
-            self.source_characters += _visible_characters(body)
+            self.source_characters += visible_characters(body)
         self._page_furniture("footer")
 
     def _page_furniture(self, kind: str) -> None:
@@ -137,7 +134,7 @@ class _Reader:
                 if node is not None and text and text not in seen:
                     seen.add(text)
                     self.elements.append(Element(kind.capitalize(), text))
-                    self.source_characters += _visible_characters(node)
+                    self.source_characters += visible_characters(node)
 
     # --- blocks -------------------------------------------------------------------------------------
 
@@ -160,7 +157,7 @@ class _Reader:
                 self.pages.laid_out_break()
             elif tag == f"{DRAW}frame":
                 self._anchored(node)
-            elif isinstance(tag, str) and tag not in _UNSEEN:
+            elif isinstance(tag, str) and tag not in UNSEEN:
                 self._blocks(node)
 
     def _emit(self, node: Node, label: str | None = None) -> None:
@@ -172,7 +169,7 @@ class _Reader:
         text, page = paragraph.text, paragraph.page or self.pages.page
         level = style.heading_level
         if node.tag == f"{TEXT}h":
-            level = _number(node, f"{TEXT}outline-level", level or 1)
+            level = number_of(node, f"{TEXT}outline-level", level or 1)
             if label is None and text:
                 label = self._outline_label(node, level)
         if text and level is not None:
@@ -213,9 +210,9 @@ class _Reader:
             if item.tag not in (f"{TEXT}list-item", f"{TEXT}list-header"):
                 continue
             label: str | None = None
-            if item.tag == f"{TEXT}list-item" and _begins_with_text(item):
-                start = _number(item, f"{TEXT}start-value", 0)
-                label = _next_label(self._list_levels.get(name, {}), counters, level, start)
+            if item.tag == f"{TEXT}list-item" and begins_with_text(item):
+                start = number_of(item, f"{TEXT}start-value", 0)
+                label = next_label(self._list_levels.get(name, {}), counters, level, start)
             for child in item:
                 if child.tag in (f"{TEXT}p", f"{TEXT}h"):
                     self._emit(child, label)
@@ -228,8 +225,8 @@ class _Reader:
     def _outline_label(self, node: Node, level: int) -> str:
         if node.get(f"{TEXT}is-list-header") == "true":
             return ""
-        start = _number(node, f"{TEXT}start-value", 0) if node.get(f"{TEXT}restart-numbering") == "true" else 0
-        return _next_label(self._outline, self._outline_counters, level, start)
+        start = number_of(node, f"{TEXT}start-value", 0) if node.get(f"{TEXT}restart-numbering") == "true" else 0
+        return next_label(self._outline, self._outline_counters, level, start)
 
     # --- text ---------------------------------------------------------------------------------------
 
@@ -242,10 +239,10 @@ class _Reader:
         self._write(node.text, paragraph, hidden)
         for child in node:
             match child.tag:
-                case tag if tag in _UNSEEN or not isinstance(tag, str):
+                case tag if tag in UNSEEN or not isinstance(tag, str):
                     pass
                 case tag if tag == f"{TEXT}s":
-                    self._write(" " * min(_number(child, f"{TEXT}c", 1), _MOST_REPEATED), paragraph, hidden, raw=True)
+                    self._write(" " * min(number_of(child, f"{TEXT}c", 1), _MOST_REPEATED), paragraph, hidden, raw=True)
                 case tag if tag == f"{TEXT}tab":
                     self._write("\t", paragraph, hidden, raw=True)
                 case tag if tag == f"{TEXT}line-break":
@@ -258,7 +255,11 @@ class _Reader:
                     paragraph.anchored.append(child)
                 case _:
                     style = self._style("text", child.get(f"{TEXT}style-name"))
+                    before = len(paragraph.parts)
                     self._inline(child, paragraph, hidden or style.hidden)
+                    if style.shift:
+                        written = "".join(paragraph.parts[before:])
+                        paragraph.parts[before:] = [superscript(written) if style.shift > 0 else subscript(written)]
             self._write(child.tail, paragraph, hidden)
 
     def _write(self, text: str | None, paragraph: _Paragraph, hidden: bool, *, raw: bool = False) -> None:
@@ -280,12 +281,15 @@ class _Reader:
         asides: list[_Paragraph] = []
         nested: list[Node] = []
         grid: list[list[Cell]] = []
-        for row in _rows(table):
+        for row in rows_of(table):
             if row.tag == f"{TEXT}soft-page-break":
                 self.pages.laid_out_break()
                 continue
             cells = [cell for node in row for cell in self._cells(node, asides, nested)]
-            grid += [cells] * min(_number(row, f"{TABLE}number-rows-repeated", 1), _MOST_REPEATED)
+            repeated = min(number_of(row, f"{TABLE}number-rows-repeated", 1), _MOST_REPEATED)
+            self._cell_count += len(cells) * repeated
+            check_cells(self._cell_count)
+            grid += [cells] * repeated
         headers = sum(len(group) for group in table.iterfind(f"{TABLE}table-header-rows"))
         element = spanned_table_element(grid, header_rows=headers, page_number=page)
         if element is not None:
@@ -300,7 +304,7 @@ class _Reader:
         if node.tag != f"{TABLE}table-cell":
             return
         lines = []
-        for child in _cell_content(node):
+        for child in cell_content(node):
             if child.tag == f"{TABLE}table":
                 nested.append(child)
                 continue
@@ -310,10 +314,10 @@ class _Reader:
                 asides.append(paragraph)
         cell = Cell(
             " ".join(lines),
-            max(1, _number(node, f"{TABLE}number-rows-spanned", 1)),
-            max(1, _number(node, f"{TABLE}number-columns-spanned", 1)),
+            max(1, number_of(node, f"{TABLE}number-rows-spanned", 1)),
+            max(1, number_of(node, f"{TABLE}number-columns-spanned", 1)),
         )
-        repeated = min(_number(node, f"{TABLE}number-columns-repeated", 1), _MOST_REPEATED)
+        repeated = min(number_of(node, f"{TABLE}number-columns-repeated", 1), _MOST_REPEATED)
         yield from [cell] * repeated
 
     # --- styles -------------------------------------------------------------------------------------
@@ -342,13 +346,23 @@ class _Reader:
         text = node.find(f"{STYLE}text-properties")
         layout = node.find(f"{STYLE}paragraph-properties")
         display = None if text is None else text.get(f"{TEXT}display")
+        position = "" if text is None else text.get(f"{STYLE}text-position", "")
         return _Style(
             level,
             hidden=base.hidden if display is None else display == "none",
             break_before=bool(node.get(f"{STYLE}master-page-name"))
             or (layout is not None and layout.get(f"{FO}break-before") == "page"),
             break_after=layout is not None and layout.get(f"{FO}break-after") == "page",
+            shift=_shift(position) if position else base.shift,
         )
+
+
+def _shift(position: str) -> int:
+    """Of a text position such as `super 58%`, `-33% 58%` or `0% 100%`."""
+    place = position.split(maxsplit=1)[0]
+    if place in ("super", "sub"):
+        return 1 if place == "super" else -1
+    return (place[0] != "-") * 2 - 1 if place.strip("-+%0.") else 0
 
 
 def _level_by_name(name: str) -> int | None:
@@ -358,73 +372,7 @@ def _level_by_name(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _levels(style: Node) -> dict[int, Node]:
-    return {_number(node, f"{TEXT}level", 0): node for node in style}
-
-
-def _next_label(levels: Mapping[int, Node], counters: dict[int, int], level: int, start: int) -> str:
-    """Count one item and give its label with the space after it; '' for a bullet or no number."""
-    definition = levels.get(level)
-    first = 1 if definition is None else _number(definition, f"{TEXT}start-value", 1)
-    counters[level] = start or (counters[level] + 1 if level in counters else first)
-    for below in [index for index in counters if index > level]:
-        del counters[below]
-    if definition is None or not definition.get(f"{STYLE}num-format"):
-        return ""
-    shown = range(max(1, level + 1 - _number(definition, f"{TEXT}display-levels", 1)), level + 1)
-    numbers = []
-    for index in shown:
-        node = levels.get(index)
-        code = "" if node is None else node.get(f"{STYLE}num-format") or ""
-        if code:
-            numbers.append(number_text(counters.get(index, 1), _NUMBER_FORMATS.get(code[0], "decimal")))
-    label = definition.get(f"{STYLE}num-prefix", "") + ".".join(numbers) + definition.get(f"{STYLE}num-suffix", "")
-    return with_space(label.strip(), "tab")
-
-
-def _begins_with_text(item: Node) -> bool:
-    first = next((child for child in item if isinstance(child.tag, str)), None)
-    return first is not None and first.tag in (f"{TEXT}p", f"{TEXT}h")
-
-
-def _rows(node: Node) -> Iterator[Node]:
-    """The rows of a table, and the page breaks between them."""
-    for child in node:
-        if child.tag in (f"{TABLE}table-row", f"{TEXT}soft-page-break"):
-            yield child
-        elif child.tag in (f"{TABLE}table-header-rows", f"{TABLE}table-rows", f"{TABLE}table-row-group"):
-            yield from _rows(child)
-
-
-def _cell_content(cell: Node) -> Iterator[Node]:
-    """The paragraphs and tables in a cell, those of lists included."""
-    for child in cell:
-        if child.tag in (f"{TEXT}p", f"{TEXT}h", f"{TABLE}table"):
-            yield child
-        elif isinstance(child.tag, str) and child.tag not in _UNSEEN:
-            yield from _cell_content(child)
-
-
-def _visible_characters(root: Node) -> int:
-    """The visible characters of the text in a part of the document, without deleted text and comments."""
-    count = 0
-    walk = etree.iterwalk(root, events=("start", "end"))
-    for event, node in walk:
-        if event == "end":
-            count += len("".join((node.tail or "").split())) if node is not root else 0
-        elif node.tag in _UNSEEN:
-            walk.skip_subtree()
-        else:
-            count += len("".join((node.text or "").split()))
-    return count
-
-
 def _metadata(package: Package) -> dict[str, str]:
     root = package.optional_xml("meta.xml")
     title = "" if root is None else root.findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
     return {"title": " ".join(title.split())} if title.strip() else {}
-
-
-def _number(node: Node, attribute: str, default: int) -> int:
-    value = node.get(attribute, "")
-    return int(value) if value.isdecimal() else default

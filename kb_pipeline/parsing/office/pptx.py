@@ -16,7 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from kb_pipeline.errors import LimitExceeded
 from kb_pipeline.parsing.elements import DroppedText, Element
@@ -25,18 +25,25 @@ from kb_pipeline.parsing.office.counting import number_text
 from kb_pipeline.parsing.office.drawings import A, C, chart_element, diagram_texts
 from kb_pipeline.parsing.office.equations import M, equation_text
 from kb_pipeline.parsing.office.package import Package, Relationship, mended_warnings
+from kb_pipeline.parsing.office.placeholders import (
+    TITLES,
+    inherited_type,
+    placeholder_of,
+    placeholder_type,
+    shapes_above,
+)
+from kb_pipeline.parsing.office.reading_order import Frame, reading_order
+from kb_pipeline.parsing.office.slide_frames import P, Transform, frame_of, group_transform
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
+from kb_pipeline.parsing.scripts_notation import subscript, superscript
 from kb_pipeline.parsing.tables import Cell, plain_text, spanned_table_element
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Node
 
-P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _DIAGRAM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
-_TITLES = frozenset({"title", "ctrTitle"})
-_BODIES = frozenset({"body", "obj", "subTitle", ""})
 _FURNITURE = {"ftr": "Footer", "dt": "Footer", "hdr": "Header", "sldNum": "PageNumber"}
 _TITLE_WITHIN = 3  # texts from the top that can stand for a title which is missing
 _LONGEST_TITLE = 80  # columns of such a text
@@ -61,8 +68,6 @@ _AUTO_NUMBER_FORMATS = {
 }
 _AUTO_NUMBER_MARKS = {"Period": "{}.", "ParenR": "{})", "ParenBoth": "({})", "Minus": "{}-", "Plain": "{}"}
 
-T = TypeVar("T")
-Frame = tuple[float, float, float, float]
 _Running = tuple[str, int, int]  # a text, and where it stands in units of _SAME_PLACE
 _NOWHERE: Frame = (0.0, 0.0, 0.0, 0.0)
 
@@ -177,7 +182,7 @@ class _Reader:
 
     def _slide_elements(self, root: Node, number: int) -> Iterator[Element]:
         shapes = list(self._shapes(root))
-        titles = [shape for shape in shapes if shape.kind in _TITLES and _plain_text(shape.node)]
+        titles = [shape for shape in shapes if shape.kind in TITLES and _plain_text(shape.node)]
         content = [shape for shape in shapes if shape not in titles and _holds_something(shape.node)]
         furniture = {id(shape): category for shape in content if (category := self._furniture(shape, number))}
         ordered = reading_order([(shape, shape.frame) for shape in content if id(shape) not in furniture])
@@ -204,7 +209,7 @@ class _Reader:
 
     def _notes_elements(self, root: Node, number: int) -> Iterator[Element]:
         for node in root.iter(f"{P}sp"):
-            if _placeholder_type(node) != "body":
+            if placeholder_type(node) != "body":
                 continue
             for paragraph in node.iter(f"{A}p"):
                 text = _paragraph_text(paragraph).strip()
@@ -229,23 +234,23 @@ class _Reader:
         if part not in self._placeholders:
             root = self._package.optional_xml(part)
             nodes = [] if root is None else list(root.iter(f"{P}sp"))
-            self._placeholders[part] = [node for node in nodes if _placeholder(node) is not None]
+            self._placeholders[part] = [node for node in nodes if placeholder_of(node) is not None]
         return self._placeholders[part]
 
-    def _tree_shapes(self, tree: Node, above: Sequence[Sequence[Node]], group: _Transform | None) -> Iterator[_Shape]:
+    def _tree_shapes(self, tree: Node, above: Sequence[Sequence[Node]], group: Transform | None) -> Iterator[_Shape]:
         for node in tree:
             if node.tag == f"{P}grpSp":
-                yield from self._tree_shapes(node, above, _group_transform(node, group))
+                yield from self._tree_shapes(node, above, group_transform(node, group))
             elif node.tag == f"{MC}AlternateContent":
                 choice = node.find(f"{MC}Choice")
                 chosen = choice if choice is not None and _holds_something(choice) else node.find(f"{MC}Fallback")
                 if chosen is not None:
                     yield from self._tree_shapes(chosen, above, group)
             elif node.tag in (f"{P}sp", f"{P}graphicFrame", f"{P}cxnSp"):
-                placeholder = _placeholder(node)
-                inherited = tuple(_inherited(placeholder, above)) if placeholder is not None else ()
-                kind = _inherited_type(node, inherited) if placeholder is not None else None
-                frame = next((found for source in (node, *inherited) if (found := _frame(source))), _NOWHERE)
+                placeholder = placeholder_of(node)
+                inherited = tuple(shapes_above(placeholder, above)) if placeholder is not None else ()
+                kind = inherited_type(node, inherited) if placeholder is not None else None
+                frame = next((found for source in (node, *inherited) if (found := frame_of(source))), _NOWHERE)
                 yield _Shape(node, frame if group is None else group.applied(frame), kind, inherited)
 
     # --- shapes -------------------------------------------------------------------------------------
@@ -277,140 +282,6 @@ class _Reader:
         return None if relationship is None else self._package.optional_xml(relationship.target)
 
 
-# --- reading order -----------------------------------------------------------------------------------
-
-
-def reading_order(items: Sequence[tuple[T, Frame]]) -> list[T]:
-    """The items as a person reads them: cut along the widest gap that runs across all of them, above before
-    below and left before right, and so on inside both parts. Where shapes overlap, from top to bottom."""
-    ordered: list[T] = []
-    waiting = [list(items)]
-    while waiting:
-        part = waiting.pop()
-        cuts = [(*_widest_gap(part, axis), axis) for axis in (0, 1)] if len(part) > 1 else []
-        width, position, axis = max(cuts, key=_by_width, default=(0.0, 0.0, 0))
-        if width > 0:
-            waiting.append([pair for pair in part if pair[1][axis] >= position])
-            waiting.append([pair for pair in part if pair[1][axis] < position])
-        else:
-            ordered += [item for item, _ in sorted(part, key=lambda pair: (pair[1][1], pair[1][0]))]
-    return ordered
-
-
-def _by_width(cut: tuple[float, float, int]) -> tuple[float, int]:
-    """Of gaps of one width, the one between rows."""
-    width, _, axis = cut
-    return width, axis
-
-
-def _widest_gap(items: Sequence[tuple[object, Frame]], axis: int) -> tuple[float, float]:
-    """(width, where the part behind begins) of the widest gap along an axis, 0 for x; width 0 where there is none."""
-    spans = sorted((frame[axis], frame[axis + 2]) for _, frame in items)
-    best, position = 0.0, 0.0
-    reach = spans[0][1]
-    for start, end in spans[1:]:
-        gap = start - reach
-        if gap >= 0 and gap + 1 > best:  # shapes that touch are apart, too
-            best, position = gap + 1, start
-        reach = max(reach, end)
-    return best, position
-
-
-# --- placeholders and frames -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Transform:
-    """How the coordinates inside a group become those of the slide: `at + (x - origin) * scale`."""
-
-    at: tuple[float, float]
-    origin: tuple[float, float]
-    scale: tuple[float, float]
-
-    def applied(self, frame: Frame) -> Frame:
-        left, top, right, bottom = (
-            self.at[i % 2] + (value - self.origin[i % 2]) * self.scale[i % 2] for i, value in enumerate(frame)
-        )
-        return left, top, right, bottom
-
-
-def _group_transform(node: Node, outer: _Transform | None) -> _Transform | None:
-    transform = node.find(f"{P}grpSpPr/{A}xfrm")
-    outside, inside = _box(transform, "off", "ext"), _box(transform, "chOff", "chExt")
-    if outside is None or inside is None:
-        return outer
-    frame = (outside[0], outside[1], outside[0] + outside[2], outside[1] + outside[3])
-    if outer is not None:
-        frame = outer.applied(frame)
-    scale = tuple((frame[i + 2] - frame[i]) / inside[i + 2] if inside[i + 2] else 1.0 for i in (0, 1))
-    return _Transform((frame[0], frame[1]), (inside[0], inside[1]), (scale[0], scale[1]))
-
-
-def _frame(node: Node) -> Frame | None:
-    for path in (f"{P}spPr/{A}xfrm", f"{P}xfrm"):
-        box = _box(node.find(path), "off", "ext")
-        if box is not None:
-            return box[0], box[1], box[0] + box[2], box[1] + box[3]
-    return None
-
-
-def _box(transform: Node | None, place: str, size: str) -> tuple[float, float, float, float] | None:
-    """x, y, width and height that a transform states."""
-    if transform is None:
-        return None
-    at, extent = transform.find(f"{A}{place}"), transform.find(f"{A}{size}")
-    if at is None or extent is None:
-        return None
-    try:
-        x, y, width, height = (
-            float(value) for value in (at.get("x"), at.get("y"), extent.get("cx"), extent.get("cy")) if value
-        )
-    except ValueError:
-        return None
-    return x, y, width, height
-
-
-def _placeholder(node: Node) -> Node | None:
-    return next((found for part in node[:1] if (found := part.find(f"{P}nvPr/{P}ph")) is not None), None)
-
-
-def _placeholder_type(node: Node) -> str | None:
-    placeholder = _placeholder(node)
-    return None if placeholder is None else placeholder.get("type", "")
-
-
-def _inherited_type(node: Node, inherited: Sequence[Node]) -> str:
-    """A placeholder that names no type has that of its layout."""
-    return next((kind for source in (node, *inherited) if (kind := _placeholder_type(source))), "")
-
-
-def _inherited(placeholder: Node, above: Sequence[Sequence[Node]]) -> Iterator[Node]:
-    """The shape of each part above that a placeholder follows: the same index, or else the same type."""
-    kind, index = placeholder.get("type", ""), placeholder.get("idx")
-    for nodes in above:
-        found = None
-        for node in nodes:
-            other = _placeholder(node)
-            if other is None:
-                continue
-            if index is not None and other.get("idx") == index:
-                found = node
-                break
-            if found is None and _same_type(kind, other.get("type", "")):
-                found = node
-        if found is not None:
-            followed = _placeholder(found)
-            kind = kind or (followed.get("type", "") if followed is not None else "")
-            index = None  # indexes hold between slide and layout only
-            yield found
-
-
-def _same_type(kind: str, other: str) -> bool:
-    if kind == other:
-        return True
-    return (kind in _TITLES and other in _TITLES) or (kind in _BODIES and other in _BODIES)
-
-
 # --- text --------------------------------------------------------------------------------------------
 
 
@@ -433,7 +304,12 @@ def _paragraph_text(paragraph: Node) -> str:
     parts = []
     for node in paragraph:
         if node.tag in (f"{A}r", f"{A}fld"):
-            parts.append(node.findtext(f"{A}t") or "")
+            text = node.findtext(f"{A}t") or ""
+            properties = node.find(f"{A}rPr")
+            baseline = "" if properties is None else properties.get("baseline", "")
+            if baseline.strip("-0%"):
+                text = subscript(text) if baseline.startswith("-") else superscript(text)
+            parts.append(text)
         elif node.tag == f"{A}br":
             parts.append("\n")
         elif isinstance(node.tag, str) and next(node.iter(f"{M}oMath"), None) is not None:

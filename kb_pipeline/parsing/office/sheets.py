@@ -5,7 +5,8 @@ Terms
   span     a merged cell stands where it begins; the cells that it covers are taken.
 
 A blank row inside a table does not end it when the rows below go on with its columns and name none of their
-own. A blank column does not either when only figures stand behind it: the labels are in front of it.
+own. A blank column does not either when only figures stand behind it, whose labels are in front of it, nor when
+what stands on both sides begins and ends with the same rows: rows that are read on are better than rows torn apart.
 Hidden sheets, rows and columns are left out and listed. A sheet has no pages; its name is its section.
 """
 
@@ -18,17 +19,16 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 
-from kb_pipeline.errors import LimitExceeded
 from kb_pipeline.parsing.elements import DroppedText, Element
 from kb_pipeline.parsing.office.number_format import format_number
 from kb_pipeline.parsing.parsed import ParsedDocument
 from kb_pipeline.parsing.tables import Cell, spanned_table_element
 
-MOST_CELLS = 2_000_000  # with content, in a workbook
 _LONGEST_LIST_ITEM = 60  # characters; a column of longer texts is prose
 _SHORTEST_LIST = 4  # rows
 _NOTE_CHARACTERS = 30  # a longer text alone in the last rows is a note on the table
 _MOST_HEADER_ROWS = 4
+_LEAST_SHARED_ROWS = 3
 _YEAR = re.compile(r"(?:19|20)\d\d\s?[年AE]?")
 _GROUPED_NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+")
 _IDENTIFIER = re.compile(r"(?:86)?1[3-9]\d{9}|\d{15,19}")
@@ -108,12 +108,6 @@ def number_cell(value: float, code: str, *, epoch_1904: bool = False) -> SheetCe
 @lru_cache(maxsize=65536)
 def _formatted(value: float, code: str, epoch_1904: bool) -> str:
     return format_number(value, code, epoch_1904=epoch_1904)
-
-
-def check_size(cells: int) -> None:
-    """Raises LimitExceeded for more cells than a workbook may have."""
-    if cells > MOST_CELLS:
-        raise LimitExceeded(f"The workbook holds more than {MOST_CELLS} cells; split it, or export its sheets as CSV.")
 
 
 def _warnings(sheets: Sequence[Sheet]) -> Iterator[str]:
@@ -263,14 +257,32 @@ def _reach(block: Region) -> set[int]:
 
 
 def _column_parts(block: Region) -> list[Region]:
-    """The block cut at blank columns, unless only figures stand behind one."""
+    """The block cut at blank columns, unless only figures stand behind one, or rows go on behind it."""
     taken = _reach(block)
-    starts = [column for column in sorted(taken) if column - 1 not in taken][1:]
-    bounds = [start for start in starts if _has_labels(block, start, _end_of_run(start, taken))]
+    starts = [column for column in sorted(taken) if column - 1 not in taken]
+    bounds = [
+        start
+        for before, start in pairwise(starts)
+        if _has_labels(block, start, _end_of_run(start, taken))
+        and not _share_rows(block, before, start, _end_of_run(start, taken))
+    ]
     if not bounds:
         return [block]
     edges = [min(taken), *bounds, max(taken) + 1]
     return [part for first, end in pairwise(edges) if (part := _between(block, first, end))]
+
+
+def _share_rows(block: Region, first: int, start: int, end: int) -> bool:
+    """Whether the columns [first, start) and [start, end) begin and end in the same rows, titles not counted.
+
+    Of two tables side by side the short ones may, by chance.
+    """
+    rows = [cells for _, cells in sorted(block.items()) if len(cells) > 1]
+    left, right = (
+        [index for index, cells in enumerate(rows) if any(low <= column < high for column in cells)]
+        for low, high in ((first, start), (start, end))
+    )
+    return len(left) >= _LEAST_SHARED_ROWS and bool(right) and (left[0], left[-1]) == (right[0], right[-1])
 
 
 def _end_of_run(start: int, taken: set[int]) -> int:

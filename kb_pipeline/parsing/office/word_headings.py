@@ -2,7 +2,8 @@
 
 A paragraph stands out when it is short, ends like no sentence, and is larger than the body, bold where the
 body is not, or numbered as headings are. Paragraphs of one kind (one numbering scheme, or else one look)
-have one level; kinds are ranked by size, weight and the usual nesting of numberings.
+have one level; kinds are ranked by size, weight and the usual nesting of numberings. A kind whose paragraphs
+mostly follow one another is a list: below a heading there is text.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ def with_plain_headings(elements: Sequence[Element], looks: Mapping[int, Look]) 
         for index, look in looks.items()
         if _stands_out(elements[index], look, body)
     }
+    kinds = {index: kind for index, kind in kinds.items() if kind not in _lists(kinds)}
     levels = _levels(kinds, looks)
     titled = max((element.heading_level or 0 for element in elements), default=0)
     found = list(elements)
@@ -57,6 +59,13 @@ def with_plain_headings(elements: Sequence[Element], looks: Mapping[int, Look]) 
         text = " ".join(element.text.split())
         found[index] = replace(element, category="Title", text=text, heading_level=titled + levels[kind])
     return found
+
+
+def _lists(kinds: Mapping[int, _Kind]) -> set[_Kind]:
+    """The kinds that are lists: at least half of their paragraphs have one of the same kind right below."""
+    members = Counter(kinds.values())
+    followed = Counter(kind for index, kind in kinds.items() if kinds.get(index + 1) == kind)
+    return {kind for kind, count in members.items() if count > 1 and 2 * followed[kind] >= count}
 
 
 def _body(elements: Sequence[Element], looks: Mapping[int, Look]) -> Look:

@@ -61,6 +61,11 @@ class Style:
         return None
 
     @property
+    def is_title(self) -> bool:
+        """Of the document rather than of a part of it."""
+        return self.name.lower() in _TITLE_NAMES
+
+    @property
     def is_contents(self) -> bool:
         return _CONTENTS_NAME.match(self.name) is not None
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import xlrd
 
-from kb_pipeline.parsing.office.number_format import BUILT_IN_FORMATS, GENERAL, format_text
-from kb_pipeline.parsing.office.sheets import Sheet, SheetCell, check_size, number_cell, workbook_document
+from kb_pipeline.parsing.cells import check_cells
+from kb_pipeline.parsing.office.built_in_formats import BUILT_IN_FORMATS, GENERAL
+from kb_pipeline.parsing.office.number_format import format_text
+from kb_pipeline.parsing.office.sheets import Sheet, SheetCell, number_cell, workbook_document
 from kb_pipeline.parsing.parsed import ParsedDocument
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ def read_xls(data: bytes) -> ParsedDocument:
     """Raises what xlrd raises; LimitExceeded for too many cells."""
     book = xlrd.open_workbook(file_contents=data, formatting_info=True, logfile=io.StringIO())
     sheets = [_sheet(book, sheet) for sheet in book.sheets()]
-    check_size(sum(len(row) for sheet in sheets for row in sheet.cells.values()))
+    check_cells(sum(len(row) for sheet in sheets for row in sheet.cells.values()))
     return workbook_document(sheets, {})
 
 

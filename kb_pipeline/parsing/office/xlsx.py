@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from kb_pipeline.errors import UnsupportedFormat
+from kb_pipeline.parsing.cells import check_cells
 from kb_pipeline.parsing.elements import Element
+from kb_pipeline.parsing.office.built_in_formats import BUILT_IN_FORMATS, GENERAL
 from kb_pipeline.parsing.office.drawings import A, chart_element
-from kb_pipeline.parsing.office.number_format import BUILT_IN_FORMATS, GENERAL, format_text
+from kb_pipeline.parsing.office.number_format import format_text
 from kb_pipeline.parsing.office.package import Package, mended_warnings
-from kb_pipeline.parsing.office.sheets import Sheet, SheetCell, check_size, number_cell, workbook_document
+from kb_pipeline.parsing.office.sheets import Sheet, SheetCell, number_cell, workbook_document
 from kb_pipeline.parsing.parsed import ParsedDocument
+from kb_pipeline.parsing.scripts_notation import subscript, superscript
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Node
@@ -29,6 +32,7 @@ R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _SHEET_DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing}"
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _REFERENCE = re.compile(r"([A-Za-z]{1,3})(\d{1,7})$")
+_SHIFTED = {"superscript": superscript, "subscript": subscript}
 _MOST_COLUMNS = 16_384
 
 
@@ -117,7 +121,7 @@ class _Reader:
         if cells:
             sheet.cells[row_number] = cells
             self._cell_count += len(cells)
-            check_size(self._cell_count)
+            check_cells(self._cell_count)
 
     def _cell(self, node: Node) -> SheetCell | None:
         kind = node.get("t", "n")
@@ -183,7 +187,11 @@ def _shared_strings(root: Node | None) -> Iterator[str]:
 def _string(node: Node) -> str:
     """The text of a string without its phonetic hints."""
     parts = [part.text or "" for part in node.iterfind(f"{S}t")]
-    parts += [part.text or "" for part in node.iterfind(f"{S}r/{S}t")]
+    for run in node.iterfind(f"{S}r"):
+        text = "".join(part.text or "" for part in run.iterfind(f"{S}t"))
+        shift = run.find(f"{S}rPr/{S}vertAlign")
+        written = None if shift is None else _SHIFTED.get(shift.get("val", ""))
+        parts.append(text if written is None else written(text))
     return _unescaped("".join(parts))
 
 

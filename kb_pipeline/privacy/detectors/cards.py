@@ -42,26 +42,33 @@ _CARD_LABEL_RIGHT_BEFORE = re.compile(
 _TIMESTAMP = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{5,}\Z")
 
 
+_CARD = re.compile(r"\d{12,19}")
+
+
 def _card_score(text: str, candidate: Candidate) -> tuple[int, float]:
     start, number = candidate.start, candidate.number
-    if not number.isdigit() or _part_of_a_longer_code(text, candidate):
+    known = _CARD_PREFIX.fullmatch(number)
+    if not (known or candidate.whole or len(number) == 12):
         return start, 0.0
+    checked = passes_luhn(number)
+    if not (checked or _UNIONPAY.fullmatch(number)) or _part_of_a_longer_code(text, candidate):
+        return start, 0.0
+    if len(number) == 12:
+        maestro = candidate.first == candidate.last and _MAESTRO.match(number) and checked
+        return start, 0.75 if maestro and _CARD_LABEL_RIGHT_BEFORE.search(text, max(0, start - 24), start) else 0.0
     # The figures along the axis of a chart come in fours, too.
     apart = candidate.alone or all(s.strip() for s in candidate.separators)
-    grouped = (
-        candidate.widths in _CARD_WIDTHS and (apart or (passes_luhn(number) and candidate.whole))
-    ) or joined_at_line_end(candidate)
+    grouped = (candidate.widths in _CARD_WIDTHS and (apart or (checked and candidate.whole))) or joined_at_line_end(
+        candidate
+    )
     label = labelled(text, start, _CARD_LABELS)
-    if len(number) == 12:
-        maestro = len(candidate.widths) == 1 and _MAESTRO.match(number) and passes_luhn(number)
-        return start, 0.75 if maestro and _CARD_LABEL_RIGHT_BEFORE.search(text, max(0, start - 24), start) else 0.0
-    if label == "no" or not (len(candidate.widths) == 1 or grouped or label == "yes"):
+    if label == "no" or not (candidate.first == candidate.last or grouped or label == "yes"):
         return start, 0.0
-    if passes_luhn(number):
-        known = _CARD_PREFIX.fullmatch(number) and not _TIMESTAMP.match(number)
-        return start, 0.9 if known or (label == "yes" and candidate.whole) else 0.0
+    if checked:
+        issued = known and not _TIMESTAMP.match(number)
+        return start, 0.9 if issued or (label == "yes" and candidate.whole) else 0.0
     # Misread or mistyped, but said to be one.
-    return start, 0.7 if label == "yes" and _UNIONPAY.fullmatch(number) else 0.0
+    return start, 0.7 if label == "yes" else 0.0
 
 
 _LETTER_BEFORE = re.compile(r"[A-Za-z]\Z")
@@ -80,16 +87,15 @@ def passes_luhn(digits: str) -> bool:
     """The checksum of payment cards, ISO/IEC 7812-1; one repeated digit is no card."""
     if len(set(digits)) == 1:
         return False
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        doubled = int(digit) * 2 if place % 2 else int(digit)
-        total += doubled - 9 if doubled > 9 else doubled
-    return total % 10 == 0
+    return (sum(map(int, digits[-1::-2])) + sum(map(_DOUBLED.__getitem__, map(int, digits[-2::-2])))) % 10 == 0
+
+
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)  # twice a digit, its own digits added
 
 
 def find_bank_cards(text: str) -> list[Span]:
     """12 to 19 digits that pass Luhn and have a known issuer prefix or a label; 12 only right behind a label."""
-    return find_numbers(text, 12, 19, _card_score)
+    return find_numbers(text, 12, 19, _CARD, _card_score)
 
 
 _ACCOUNT = re.compile(  # over text in lower case

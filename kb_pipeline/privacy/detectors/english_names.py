@@ -44,6 +44,22 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _LABEL_WINDOW = 20
+# Behind a label for names anything with a capital is one, of one word, too: 姓名：Nguyễn Thị Hoa. `Name` is a label for
+# the names of things as well: one word needs something of a person near.
+_LETTERS = rf"[{CAPITAL}](?:[^\W\d_\u3400-\u9fff]|['’-](?=[^\W\d_]))*"
+_NAME_KEY = re.compile(
+    rf"(?:(?P<sure>姓\s{{0,4}}名|名字|(?:full|real|first|last|family|given|user's) ?name)|(?<![A-Za-z_])name)"
+    rf"(?:\([^()\n]{{1,8}}\))?[\"'”]?\s{{0,2}}[:|\ue000]\s{{0,2}}[\"'“]?"
+    rf"(?P<name>(?-i:{_LETTERS}(?: {_LETTERS}){{0,4}}))"
+    r"(?=[\"'”]?\s{0,2}(?:[^\w\s]|\n|\Z|[\u3400-\u9fff]))",
+    re.IGNORECASE,
+)
+_NAME_KEY_WORD = re.compile("name|名")
+_OF_A_PERSON = re.compile(
+    r"phone|mobile|e-?mail|gender|birth|nationality|passport|id[ _-]?card|(?<![a-z])(?:age|sex|tel)(?![a-z])"
+    r"|电话|手机|邮箱|性别|年龄|身份证|出生|国籍|护照"
+)
+_NEAR_NAME = 120
 # An English name behind a Chinese label.
 _CHINESE_LABEL = re.compile(r"(?:名|人|户|员|师|者|表|方|经理|先生|女士)(?:\([^()\n]{1,8}\))?\s?\Z")
 _CLOSING_WORD = re.compile("regards|sincerely|truly|faithfully|thank|wishes|cheers|best")
@@ -131,6 +147,11 @@ def _greeted_names(text: str) -> Iterator[re.Match[str]]:
 
 def _labelled_names(text: str) -> Iterator[re.Match[str]]:
     """Contact: Ann Smith; 姓名：Ann Smith; Attendees: Ann Smith, Tom Brown; Customer Ann Smith called."""
+    lower = lowered(text)
+    for match in near(_NAME_KEY, text, _NAME_KEY_WORD.finditer(lower), 8, 90):
+        start, end = match.span("name")
+        if match["sure"] or _OF_A_PERSON.search(lower, max(0, start - _NEAR_NAME), end + _NEAR_NAME):
+            yield match
     for match in _COLON.finditer(text):
         before = max(0, match.start() - _LABEL_WINDOW)
         if _LABEL.search(text, before, match.start()) or _CHINESE_LABEL.search(text, before, match.start()):

@@ -26,7 +26,9 @@ from kb_pipeline.privacy.detection import (
 
 # First two digits: the provinces, Taiwan, Hong Kong and Macau (residence permits), and 9 with a province for
 # foreigners with permanent residence.
-_REGION = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[123]|9[1-6]")
+_RESIDENT_ID = re.compile(
+    r"(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[123]|9[1-6])\d{4}(?:\d{9}|(?:1[89]|20)\d{9}[\dX])"
+)
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ID_LABELS = re.compile(
     r"(?P<yes>身份证|证件|公民身份|身份号|居民证|居住证|居留|(?<![A-Za-z_])(?:ID|identity|citizen)(?![A-Za-z_]))"
@@ -42,8 +44,6 @@ _FOREIGNER_LABELS = re.compile(
 
 def _resident_id_score(text: str, candidate: Candidate) -> tuple[int, float]:
     number = candidate.number
-    if len(number) not in (15, 18) or not _REGION.match(number) or "X" in number[:-1]:
-        return candidate.start, 0.0
     if len(number) == 18:
         if not _is_birth_date(number[6:14]):
             return candidate.start, 0.0
@@ -70,7 +70,7 @@ def check_character(first_17: str) -> str:
 
 def find_resident_ids(text: str) -> list[Span]:
     """18 digits with region, birth date and checksum; 15 digits (before 1999) where a label says so."""
-    spans = find_numbers(text, 15, 18, _resident_id_score)
+    spans = find_numbers(text, 15, 18, _RESIDENT_ID, _resident_id_score)
     for match in _FOREIGNER.finditer(text):
         value = match[0]
         born = _is_birth_date("19" + value[7:13]) or _is_birth_date("20" + value[7:13])
@@ -112,7 +112,7 @@ def find_credit_codes(text: str) -> list[Span]:
     for match in _USCC.finditer(text):
         code = compact(match[0])
         label = labelled(text, match.start(), _USCC_LABELS, 12)
-        if uscc.is_valid(code) and (label or not code.isdigit()):
+        if (label or not code.isdigit()) and uscc.is_valid(code):
             spans.append(Span(match.start(), match.end(), 0.98))
         elif label and len(match[0]) == 18:
             spans.append(Span(match.start(), match.end(), 0.9))

@@ -89,7 +89,7 @@ def _without_prefix(candidate: Candidate, country: int) -> tuple[tuple[int, ...]
 
 def find_mobiles(text: str) -> list[Span]:
     """Mainland mobile numbers, with or without +86, in one piece or in the usual groups."""
-    spans = find_numbers(text, 11, 15, _mobile_score)
+    spans = find_numbers(text, 11, 15, _MOBILE, _mobile_score)
     return spans + [Span(m.start(), m.end(), 0.75) for m in _DOTTED_MOBILE.finditer(text)]
 
 

@@ -19,6 +19,8 @@ CREATE EXTENSION IF NOT EXISTS vector
 -- name: installed_pgvector
 SELECT extversion FROM pg_extension WHERE extname = 'vector'
 
+-- name: iterative_scan
+SELECT coalesce(current_setting('hnsw.iterative_scan', true), 'off') <> 'off'
 -- name: recorded_key
 SELECT key_id FROM privacy_key
 

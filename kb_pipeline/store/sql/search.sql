@@ -67,9 +67,6 @@ SELECT id, content, source_file, page_number, page_end, section_title, section_p
        chunk_key, metadata
 FROM {table} WHERE id = ANY(%(ids)s)
 
--- name: any_row
-SELECT EXISTS (SELECT FROM {table})
-
 -- name: collections
 -- One index probe per collection instead of a scan of the table.
 WITH RECURSIVE found AS (
@@ -86,60 +83,3 @@ RETURNING id
 
 -- name: ping
 SELECT 1
-
--- The pieces that conditions are made of.
-
--- name: everything
-true
-
--- name: in_collections
-collection = ANY({collections})
-
--- name: column
-{column}
-
--- name: metadata_text
-(metadata ->> {key})
-
--- name: metadata_number
--- Also numbers that are stored as text; anything else is null and passes no comparison.
-(CASE WHEN metadata ->> {key} ~ '^-?[0-9]{{1,40}}([.][0-9]{{1,40}})?$' THEN (metadata ->> {key})::numeric END)
-
--- name: equal
-{column} = {value}
-
--- name: unequal
-{column} <> {value}
-
--- name: less
-{column} < {value}
-
--- name: at_most
-{column} <= {value}
-
--- name: greater
-{column} > {value}
-
--- name: at_least
-{column} >= {value}
-
--- name: like
-{column} LIKE {value}
-
--- name: ilike
-{column} ILIKE {value}
-
--- name: any_of
-{column} = ANY({value})
-
--- name: is_null
-{column} IS NULL
-
--- name: negation
-(NOT {inner})
-
--- name: conjunction
-({left} AND {right})
-
--- name: disjunction
-({left} OR {right})

@@ -65,7 +65,7 @@ def test_every_step_runs_and_the_result_has_date_versions_and_rates(
     if server == "sglang":
         use_stand_in(tmp_path, monkeypatch)
     elif find_spec("sentence_transformers") is None:
-        pytest.skip("needs the extra cpu")
+        pytest.skip("needs the extra cpu-torch: the model is made with transformers")
     out = tmp_path / "results" / "tiny.json"
     options = ["--shape", "Tiny-Embedding", "--server", server, "--home", str(tmp_path / "home")]
     output(sys.executable, str(RUN), *options, "--seconds", "0.05", "--length", "64", "--out", str(out))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from kb_pipeline.embedding.bundled.encoder import BundledEncoder
 from kb_pipeline.embedding.client import EmbeddedText, EmbeddingClient, RejectedText
 from kb_pipeline.embedding.models import ExpectedModel
 from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
@@ -400,10 +402,11 @@ class TestQuery:
 
 class TestRealServer:
     def test_identity_of_the_default_model(self, connect: Connect, cpu_embedding_url: str) -> None:
-        identity = connect(cpu_embedding_url, expected_model=ExpectedModel("all-MiniLM-L6-v2")).identity
+        identity = connect(cpu_embedding_url, expected_model=ExpectedModel("multilingual-e5-small")).identity
         assert identity.native_dimension == 384
         assert identity.context_length == 512
-        assert not identity.profile.speaks("zh")
+        assert identity.revision == BundledEncoder.weight_version
+        assert identity.profile.speaks("zh")
 
     def test_documents_and_query_meet(self, connect: Connect, cpu_embedding_url: str) -> None:
         client = connect(cpu_embedding_url)
@@ -412,10 +415,12 @@ class TestRealServer:
         query = client.embed_query("How much holiday do I get?", "anything")
         assert query @ vectors[b"leave"] > query @ vectors[b"pump"]
 
-    def test_tokens_are_counted_as_the_server_counts_them(self, connect: Connect, cpu_embedding_url: str) -> None:
+    def test_the_estimate_of_tokens_is_not_below_what_the_server_counts(
+        self, connect: Connect, cpu_embedding_url: str
+    ) -> None:
         client = connect(cpu_embedding_url)
         embed_all(client, numbered(20, t3="本行应当建立健全内部控制制度。" * 20, t7="word " * 400))
-        assert client.usage.counted == client.usage.tokens > 800
+        assert client.usage.counted >= client.usage.tokens > 700
 
     def test_a_chinese_page_longer_than_the_context_gets_a_vector(
         self, connect: Connect, cpu_embedding_url: str
@@ -431,4 +436,4 @@ class TestRealServer:
         client = connect(cpu_embedding_url)
         [result] = client.embed([(b"page", "word " * 600)], average_long_texts=False)
         assert isinstance(result, RejectedText)
-        assert result.reason == "The text has 602 tokens and the model takes 512; make it shorter."
+        assert re.fullmatch(r"The text has 60\d tokens and the model takes 512; make it shorter\.", result.reason)

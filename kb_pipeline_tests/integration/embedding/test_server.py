@@ -34,7 +34,7 @@ def test_similar_sentences_get_similar_vectors(cpu_embedding_url: str) -> None:
     rows = vectors(
         embed(cpu_embedding_url, ["The invoice is overdue.", "Payment of the bill is late.", "Penguins swim well."])
     )
-    assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.2
+    assert rows[0] @ rows[1] > max(rows[0] @ rows[2], rows[1] @ rows[2])
 
 
 def test_a_text_has_the_same_vector_alone_and_in_a_batch(cpu_embedding_url: str) -> None:
@@ -54,7 +54,7 @@ def test_requests_at_once_each_get_their_own_vectors(cpu_embedding_url: str) -> 
 
 
 def test_token_ids_give_the_vector_of_the_text(cpu_embedding_url: str) -> None:
-    hello_world = [101, 7592, 2088, 102]  # with the special tokens of the default model
+    hello_world = [0, 33600, 31, 8999, 2]  # with the special tokens of the default model
     assert (
         vectors(embed(cpu_embedding_url, hello_world))[0] @ vectors(embed(cpu_embedding_url, "hello world"))[0] > 0.999
     )
@@ -70,7 +70,7 @@ def test_a_token_outside_the_vocabulary_is_refused(cpu_embedding_url: str) -> No
 def test_a_search_is_answered_amid_a_long_batch_without_disturbing_it(
     cpu_embedding_url: str, fields: dict[str, int]
 ) -> None:
-    texts = [f"{number} pears " * 120 for number in range(40)]
+    texts = [f"{number} pears " * 80 for number in range(12)]
     query = "How much paid leave is there?" if not fields else ["How much paid leave is there?"] * 2
     alone, few = vectors(embed(cpu_embedding_url, query)), vectors(embed(cpu_embedding_url, texts[:2]))
     with ThreadPoolExecutor(1) as pool:
@@ -113,11 +113,11 @@ def test_a_client_that_is_killed_while_it_sends_is_no_error_of_the_server(tmp_pa
 
 def test_sigterm_answers_what_is_in_flight_and_exits_with_0(tmp_path: Path) -> None:
     with cpu_server(tmp_path / "ready.json") as server, ThreadPoolExecutor(1) as pool:
-        long = ["a sentence that repeats itself " * 60] * 24
+        long = ["a sentence that repeats itself " * 40] * 8
         answer = pool.submit(embed, server.base_url, long)
         wait_until_queued(server.root)
         server.process.send_signal(signal.SIGTERM)
-        assert vectors(answer.result(timeout=60)).shape == (24, 384)
+        assert vectors(answer.result(timeout=60)).shape == (8, 384)
         assert server.process.wait(timeout=30) == 0
 
 

@@ -17,6 +17,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import socket
+import threading
 from base64 import b64decode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,15 +26,16 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 import pytest
+import uvicorn
 
-from kb_pipeline.embedding.encoder import locate
+from kb_pipeline.embedding.batch_queue import BatchQueue
+from kb_pipeline.embedding.bundled.encoder import BundledEncoder
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
+from kb_pipeline.embedding.server import Service, create_app
 from kb_pipeline.embedding.truncation import to_dimension
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from kb_pipeline_tests.embedding_fixtures import CpuServer
+    from collections.abc import Iterator
 
 RECORDINGS = Path(__file__).parents[2] / "data" / "sglang"
 RECORDED_NAME = "tiny/m"
@@ -54,46 +57,43 @@ def recordings(name: str) -> list[Any]:
     return [pytest.param(recording, id=recording["name"]) for recording in found]
 
 
-@pytest.fixture(scope="module")
-def default_server(start_cpu_server: Callable[..., CpuServer]) -> CpuServer:
-    return start_cpu_server()
+class Matryoshka(BundledEncoder):
+    """The model in the box, as if it had been trained to be cut."""
+
+    is_matryoshka = True
 
 
 @pytest.fixture(scope="module")
-def configured_server(
-    start_cpu_server: Callable[..., CpuServer], tmp_path_factory: pytest.TempPathFactory
-) -> CpuServer:
+def configured_url() -> Iterator[str]:
     """As the recorded one was: a key, a served name, a queue of 2, and a model that allows `dimensions`."""
-    model = tmp_path_factory.mktemp("matryoshka")
-    for original in Path(locate(DEFAULT_CPU_MODEL)).iterdir():
-        (model / original.name).symlink_to(original)
-    config = json.loads((model / "config.json").read_text()) | {"is_matryoshka": True}
-    (model / "config.json").unlink()
-    (model / "config.json").write_text(json.dumps(config))
-    return start_cpu_server(
-        *("--model", str(model), "--served-model-name", "Qwen3-Embedding-4B"),
-        *("--api-key", "secret", "--max-queued-requests", "2"),
-    )
+    encoder = Matryoshka(workers=1)
+    queue = BatchQueue(encoder.encode, encoder.dimension, max_queued_texts=2, batch_tokens=1, workers=1)
+    app = create_app(Service("Qwen3-Embedding-4B", encoder, queue), api_key="secret")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+        thread = threading.Thread(target=server.run, args=[[listener]])
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.mark.parametrize("recording", recordings("default"))
-def test_answers_as_sglang_does(default_server: CpuServer, recording: Recording) -> None:
-    compare(replay(default_server, recording), recording, served_name=DEFAULT_CPU_MODEL)
+def test_answers_as_sglang_does(cpu_embedding_url: str, recording: Recording) -> None:
+    compare(replay(cpu_embedding_url.removesuffix("/v1"), recording), recording, served_name=DEFAULT_CPU_MODEL)
 
 
 @pytest.mark.parametrize("recording", recordings("configured"))
-def test_answers_as_a_configured_sglang_does(configured_server: CpuServer, recording: Recording) -> None:
-    compare(replay(configured_server, recording), recording, served_name="Qwen3-Embedding-4B")
+def test_answers_as_a_configured_sglang_does(configured_url: str, recording: Recording) -> None:
+    compare(replay(configured_url, recording), recording, served_name="Qwen3-Embedding-4B")
 
 
 @pytest.mark.parametrize("dimension", [32, 200, 384])
-def test_its_own_dimensions_are_what_the_client_cuts_from_the_whole(
-    configured_server: CpuServer, dimension: int
-) -> None:
+def test_its_own_dimensions_are_what_the_client_cuts_from_the_whole(configured_url: str, dimension: int) -> None:
     def ask(**fields: int) -> np.ndarray:
         body = {"model": "m", "input": "员工每年享有十五天带薪年假。"} | fields
         headers = {"authorization": "Bearer secret"}
-        answer = httpx.post(f"{configured_server.base_url}/embeddings", json=body, headers=headers, timeout=60)
+        answer = httpx.post(f"{configured_url}/v1/embeddings", json=body, headers=headers, timeout=60)
         return as_vector(answer.json()["data"][0]["embedding"])
 
     np.testing.assert_allclose(to_dimension(ask()[np.newaxis], dimension)[0], ask(dimensions=dimension), atol=1e-6)
@@ -112,27 +112,27 @@ def test_its_own_dimensions_are_what_the_client_cuts_from_the_whole(
         ({"model": "m:adapter"}, 400),
     ],
 )
-def test_takes_what_sglang_0_5_20_takes(configured_server: CpuServer, fields: dict[str, Any], status: int) -> None:
+def test_takes_what_sglang_0_5_20_takes(configured_url: str, fields: dict[str, Any], status: int) -> None:
     body = {"model": "m", "input": "hello"} | fields
     headers = {"authorization": "Bearer secret"}
-    answer = httpx.post(f"{configured_server.base_url}/embeddings", json=body, headers=headers, timeout=60)
+    answer = httpx.post(f"{configured_url}/v1/embeddings", json=body, headers=headers, timeout=60)
     assert answer.status_code == status
     if status == 200:
         assert len(as_vector(answer.json()["data"][0]["embedding"])) == int(fields["dimensions"])
 
 
 @pytest.mark.parametrize("path", ["/model_info", "/get_model_info", "/server_info", "/get_server_info"])
-def test_a_router_finds_the_name_of_the_model(configured_server: CpuServer, path: str) -> None:
-    answer = httpx.get(configured_server.root + path, headers={"authorization": "Bearer secret"}, timeout=60)
+def test_a_router_finds_the_name_of_the_model(configured_url: str, path: str) -> None:
+    answer = httpx.get(configured_url + path, headers={"authorization": "Bearer secret"}, timeout=60)
     assert answer.json()["served_model_name"] == "Qwen3-Embedding-4B"
 
 
-def replay(server: CpuServer, recording: Recording) -> httpx.Response:
+def replay(root: str, recording: Recording) -> httpx.Response:
     request = recording["request"]
     body = LONG_BODIES.get(recording["name"], request["body"])
     return httpx.request(
         request["method"],
-        server.root + request["path"],
+        root + request["path"],
         headers=request["headers"],
         content=None if body is None else body.encode(),
         timeout=60,

@@ -38,12 +38,12 @@ def test_the_walkthrough_runs_against_the_cpu_server(
     assert all(not cell.get("outputs") for cell in notebook["cells"])  # what is shown is what the reader's model gives
     shown = run_cells(notebook)
     printed = capsys.readouterr().out
-    assert "all-MiniLM-L6-v2: 384 dimensions, 512 tokens of context" in printed
+    assert "multilingual-e5-small: 384 dimensions, 512 tokens of context" in printed
     assert "cut to 256 and renormalised: length 1.0" in printed
     assert "264 sentences" in printed
     found = int(printed.partition(" of 11 chapter beginnings were found")[0].rsplit(maxsplit=1)[-1])
     assert found >= 9
     assert "rented branches" in printed.partition("-> piece")[2].splitlines()[0]
-    assert "sorts by language" in printed
+    assert "sorts by matter" in printed
     (heat_map,) = [value for value in shown if hasattr(value, "_repr_html_")]
     assert heat_map._repr_html_().count("<td") == 16

@@ -6,9 +6,12 @@ They stand where masking would: the last thing that the worker does with a docum
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -79,3 +82,35 @@ def hang_with_children(document: CleanedDocument) -> CleanedDocument:
 def tell_about_the_process(document: CleanedDocument) -> CleanedDocument:
     loaded = sorted(name for name in sys.modules if "." not in name and sys.modules[name] is not None)
     return replace(document, metadata={"pid": os.getpid(), "modules": loaded})
+
+
+def abort_without_memory(document: CleanedDocument) -> CleanedDocument:
+    """As a library in C does, which has no exceptions."""
+    if _wanted(document):
+        hoard = []
+        try:
+            while True:
+                hoard.append(b"x" * (16 << 20))
+        except MemoryError:
+            os.abort()
+    return document
+
+
+def tell_what_it_may_do(document: CleanedDocument) -> CleanedDocument:
+    sockets = {}
+    for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
+        try:
+            socket.socket(family, socket.SOCK_STREAM).close()
+            sockets[family.name] = "open"
+        except OSError as error:
+            sockets[family.name] = errno.errorcode[error.errno or 0]
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return replace(
+        document,
+        metadata={
+            "environment": sorted(os.environ),
+            "no_new_privileges": status["NoNewPrivs"].strip(),
+            "largest_file": resource.getrlimit(resource.RLIMIT_FSIZE)[0],
+            "sockets": sockets,
+        },
+    )

@@ -23,6 +23,7 @@ from kb_pipeline.errors import (
     ParserCrashed,
     UnreadableFile,
 )
+from kb_pipeline.parsing.confinement import can_close_network
 from kb_pipeline.parsing.document import Mask
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.parsing.parsed import ParseLimits
@@ -56,8 +57,9 @@ def results(pool: ParserPool, wanted: Iterable[ParseJob]) -> dict[str, CleanedDo
         (ill_willed.segfault, LIMITS, ParserCrashed, "SIGSEGV"),
         (ill_willed.hang_with_the_interpreter_locked, ParseLimits(seconds=0.5), LimitExceeded, "0.5 s"),
         (ill_willed.take_all_memory, LIMITS, LimitExceeded, "512 MiB"),
+        (ill_willed.abort_without_memory, LIMITS, LimitExceeded, "512 MiB"),
     ],
-    ids=["kill", "segfault", "hang", "memory"],
+    ids=["kill", "segfault", "hang", "memory", "memory of a library in C"],
 )
 def test_a_document_that_ruins_its_process_fails_alone(
     tmp_path: Path, mask: Mask, limits: ParseLimits, expected: type[DocumentError], message: str
@@ -82,6 +84,32 @@ def test_a_worker_is_reused_and_stays_free_of_heavy_libraries(tmp_path: Path) ->
     assert len(documents) == 21
     assert len({document.metadata["pid"] for document in documents}) == 1
     assert not {"torch", "dagster", "psycopg", "transformers"} & set(documents[-1].metadata["modules"])
+
+
+def test_a_worker_has_no_network_no_secrets_and_gains_no_rights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KB_DATABASE_URL", "postgresql://user:secret@host/db")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    with ParserPool(1, LIMITS) as pool:
+        document = results(pool, jobs(write(tmp_path, "text"), ill_willed.tell_what_it_may_do))["000.md"]
+    assert isinstance(document, CleanedDocument)
+    found = document.metadata
+    assert not [name for name in found["environment"] if name.startswith(("KB_", "AWS_"))]
+    assert {"PATH", "LC_ALL", "TMPDIR"} <= set(found["environment"])
+    assert found["no_new_privileges"] == "1"
+    assert found["largest_file"] == LIMITS.unzipped_mb << 20
+    if can_close_network():
+        assert found["sockets"] == {"AF_INET": "EACCES", "AF_INET6": "EACCES", "AF_UNIX": "open"}
+
+
+def test_workers_are_kept_for_the_next_files(tmp_path: Path) -> None:
+    with ParserPool(1, LIMITS) as pool:
+        results(pool, jobs(write(tmp_path, "text"), ill_willed.unchanged))
+        (first,) = pool.worker_pids
+        results(pool, jobs(write(tmp_path, "text"), ill_willed.unchanged))
+        assert pool.worker_pids == (first,)
 
 
 def test_one_file_starts_one_worker(tmp_path: Path) -> None:
@@ -268,3 +296,12 @@ def test_what_leaves_the_process_is_masked(tmp_path: Path) -> None:
     assert len(document.elements) == 3
     assert phone not in repr(document)
     assert document.privacy_counts
+
+
+def test_a_document_of_more_text_than_a_run_may_handle_is_refused(tmp_path: Path) -> None:
+    paths = write(tmp_path, "text", "word " * 30_000)
+    with ParserPool(1, ParseLimits(characters=100_000)) as pool:
+        found = results(pool, jobs(paths, ill_willed.unchanged))
+    assert isinstance(found["000.md"], CleanedDocument)
+    assert isinstance(found["001.md"], LimitExceeded)
+    assert "limits.characters" in str(found["001.md"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,14 +11,14 @@ from kb_pipeline.search.retrieve import SearchRequest, search
 from kb_pipeline.settings import CollectionSettings
 from kb_pipeline.store.generations import active_generation, generations
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server, instant_vector
-from kb_pipeline_tests.sites import embedding_server, kb
+from kb_pipeline_tests.sites import embedding_server, kb, parsers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kb_pipeline_tests.sites import TestSite
 
-__all__ = ["embedding_server", "kb"]
+__all__ = ["embedding_server", "kb", "parsers"]
 
 DIMENSION = 1024
 OWN = "Given a legal question, retrieve contract clauses that answer it"
@@ -42,7 +43,9 @@ def site(kb: TestSite, qwen: InstantServer) -> TestSite:
 
 def scores(site: TestSite, *collections: str) -> dict[str, float]:
     request = SearchRequest(QUERY, mode="vector", collections=collections)
-    result = search(site.connection, request, embedder=lambda: site.site.embedding, mask=lambda text, _: [text])
+    result = search(
+        lambda: nullcontext(site.connection), request, embedder=lambda: site.site.embedding, mask=lambda text, _: [text]
+    )
     return {hit.source_file: hit.score for hit in result.hits}
 
 

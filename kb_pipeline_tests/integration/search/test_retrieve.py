@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,13 +18,15 @@ from psycopg import sql
 
 from kb_pipeline.chunking.lexemes import query_terms, tokens
 from kb_pipeline.embedding.client import EmbeddingClient
+from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, SettingsError
 from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy
-from kb_pipeline.search.filters import COLUMNS, compile_filter, parse_filter
+from kb_pipeline.search.filters import parse_filter
 from kb_pipeline.search.retrieve import MOST_K, SearchRequest, SearchResult, search, searched_collections
 from kb_pipeline.store import database
 from kb_pipeline.store import search as store
+from kb_pipeline.store.conditions import COLUMNS, compile_condition
 from kb_pipeline.store.generations import activate, ensure_vector_index, refresh_statistics
 from kb_pipeline.store.queries import query
 from kb_pipeline_tests.instant_embedding_server import instant_server
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kb_pipeline.embedding.client import ModelIdentity
+    from kb_pipeline.search.retrieve import Connect
     from kb_pipeline.store.database import Connection
     from kb_pipeline.store.generations import Generation
 
@@ -54,6 +58,10 @@ HANDBOOK = [
 
 def mask(text: str, collections: Sequence[str]) -> list[str]:
     return [MASKER.mask(text).text]
+
+
+def using(connection: Connection) -> Connect:
+    return lambda: nullcontext(connection)
 
 
 def no_embedder() -> EmbeddingClient:
@@ -84,7 +92,7 @@ def handbook(connection: Connection, client: EmbeddingClient) -> Generation:
 
 def find(connection: Connection, text: str, client: EmbeddingClient | None = None, **options: Any) -> SearchResult:
     embedder = no_embedder if client is None else lambda: client
-    return search(connection, SearchRequest(text, **options), embedder=embedder, mask=mask)
+    return search(using(connection), SearchRequest(text, **options), embedder=embedder, mask=mask)
 
 
 # --- what is found -----------------------------------------------------------------------------------
@@ -280,7 +288,7 @@ def test_no_value_makes_the_database_refuse_a_filter(
     quoted = value.replace("'", "''")
     node = parse_filter(f"{column} {operator} '{quoted}' or {column} in ('{quoted}', 'x') or metadata.'a{quoted}' = 3")
     with store.snapshot(connection, depth=10):
-        store.nearest(connection, handbook, np.ones(DIMENSION, dtype=np.float32), compile_filter(node), 10)
+        store.nearest(connection, handbook, np.ones(DIMENSION, dtype=np.float32), compile_condition(node), 10)
 
 
 # --- a table large enough for its indexes ------------------------------------------------------------
@@ -300,7 +308,7 @@ def large(connection: Connection, client: EmbeddingClient) -> Generation:
 
 
 def plan_of(connection: Connection, generation: Generation, name: str, where: str | None = None) -> str:
-    condition = compile_filter(parse_filter(where)) if where else store.EVERYTHING
+    condition = compile_condition(parse_filter(where) if where else None)
     statement = query("search", name, table=generation.table, condition=condition.sql)
     parameters: dict[str, Any] = {
         **condition.parameters,
@@ -383,6 +391,32 @@ def test_a_query_in_a_language_that_the_model_does_not_speak_is_lexical_only(
     assert forced.note is not None
 
 
+def test_numbers_and_versions_have_no_language_to_warn_about(
+    connection: Connection, english_only: tuple[ModelIdentity, EmbeddingClient]
+) -> None:
+    _, client = english_only
+    for text in ("200", "2024-06-30", "3.2.1", "13812345678"):
+        result = find(connection, text, client)
+        assert (result.mode, result.note) == ("hybrid", None), text
+
+
+@pytest.mark.usefixtures("english_only")
+def test_after_an_upgrade_of_the_default_model_a_search_says_how_to_keep_the_old_one_or_change(
+    connection: Connection,
+) -> None:
+    with (
+        instant_server(dimension=384, model_name=DEFAULT_CPU_MODEL) as server,
+        EmbeddingClient.connect(server.base_url) as client,
+        pytest.raises(GenerationMismatch) as caught,
+    ):
+        find(connection, "annual leave", client, mode="hybrid")
+    assert str(caught.value) == (
+        "Generation g1 was embedded by all-MiniLM-L6-v2, but the embedding server runs multilingual-e5-small; set "
+        "KB_EMBEDDING_MODEL=all-MiniLM-L6-v2 (or KB_EMBEDDING_URL to a server of it) to keep what is there, or run "
+        "kb generations build (the job re_embed) to embed everything anew."
+    )
+
+
 @pytest.mark.usefixtures("handbook")
 def test_another_model_behind_the_server_is_an_error_that_names_both(connection: Connection) -> None:
     other = cast("EmbeddingClient", SimpleNamespace(identity=SimpleNamespace(fingerprint="0" * 16, name="other-model")))
@@ -393,14 +427,38 @@ def test_another_model_behind_the_server_is_an_error_that_names_both(connection:
 
 
 @pytest.mark.usefixtures("handbook")
-def test_a_missing_embedding_server_is_an_error_except_in_lexical_mode(connection: Connection) -> None:
+def test_without_an_embedding_server_words_answer_unless_only_vectors_were_asked_for(connection: Connection) -> None:
     def away() -> EmbeddingClient:
-        return EmbeddingClient.connect("http://127.0.0.1:9/v1")
+        raise EmbeddingServerUnavailable("It is not there; start it.")
 
-    for mode in ("hybrid", "vector"):
+    def found(text: str, mode: Any) -> SearchResult:
+        return search(using(connection), SearchRequest(text, mode=mode), embedder=away, mask=mask)
+
+    hybrid = found("annual leave", "hybrid")
+    assert (hybrid.mode, hybrid.hits[0].content) == ("lexical", HANDBOOK[3].content)
+    assert hybrid.note is not None
+    assert hybrid.note.code == "embedding_server"
+    assert found("annual leave", "lexical").note is None
+    for text, mode in (("annual leave", "vector"), ("？！", "hybrid")):
         with pytest.raises(EmbeddingServerUnavailable):
-            search(connection, SearchRequest("annual leave", mode=mode), embedder=away, mask=mask)
-    assert search(connection, SearchRequest("annual leave", mode="lexical"), embedder=away, mask=mask).hits
+            found(text, mode)
+
+
+@pytest.mark.usefixtures("handbook")
+def test_no_connection_is_held_while_a_query_is_embedded(connection: Connection, client: EmbeddingClient) -> None:
+    held: list[bool] = []
+
+    @contextmanager
+    def connect() -> Iterator[Connection]:
+        held.append(True)
+        yield connection
+        held.pop()
+
+    def embedder() -> EmbeddingClient:
+        assert not held
+        return client
+
+    assert search(connect, SearchRequest("annual leave"), embedder=embedder, mask=mask).mode == "hybrid"
 
 
 def test_another_generation_can_be_searched_by_name(
@@ -430,13 +488,13 @@ def test_an_empty_knowledge_base_is_no_error(
         assert result.hits == ()
         assert result.note is not None
         assert "kb ingest" in result.note.text
-    assert searched_collections(connection) == []
+    assert searched_collections(using(connection)) == []
 
 
 def test_a_database_without_tables_is_an_empty_knowledge_base(database_url: str) -> None:
     with database.connect(database_url) as connection:
         assert find(connection, "年假").hits == ()
-        assert searched_collections(connection) == []
+        assert searched_collections(using(connection)) == []
 
 
 @pytest.mark.usefixtures("handbook")
@@ -445,7 +503,7 @@ def test_an_unknown_collection_is_pointed_out(connection: Connection, client: Em
     assert result.hits == ()
     assert result.note is not None
     assert result.note.text == "There is no collection polices; there are: contracts, policies."
-    assert searched_collections(connection) == ["contracts", "policies"]
+    assert searched_collections(using(connection)) == ["contracts", "policies"]
 
 
 @pytest.mark.usefixtures("handbook")
@@ -475,7 +533,7 @@ def test_signs_of_query_languages_are_only_text(connection: Connection, client: 
 )
 def test_a_wrong_request_is_a_settings_error(connection: Connection, request_: SearchRequest) -> None:
     with pytest.raises(SettingsError):
-        search(connection, request_, embedder=no_embedder, mask=mask)
+        search(using(connection), request_, embedder=no_embedder, mask=mask)
 
 
 @pytest.mark.usefixtures("handbook")

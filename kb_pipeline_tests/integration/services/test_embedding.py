@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import httpx
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kb_pipeline_tests.integration.services.conftest import ProcessesOf
-
-pytestmark = pytest.mark.skipif(find_spec("sentence_transformers") is None, reason="needs the extra cpu")
 
 
 def test_a_killed_server_is_started_anew(home: Path, processes_of: ProcessesOf) -> None:

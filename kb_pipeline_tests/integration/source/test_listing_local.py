@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from kb_pipeline.errors import SourceUnavailable, UnreadableFile
+from kb_pipeline.source import listing
+from kb_pipeline.source.boundary import Boundary
 from kb_pipeline.source.listing import (
     LONGEST_PATH,
     Entry,
@@ -110,7 +112,7 @@ def test_temporary_and_hidden_files_are_ignored_whatever_their_case(root: Path) 
     assert not listing.unlisted
 
 
-def test_links_to_files_and_folders_are_followed_and_loops_end(root: Path, tmp_path: Path) -> None:
+def test_links_within_the_source_are_followed_and_loops_end(root: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     write(outside, "far.md", b"far")
     write(root, "a/file.md", b"near")
@@ -122,8 +124,49 @@ def test_links_to_files_and_folders_are_followed_and_loops_end(root: Path, tmp_p
     (root / "file_link.md").symlink_to(root / "a/file.md")
     (root / "dangling.md").symlink_to(root / "nowhere")
     found = entries(list_source(str(root)))
-    assert set(found) == {"a/file.md", "b/to_a/file.md", "linked/far.md", "file_link.md"}
+    assert set(found) == {"a/file.md", "b/to_a/file.md", "file_link.md"}
     assert found["file_link.md"].size == 4
+    followed = entries(list_source(str(root), boundary=Boundary(follow_links=True)))
+    assert set(followed) == {*found, "linked/far.md"}
+
+
+def test_the_own_home_is_never_read_wherever_it_lies(root: Path) -> None:
+    home = root / ".." / "root" / "state"
+    write(root, "state/privacy.key")
+    write(root, "kept.md")
+    (root / "key.md").symlink_to(root / "state/privacy.key")
+    (root / "other").symlink_to(root / "state")
+    for follow_links in (False, True):
+        boundary = Boundary(home.resolve(), follow_links=follow_links)
+        assert set(entries(list_source(str(root), boundary=boundary))) == {"kept.md"}
+    with pytest.raises(SourceUnavailable, match="lies in KB_HOME"):
+        list_source(str(root / "state"), boundary=boundary)
+
+
+def test_opening_what_became_a_pipe_never_waits(root: Path) -> None:
+    os.mkfifo(root / "pipe.md")
+    with pytest.raises(UnreadableFile, match="no regular file"):
+        hash_file(str(root), "pipe.md")
+
+
+def test_a_share_that_does_not_answer_costs_its_time_limit_and_no_more(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root, "a.md")
+    answer = threading.Event()
+    monkeypatch.setattr(listing, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(listing, "open_regular", lambda _: answer.wait())
+    with pytest.raises(UnreadableFile, match="does not answer"):
+        hash_file(str(root), "a.md")
+    answer.set()
+
+
+def test_a_name_that_is_written_out_as_another_files_name_is_unlisted(root: Path) -> None:
+    write(root, os.fsdecode(b"caf\xe9.txt"))
+    write(root, "caf\\xe9.txt", b"the one with a backslash")
+    found = list_source(str(root))
+    assert entries(found)["caf\\xe9.txt"].size == len("the one with a backslash")
+    assert "that of another file" in found.unlisted["caf\\xe9.txt"]
 
 
 def test_a_link_to_itself_cannot_be_looked_at(root: Path) -> None:

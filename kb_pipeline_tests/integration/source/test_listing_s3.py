@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.abc
-import subprocess
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from kb_pipeline.errors import SettingsError, SourceUnavailable, UnreadableFile
 from kb_pipeline.source import listing
 from kb_pipeline.source.diff import DeletionGuard, KnownDocument, SourceDiff, diff
 from kb_pipeline.source.listing import Entry, entry_of, hash_file, list_source, local_copy, remove_leftovers, settle
+from kb_pipeline.system.scratch import owned_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,9 +135,8 @@ def test_an_object_is_fetched_for_as_long_as_it_is_parsed(bucket: Any, tmp_path:
 
 def test_downloads_of_killed_processes_are_removed_and_others_are_not(bucket: Any, tmp_path: Path) -> None:
     put(bucket, "a.md", b"text")
-    process = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    abandoned = tmp_path / f"{listing.FETCHED_PREFIX}{int(process.stdout)}-abc"
-    abandoned.mkdir()
+    abandoned, lock = owned_folder(tmp_path, listing.FETCHED_PREFIX)
+    os.close(lock)  # as the kernel does for a killed process
     (abandoned / "download.md").write_text("unmasked")
     with local_copy(URI, "a.md", tmp_path) as path:
         remove_leftovers(tmp_path)

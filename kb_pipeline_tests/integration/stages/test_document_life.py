@@ -403,3 +403,20 @@ def test_every_report_has_the_same_counts_whether_there_is_work_or_not(kb: TestS
     kb.write("bad.md", f"Refused {REJECT_MARKER} here.")
     assert names() == idle
     assert all(idle)
+
+
+def test_files_whose_stored_names_are_equal_are_one_document_and_one_note(kb: TestSite) -> None:
+    kb.write("报销 13812345678.md", "# 甲\n\n第一份的内容。")
+    kb.write("报销 １３８１２３４５６７８.md", "# 乙\n\n第二份的内容。")
+    first = kb.scan()
+    assert (first["new"], first["unlisted"]) == (1, 1)
+    kb.refresh()
+    assert [row["content"] for row in kb.rows()] == ["第一份的内容。"]
+    assert kb.scan()["new"] == 0
+
+
+def test_folders_whose_stored_names_are_equal_keep_their_files_apart(kb: TestSite) -> None:
+    kb.write("客户 13812345678/a.md", "# 甲\n\n第一份的内容。")
+    kb.write("客户 １３８１２３４５６７８/b.md", "# 乙\n\n第二份的内容。")
+    assert kb.refresh()["failed"] == 0
+    assert sorted(row["content"] for row in kb.rows()) == ["第一份的内容。", "第二份的内容。"]

@@ -89,7 +89,7 @@ def test_a_server_with_another_model_is_refused_until_a_rebuild_makes_it_a_gener
     kb.connection.execute(f"GRANT SELECT ON knowledge_chunks TO {role}".encode())
     kb.reopen(embedding_url=own_server.base_url)  # 64 dimensions instead of 384
     kb.write("b.md", "# Three\n\nThird text.\n")
-    with pytest.raises(GenerationMismatch, match="re_embed"):
+    with pytest.raises(GenerationMismatch, match=r"KB_EMBEDDING_MODEL=.* kb generations build \(the job re_embed\)"):
         kb.refresh()
     assert set(kb.contents()) == {"a.md"}
 

@@ -11,31 +11,23 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import psycopg
 import pytest
-import uvicorn
 
 from kb_pipeline.embedding.client import EmbeddingClient
-from kb_pipeline.store import database
-from kb_pipeline.web.app import create_app
+from kb_pipeline.web import app, serve
+from kb_pipeline.web.app import MOST_CONNECTIONS
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
-from kb_pipeline_tests.integration.search.serving import Passage, fill, make_generation
+from kb_pipeline_tests.integration.web.serving import filled_database, served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-PASSAGES = [
-    Passage("员工每年享有五天带薪年假。", "员工手册.pdf", "policies", 12, ("休假", "年假")),
-    Passage("The supplier delivers the pump within thirty days.", "contract.pdf", "contracts", 3, ("Delivery",)),
-    Passage("<img src=x onerror=alert(1)> is only text.", "odd.html", "contracts"),
-]
+    from collections.abc import Iterator
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def embeddings() -> Iterator[InstantServer]:
     with instant_server(dimension=32) as server:
         yield server
@@ -43,34 +35,12 @@ def embeddings() -> Iterator[InstantServer]:
 
 @pytest.fixture
 def filled(database_url: str, embeddings: InstantServer) -> str:
-    database.migrate(database_url)
-    with (
-        database.connect(database_url, autocommit=True) as connection,
-        EmbeddingClient.connect(embeddings.base_url) as client,
-    ):
-        fill(connection, make_generation(connection, client.identity), PASSAGES)
+    filled_database(database_url, embeddings)
     return database_url
 
 
-@contextmanager
-def served(database_url: Callable[[], str], connect_embedder: Callable[[], EmbeddingClient]) -> Iterator[httpx.Client]:
-    """A client of the application, which runs in a thread until the block ends."""
-    app = create_app(
-        database_url=database_url,
-        connect_embedder=connect_embedder,
-        mask=lambda text, collections: [text.replace("13812345678", "<M>")],
-    )
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            thread.join()
+def no_embedder() -> EmbeddingClient:
+    raise AssertionError("the embedding server was asked")
 
 
 @pytest.fixture
@@ -93,9 +63,9 @@ def test_prometheus_reads_how_long_query_vectors_took(client: httpx.Client, embe
     client.get("/search", params={"q": "pump", "mode": "lexical"})
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert "kb_query_embedding_seconds_count 1\n" in answer.text
-    assert "kb_search_seconds_count 2\n" in answer.text
-    assert 'kb_searches_total{mode="vector"} 1\n' in answer.text
+    assert "kb_query_embedding_seconds_count 1.0\n" in answer.text
+    assert "kb_search_seconds_count 2.0\n" in answer.text
+    assert 'kb_searches_total{mode="vector"} 1.0\n' in answer.text
     assert "pump" not in answer.text
 
 
@@ -120,7 +90,24 @@ WRONG_BODIES: list[tuple[Any, str]] = [
     ({"query": "x", "colection": ["a"]}, "The field colection is unknown"),
     ({"query": "x", "generation": "g9"}, "There is no generation g9"),
     ([], "not a JSON object"),
+    ({"query": "x", "collections": ["a\0b"]}, "no text can hold"),
+    ({"query": "x", "generation": "\0"}, "no text can hold"),
+    ({"query": "x", "k": 10**40}, "choose a number of passages"),
 ]
+# What no JSON library writes, but a client may send.
+HOSTILE_BODIES = [
+    b"{",
+    b"[" * 30_000,
+    b'{"query":' + b"[" * 30_000,
+    b'{"query":' * 5_000,
+    b'{"query":"\\ud800"}',
+    b'{"query":"x","collections":["\\udfff"]}',
+    b'{"query":"\xff"}',
+    b'{"query":"x","k":' + b"9" * 5_000 + b"}",
+    b'{"query":"x","k":NaN}',
+    b"",
+]
+JSON = {"content-type": "application/json"}
 
 
 def test_a_wrong_request_is_400_and_one_sentence(client: httpx.Client) -> None:
@@ -131,7 +118,9 @@ def test_a_wrong_request_is_400_and_one_sentence(client: httpx.Client) -> None:
 
 
 def test_other_mistakes_have_their_own_status(client: httpx.Client) -> None:
-    assert client.post("/search", content=b"{", headers={"content-type": "application/json"}).status_code == 400
+    for body in HOSTILE_BODIES:
+        answer = client.post("/search", content=body, headers=JSON)
+        assert (answer.status_code, list(answer.json())) == (400, ["error"])
     assert client.post("/search", content=b'{"query":"x"}', headers={"content-type": "text/plain"}).status_code == 415
     assert client.post("/search", json={"query": "x" * 70_000}).status_code == 413
     assert client.get("/nowhere").status_code == 404
@@ -145,6 +134,25 @@ def test_a_foreign_host_name_is_refused(client: httpx.Client) -> None:
     answer = client.get("/search", params={"q": "年假"}, headers={"host": "evil.example"})
     assert answer.status_code == 400
     assert "hits" not in answer.json()
+
+
+def test_what_another_site_asks_for_is_refused_and_not_logged(client: httpx.Client, filled: str) -> None:
+    for site in ("cross-site", "same-site"):
+        headers = {"sec-fetch-site": site}
+        assert client.get("/search", params={"q": "年假"}, headers=headers).status_code == 403
+        assert client.post("/search", json={"query": "年假"}, headers=headers).status_code == 403
+        assert client.get("/", headers=headers).status_code == 200  # a link to the page
+    with psycopg.connect(filled) as connection:
+        assert connection.execute("SELECT count(*) FROM search_events").fetchone() == (0,)
+    for site in ("same-origin", "none"):
+        asked = client.get("/search", params={"q": "年假", "mode": "lexical"}, headers={"sec-fetch-site": site})
+        assert asked.status_code == 200
+
+
+def test_words_that_grow_when_they_are_normalised_are_no_error(client: httpx.Client) -> None:
+    for text in ("ß" * 2000, "ﬁ" * 2000, "ﷺ" * 2000, "\u0958" * 2000, "İ" * 2000, "x" * 2000):
+        for mode in ("hybrid", "lexical"):
+            assert client.post("/search", json={"query": text, "mode": mode}).status_code == 200
 
 
 def test_the_page_is_self_contained_and_its_policy_covers_its_script_and_style(client: httpx.Client) -> None:
@@ -185,15 +193,111 @@ def test_no_database_is_503_and_a_sentence(embeddings: InstantServer) -> None:
     assert "PostgreSQL" in answer.json()["error"]
 
 
-def test_an_embedding_server_that_comes_back_elsewhere_is_found(filled: str, embeddings: InstantServer) -> None:
+def test_without_its_embedding_server_hybrid_answers_by_words_until_one_is_found_elsewhere(
+    filled: str, embeddings: InstantServer
+) -> None:
     address = ["http://127.0.0.1:9/v1"]
-    with served(lambda: filled, lambda: EmbeddingClient.connect(address[0])) as client:
-        missing = client.get("/search", params={"q": "pump"})
-        assert missing.status_code == 503
-        assert "embedding server" in missing.json()["error"].lower()
-        assert client.get("/search", params={"q": "pump", "mode": "lexical"}).status_code == 200
+    with served(lambda: filled, lambda: EmbeddingClient.connect(address[0], patience=0.1)) as client:
+        words = client.get("/search", params={"q": "pump"})
+        assert words.status_code == 200
+        assert (words.json()["mode"], words.json()["note_code"]) == ("lexical", "embedding_server")
+        assert words.json()["hits"][0]["source_file"] == "contract.pdf"
+        vectors = client.get("/search", params={"q": "pump", "mode": "vector"})
+        assert vectors.status_code == 503
+        assert "embedding server" in vectors.json()["error"].lower()
+        assert "kb_query_embedding_failures_total 2" in client.get("/metrics").text
         address[0] = embeddings.base_url
         assert client.get("/search", params={"q": "pump"}).json()["mode"] == "hybrid"
+
+
+class HeldUp:
+    """A client of an embedding server that takes as long as the test likes."""
+
+    def __init__(self, client: EmbeddingClient) -> None:
+        self.identity = client.identity
+        self.client = client
+        self.asked = threading.Semaphore(0)
+        self.released = threading.Event()
+
+    def embed_query(self, text: str, instruction: str) -> Any:
+        self.asked.release()
+        assert self.released.wait(60)
+        return self.client.embed_query(text, instruction)
+
+    def close(self) -> None:
+        pass
+
+
+def test_slow_query_vectors_hold_up_nobody_else(filled: str, embeddings: InstantServer) -> None:
+    searches = MOST_CONNECTIONS + 4
+    with EmbeddingClient.connect(embeddings.base_url) as embedder, ThreadPoolExecutor(searches) as pool:
+        slow = HeldUp(embedder)
+        with served(lambda: filled, lambda: cast("EmbeddingClient", slow)) as client:
+            try:
+                waiting = [pool.submit(client.get, "/search", params={"q": f"pump {n}"}) for n in range(searches)]
+                for _ in range(searches):
+                    assert slow.asked.acquire(timeout=60)
+                assert client.get("/health").status_code == 200
+                assert client.get("/collections").status_code == 200
+                words = client.get("/search", params={"q": "pump", "mode": "lexical"})
+                assert words.json()["hits"][0]["source_file"] == "contract.pdf"
+                assert not any(search.done() for search in waiting)
+            finally:
+                slow.released.set()
+            assert {search.result().json()["mode"] for search in waiting} == {"hybrid"}
+
+
+# --- connections -------------------------------------------------------------------------------------
+
+
+def connected(client: httpx.Client, sent: bytes = b"") -> socket.socket:
+    connection = socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=60)
+    connection.sendall(sent)
+    return connection
+
+
+def is_hung_up(connection: socket.socket) -> bool:
+    """Waits until the server hangs up, or fails."""
+    with connection:
+        try:
+            while connection.recv(65_536):
+                pass
+        except ConnectionResetError:
+            pass
+    return True
+
+
+BEGUN = b"POST /search HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 50\r\n"
+WHOLE = b"GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+
+
+def test_a_client_that_hangs_up_leaves_nothing_in_the_log(filled: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with served(lambda: filled, no_embedder) as client:
+        for sent in (b"", BEGUN, BEGUN + b'\r\n{"query":', WHOLE) * 5:
+            connected(client, sent).close()
+        assert client.get("/health").status_code == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_a_connection_without_a_request_is_hung_up(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(app, "BODY_SECONDS", 0.2)
+    with served(lambda: filled, no_embedder) as client:
+        for sent in (b"", BEGUN, WHOLE + BEGUN):
+            assert is_hung_up(connected(client, sent))
+        with connected(client, BEGUN + b"\r\n{") as slow:
+            assert b" 408 " in slow.recv(200)
+
+
+def test_connections_are_limited(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "MOST_CLIENTS", 3)
+    with served(lambda: filled, no_embedder) as client:
+        held = [connected(client, WHOLE) for _ in range(3)]
+        for connection in held:
+            assert connection.recv(100)
+        assert is_hung_up(connected(client, WHOLE))
+        for connection in held:
+            connection.close()
 
 
 def test_an_empty_knowledge_base_answers_with_a_note(database_url: str, embeddings: InstantServer) -> None:

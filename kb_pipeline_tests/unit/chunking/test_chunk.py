@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from kb_pipeline.chunking.boundaries import stable_groups
 from kb_pipeline.chunking.chunk import chunk_document, document_title
 from kb_pipeline.chunking.chunks import Chunk
 from kb_pipeline.chunking.sentences import sentences
@@ -152,11 +153,18 @@ def test_content_reads_as_the_passage_and_the_heading_is_in_the_embedded_text() 
     assert chunk.embedded_text == "手册 > 报销\n凭发票报销。"
 
 
-def test_a_heading_with_nothing_below_it_is_still_found() -> None:
-    chunks = chunks_of(
-        [heading("章"), heading("章", "第一条 禁止转让"), heading("章", "第二条"), paragraph("正文。", "章", "第二条")]
-    )
-    assert [(c.section_path, c.content) for c in chunks] == [(("章",), "第一条 禁止转让"), (("章", "第二条"), "正文。")]
+def test_a_heading_with_nothing_below_it_is_found_beside_its_neighbour_and_never_a_chunk_alone() -> None:
+    article = [heading("章", "第二条"), paragraph("正文。", "章", "第二条")]
+    (first,) = chunks_of([heading("章"), heading("章", "第一条 禁止转让"), *article])
+    assert (first.section_path, first.content) == (("章", "第二条"), "第一条 禁止转让\n\n正文。")
+    (last,) = chunks_of([*article, heading("章", "第三条 附则", page=7), heading("附录")])
+    assert (last.content, last.page_end) == ("正文。\n\n第三条 附则\n\n附录", 7)
+
+
+def test_a_document_of_headings_alone_is_still_found() -> None:
+    chunks = chunks_of([heading(f"Slide {number}: what we plan to do about it") for number in range(100)])
+    assert 2 <= len(chunks) <= 5
+    assert max(len(chunk.content) for chunk in chunks) <= SETTINGS.max_characters
 
 
 def test_a_document_without_headings_takes_its_title() -> None:
@@ -220,12 +228,77 @@ def test_a_small_table_is_one_chunk_of_its_own() -> None:
     assert sorted(chunk.content for chunk in chunks) == ["Before.\n\nAfter.", "a | b\n1 | 2"]
 
 
-def test_a_single_giant_row_is_cut_as_the_last_resort() -> None:
+def test_what_announces_a_table_stands_above_each_of_its_parts() -> None:
+    rows = [["产品", "期限"], *([f"稳健{i}号产品", f"{i}天"] for i in range(300))]
+    chunks = chunks_of([paragraph("前文。", "节"), paragraph("各产品的期限如下：", "节"), table(rows, "节")])
+    parts = [chunk for chunk in chunks if chunk.metadata.get("category") == "Table"]
+    assert all(part.content.startswith("各产品的期限如下：\n产品 | 期限\n") for part in parts)
+    assert [chunk.content for chunk in chunks if chunk not in parts] == ["前文。"]
+
+
+def test_a_row_of_sentences_stays_whole() -> None:
+    rows = [["问题", "答案"], *([f"如何办理第{i}类报销？", f"第{i}类须提交发票与审批单。" * 30] for i in range(30))]
+    contents = [chunk.content for chunk in chunks_of([table(rows)])]
+    assert max(map(len, contents)) <= SETTINGS.max_characters
+    assert all(sum(" | ".join(row) in content for content in contents) == 1 for row in rows[1:])
+
+
+def test_each_part_of_a_very_wide_table_names_its_values_and_begins_with_its_row() -> None:
+    names = [f"字段{i}" for i in range(120)]
+    chunks = chunks_of([table([names, *([f"值{row}_{i}" for i in range(120)] for row in range(5))])])
+    assert max(len(chunk.content) for chunk in chunks) <= SETTINGS.max_characters
+    for row in range(5):
+        of_row = [chunk.content for chunk in chunks if f"值{row}_" in chunk.content]
+        assert all(content.startswith(f"字段0: 值{row}_0; ") for content in of_row)
+        assert all(sum(f"字段{i}: 值{row}_{i}" in content.split("; ") for content in of_row) for i in range(120))
+
+
+def test_names_of_column_groups_stand_before_those_of_their_columns() -> None:
+    wide = 60
+    html = (
+        f"<table><tr><th rowspan=2>地区</th><th colspan={wide}>收入</th></tr><tr>"
+        + "".join(f"<th>第{i}月之累计金额</th>" for i in range(wide))
+        + "</tr><tr><td>华北</td>"
+        + "".join(f"<td>{i}.50</td>" for i in range(wide))
+        + "</tr></table>"
+    )
+    contents = [c.content for c in chunks_of([Element("Table", "x | y\n" * 800, html=html)])]
+    assert all(content.startswith("地区: 华北; ") for content in contents)
+    assert any("收入 第7月之累计金额: 7.50" in content for content in contents)
+
+
+def test_a_giant_row_is_cut_as_the_last_resort_and_says_what_it_is_in_each_part() -> None:
     chunks = chunks_of([table([["条款", "说明"], ["一", chinese(random.Random(8), 300)]])])
     assert len(chunks) > 2
     assert all(
-        len(chunk.content) <= SETTINGS.max_characters and chunk.content.startswith("条款 | 说明\n") for chunk in chunks
+        len(chunk.content) <= SETTINGS.max_characters
+        and chunk.content.startswith("条款 | 说明\n条款: 一; 说明: ")
+        and chunk.content.endswith("。")
+        for chunk in chunks
     )
+
+
+@pytest.mark.parametrize("language", ["python", "py", None])
+def test_code_that_is_too_long_is_cut_at_definitions(language: str | None) -> None:
+    functions = [f'def function_{i}(a):\n    """Compute {i}."""\n\n    return a * {i}' for i in range(80)]
+    metadata = {"programming_language": language} if language else {}
+    chunks = chunks_of([Element("CodeSnippet", "\n\n".join(functions), metadata=metadata)])
+    assert len(chunks) > 3
+    assert all(sum(function in chunk.content for chunk in chunks) == 1 for function in functions)
+
+
+def test_methods_of_a_class_that_is_too_long_stay_whole_where_the_language_is_known() -> None:
+    methods = [f"    def method_{i}(self):\n        value = {i}\n        return value" for i in range(80)]
+    code = "class Long:\n" + "\n".join(methods)
+    chunks = chunks_of([Element("CodeSnippet", code, metadata={"programming_language": "python"})])
+    assert all(sum(method.strip() in chunk.content for chunk in chunks) == 1 for method in methods)
+
+
+def test_equal_rows_are_cut_like_others() -> None:
+    """100,000 of them: with time that grows with the square this does not end within the test's timeout."""
+    groups = stable_groups(["1,a"] * 100_000, target=1000, spacing=400, glue=1, tied=frozenset())
+    assert [i for group in groups for i in group] == list(range(100_000))
+    assert max(map(len, groups)) * 4 <= 1001
 
 
 def test_code_keeps_its_lines() -> None:

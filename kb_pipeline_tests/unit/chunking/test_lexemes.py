@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kb_pipeline.chunking.lexemes import query_terms, tokens
+from kb_pipeline.chunking.lexemes import LONGEST_LEXEME, query_terms, tokens
 from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy
 
@@ -24,11 +24,30 @@ def test_chinese_becomes_characters_and_pairs() -> None:
         ("the company's policies", "company policy"),
         ("call chunk_by_title() first", "chunk_by_title"),
         ("C++ and C#", "c++"),
+        ("costs of R&D rose", "R & D"),
+        ("costs of R & D rose", "R&D"),
+        ("研发（Ｒ＆Ｄ）费用", "r&d"),
+        ("the P&L statement", "P&L"),
+        ("AT&T and others", "at&t"),
+        ("an A-B comparison", "A-B"),
+        ("Procter & Gamble", "procter gamble"),
         ("客户<CN_MOBILE_3fa9c1abcd>来电", "<CN_MOBILE_3fa9c1abcd>"),
     ],
 )
 def test_every_term_of_the_query_is_in_the_document(document: str, query: str) -> None:
     assert set(query_terms(query)) <= set(tokens(document))
+
+
+@pytest.mark.parametrize("query", ["R&D", "P&L", "A-B", "Q&A", "A/B", "x-ray"])
+def test_single_letters_that_belong_together_are_looked_up_together(query: str) -> None:
+    assert query.lower() in query_terms(f"what is {query}")
+    assert query.lower() not in tokens("R, D, P, L, A, B, Q, x, ray")
+
+
+@pytest.mark.parametrize("grows", ["ß", "ﬁ", "ﷺ", "㎒", "İ", "ŉ", "x"])
+def test_no_term_of_a_query_is_longer_than_the_database_takes(grows: str) -> None:
+    assert all(len(term.encode()) <= LONGEST_LEXEME for term in query_terms(f"leave {grows * 2000}"))
+    assert "leave" in query_terms(f"leave {grows * 2000}")
 
 
 def test_a_version_is_not_found_by_another_version() -> None:

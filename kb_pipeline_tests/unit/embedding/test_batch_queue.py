@@ -1,30 +1,27 @@
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kb_pipeline.embedding.encoder import BatchQueue, QueueClosed, QueueFull, TokenIds, nearest_in_length
+from kb_pipeline.embedding.batch_queue import BatchQueue, QueueClosed, QueueFull, nearest_in_length
+from kb_pipeline.embedding.encoder import TokenIds
 
 
 class GatedEncoder:
-    """Encodes a text as its first token id, once the gate is open; remembers the batches as they begin.
-
-    It has one layer, before which it pauses.
-    """
+    """Encodes a text as its first token id; remembers the batches as they begin. Number 1 waits for the gate."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.entered = threading.Event()
         self.batches: list[list[int]] = []
 
-    def __call__(self, batch: Sequence[TokenIds], pause: Callable[[], None] | None = None) -> NDArray[np.float32]:
+    def __call__(self, batch: Sequence[TokenIds]) -> NDArray[np.float32]:
         self.batches.append([ids[0] for ids in batch])
-        self.entered.set()
-        assert self.gate.wait(10)
-        if pause is not None:
-            pause()
+        if 1 in self.batches[-1]:
+            self.entered.set()
+            assert self.gate.wait(10)
         if any(ids[0] == 666 for ids in batch):
             raise RuntimeError("poison")
         return np.array([[ids[0]] for ids in batch], dtype=np.float32)
@@ -36,7 +33,7 @@ def encoder() -> GatedEncoder:
 
 
 def queue(encoder: GatedEncoder, **limits: int) -> BatchQueue:
-    return BatchQueue(encoder, 1, **{"max_queued_texts": 100, "batch_tokens": 400} | limits)
+    return BatchQueue(encoder, 1, **{"max_queued_texts": 100, "batch_tokens": 400, "workers": 1} | limits)
 
 
 def occupy(waiting: BatchQueue, encoder: GatedEncoder) -> None:
@@ -66,41 +63,46 @@ def test_requests_that_wait_together_share_a_batch_of_similar_length(encoder: Ga
     assert sorted(map(sorted, encoder.batches)) == [[1], [2, 4], [3, 5]]
 
 
-def test_an_urgent_text_is_computed_amid_the_running_batch(encoder: GatedEncoder) -> None:
+def test_an_urgent_text_is_answered_while_a_batch_is_being_computed(encoder: GatedEncoder) -> None:
     waiting = queue(encoder)
-    running = waiting.submit([[1]])
-    assert encoder.entered.wait(10)
+    occupy(waiting, encoder)
     last = waiting.submit([[2] * 200 for _ in range(30)])
     query = waiting.submit([[9]], urgent=True)
-    outlived: list[bool] = []
-    query.add_done_callback(lambda _: outlived.append(running.done()))
-    encoder.gate.set()
     assert query.result(10).tolist() == [[9]]
+    assert not last.done()
+    encoder.gate.set()
     assert last.result(10).shape == (30, 1)
     waiting.close()
     assert encoder.batches[:2] == [[1], [9]]
-    assert outlived == [False]
 
 
-def test_urgent_texts_alone_are_computed_together(encoder: GatedEncoder) -> None:
-    waiting = queue(encoder)
-    occupy(waiting, encoder)
-    queries = [waiting.submit([[number]], urgent=True) for number in (7, 8, 9)]
-    encoder.gate.set()
-    assert [query.result(10).tolist() for query in queries] == [[[7]], [[8]], [[9]]]
-    waiting.close()
-    assert encoder.batches == [[1], [7, 8, 9]]
-
-
-def test_an_urgent_text_that_fails_spares_the_batch_it_interrupted(encoder: GatedEncoder) -> None:
+def test_an_urgent_text_that_fails_spares_the_others(encoder: GatedEncoder) -> None:
     waiting = queue(encoder)
     running = waiting.submit([[1]])
-    assert encoder.entered.wait(10)
-    query = waiting.submit([[666]], urgent=True)
-    encoder.gate.set()
     with pytest.raises(RuntimeError, match="poison"):
-        query.result(10)
+        waiting.submit([[666]], urgent=True).result(10)
+    encoder.gate.set()
     assert running.result(10).tolist() == [[1]]
+    waiting.close()
+
+
+def test_several_workers_compute_at_once(encoder: GatedEncoder) -> None:
+    waiting = queue(encoder, workers=2, batch_tokens=1)
+    request = waiting.submit([[1], [2], [3]])
+    assert waiting.submit([[4]]).result(10).tolist() == [[4]]
+    assert not request.done()
+    encoder.gate.set()
+    assert request.result(10).tolist() == [[1], [2], [3]]
+    waiting.close()
+
+
+def test_an_idle_worker_helps_with_urgent_texts(encoder: GatedEncoder) -> None:
+    waiting = queue(encoder)
+    held = waiting.submit([[1]], urgent=True)
+    assert encoder.entered.wait(10)
+    assert waiting.submit([[2]], urgent=True).result(10).tolist() == [[2]]
+    encoder.gate.set()
+    assert held.result(10).tolist() == [[1]]
     waiting.close()
 
 

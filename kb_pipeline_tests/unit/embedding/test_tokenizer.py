@@ -5,9 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.processors import TemplateProcessing
 
-from kb_pipeline.embedding.encoder import locate
-from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
 from kb_pipeline.embedding.tokenizer import estimated_tokens, own_counter, token_counter
 
 SAMPLE = "A sample: 样本。"
@@ -15,8 +17,16 @@ TEXTS = ["hello world", "权", "", "word " * 600, *["第三条　本办法所称
 
 
 @pytest.fixture
-def folder() -> Path:
-    return Path(locate(DEFAULT_CPU_MODEL))
+def folder(tmp_path: Path) -> Path:
+    """With a tokenizer.json that cuts texts at 8 tokens, as many do."""
+    tokenizer = Tokenizer(WordLevel({"[BEGIN]": 0, "[END]": 1, "[UNKNOWN]": 2}, "[UNKNOWN]"))
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.post_processor = TemplateProcessing("[BEGIN] $A [END]", None, [("[BEGIN]", 0), ("[END]", 1)])
+    tokenizer.enable_truncation(8)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
 
 
 @pytest.fixture

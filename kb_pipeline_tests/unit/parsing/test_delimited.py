@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kb_pipeline.errors import LimitExceeded
 from kb_pipeline.parsing.delimited import read_delimited
 from kb_pipeline.parsing.document import clean_document
 
@@ -58,3 +59,8 @@ def test_a_quote_that_is_never_closed_swallows_nothing() -> None:
 def test_everything_is_found_again() -> None:
     document = clean_document(read_delimited(b"Report,,\nitem,price,note\na,1,x\nb,2,y\n"))
     assert document.coverage == 1
+
+
+def test_more_cells_than_memory_should_hold_are_refused() -> None:
+    with pytest.raises(LimitExceeded, match="more than 2,000,000 cells"):
+        read_delimited(b"," * 2_000_001)

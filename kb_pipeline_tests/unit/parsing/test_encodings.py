@@ -51,6 +51,20 @@ def test_a_list_of_rare_names_is_still_chinese() -> None:
     assert decode_text(names.encode("gb18030"))[0] == names
 
 
+def test_a_damaged_byte_damages_one_character_of_a_utf8_text() -> None:
+    data = CHINESE.encode()
+    for place in range(0, len(data), 5):
+        text, encoding = decode_text(data[:place] + b"\xff" + data[place + 1 :])
+        assert encoding == "utf-8"
+        assert len(set(CHINESE) - set(text)) <= 1
+        assert "\ufffd" in text
+
+
+def test_lines_of_another_chinese_encoding_in_a_utf8_log_are_read_in_it() -> None:
+    data = CHINESE.encode() * 3 + CHINESE.encode("gb18030") + CHINESE.encode()
+    assert decode_text(data)[0] == CHINESE * 5
+
+
 def test_western_text_is_not_taken_for_chinese() -> None:
     assert decode_text(FRENCH.encode("latin-1"))[0] == FRENCH
 

@@ -9,6 +9,7 @@ import pytest
 
 from kb_pipeline.errors import MalformedDocument, UnsupportedFormat
 from kb_pipeline.parsing.formats import Format, detect_format
+from kb_pipeline.parsing.readers import READERS
 
 
 def archive(*names: str, mimetype: str | None = None) -> bytes:
@@ -66,3 +67,7 @@ def test_binary_junk_under_a_known_name_is_malformed(name: str) -> None:
 def test_a_truncated_archive_is_malformed() -> None:
     with pytest.raises(MalformedDocument, match="DOCX"):
         detect_format("a.docx", archive("word/document.xml")[:40])
+
+
+def test_every_format_has_a_reader() -> None:
+    assert set(READERS) == set(Format)

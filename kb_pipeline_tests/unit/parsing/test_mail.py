@@ -6,10 +6,12 @@ import base64
 from email.message import EmailMessage
 
 import pytest
+from oxmsg.domain import encodings
 
 from kb_pipeline.errors import EmptyDocument, EncryptedDocument, MalformedDocument
 from kb_pipeline.parsing.document import clean_document
 from kb_pipeline.parsing.elements import CleanedDocument
+from kb_pipeline.parsing.mail.code_pages import read_all_code_pages
 from kb_pipeline.parsing.mail.reader import read_eml, read_mhtml
 
 
@@ -186,3 +188,20 @@ def test_a_saved_web_page_is_its_html() -> None:
     assert [item.text for item in document.dropped] == ["Home"]
     with pytest.raises(MalformedDocument, match="no web page"):
         read_mhtml(b"Subject: x\n\ntext")
+
+
+@pytest.mark.parametrize(
+    ("code_page", "encoding", "text"),
+    [
+        (950, "big5", "會議通知：請於下週出席"),
+        (936, "gbk", "会议通知：請於下週出席，朱镕基"),
+        (20936, "gb2312", "会议通知"),
+        (10002, "big5", "會議通知"),
+        (949, "cp949", "회의 알림"),
+        (874, "cp874", "แจ้งการประชุม"),
+        (99999, "gb18030", "会议通知：请各部门负责人于下周三出席年度预算会议。"),
+    ],
+)
+def test_outlook_texts_are_read_in_every_code_page(code_page: int, encoding: str, text: str) -> None:
+    read_all_code_pages()
+    assert text.encode(encoding).decode(encodings.encoding_from_codepage(code_page)) == text

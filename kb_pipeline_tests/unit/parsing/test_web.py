@@ -218,3 +218,33 @@ def test_enormous_spans_cost_nothing() -> None:
     rows = "<tr><td colspan=1000 rowspan=1000>x<td colspan=1000>y" * 100
     (table,) = html_document(f"<table>{rows}</table>").elements
     assert len(table.text) < 1000
+
+
+def test_raised_and_lowered_text_keeps_its_meaning_and_marks_of_notes_their_brackets() -> None:
+    html = "<p>10<sup>6</sup> N, CO<sub>2</sub>, x<sub>总</sub>, said<sup><a href='#n'>[1]</a></sup></p>"
+    assert shapes(html) == [("NarrativeText", "10⁶ N, CO₂, x_(总), said[1]")]
+    assert shapes("<table><tr><td>m<sup>2</sup><td>1<tr><td>a<td>2</table>") == [("Table", "m² | 1\na | 2")]
+
+
+def test_a_table_of_data_stays_one_where_a_cell_holds_a_heading_or_a_table() -> None:
+    inner = "<table><tr><td>x<td>1<tr><td>y<td>2</table>"
+    rows = "".join(f"<tr><td>Plan number {i}<td>costs {i} euro a month<td>for {i} people</tr>" for i in range(6))
+    html = (
+        f"<table><tr><td><h3>Plan</h3><td>Price<td>Size</tr>{rows}<tr><td>Old plan<td>{inner}<td>for all</tr></table>"
+    )
+    (table,) = html_document(html).elements
+    assert table.category == "Table"
+    assert table.text.splitlines()[0] == "Plan | Price | Size"
+    assert table.text.splitlines()[-1] == "Old plan | x 1 y 2 | for all"
+
+
+def test_an_aside_inside_the_main_part_is_part_of_it() -> None:
+    html = f"<body><aside>Ads</aside><main><h1>Rules</h1>{FILLER}<aside>Note: keep receipts.</aside></main></body>"
+    assert ("NarrativeText", "Note: keep receipts.") in shapes(html)
+    assert dropped(html)["Ads"] == "outside the main content"
+
+
+def test_a_tag_of_endless_attributes_costs_nothing() -> None:
+    """200,000 of them: with time that grows with the square this does not end within the test's timeout."""
+    attributes = " ".join(f"a{number}=1" for number in range(200_000))
+    assert shapes(f"<body><p {attributes}>text</p></body>") == [("NarrativeText", "text")]

@@ -79,9 +79,9 @@ def test_only_a_stricter_policy_can_follow_another() -> None:
     allowing = MaskingPolicy(terms=SiteTerms(allow=("x",)))
     follows = [(loose, DEFAULT), (DEFAULT, removing), (loose, partly), (DEFAULT, denying), (allowing, DEFAULT)]
     for stored, wanted in follows:
-        assert can_follow(stored.as_json(), wanted.as_json())
-        assert not can_follow(wanted.as_json(), stored.as_json())
-    assert not can_follow(partly.as_json(), DEFAULT.as_json())
+        assert can_follow(stored.as_json(KEY), wanted.as_json(KEY))
+        assert not can_follow(wanted.as_json(KEY), stored.as_json(KEY))
+    assert not can_follow(partly.as_json(KEY), DEFAULT.as_json(KEY))
 
 
 def test_the_strictest_of_several_policies_hides_what_any_of_them_hides() -> None:

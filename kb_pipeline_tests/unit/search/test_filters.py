@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from kb_pipeline.errors import SettingsError
-from kb_pipeline.search.filters import (
+from kb_pipeline.search.filters import DEEPEST_NESTING, MOST_CHARACTERS, mask_values, parse_filter
+from kb_pipeline.store.conditions import (
     COLUMNS,
-    DEEPEST_NESTING,
-    MOST_CHARACTERS,
     And,
     Column,
     Comparison,
@@ -23,9 +22,7 @@ from kb_pipeline.search.filters import (
     Not,
     NullTest,
     Or,
-    compile_filter,
-    mask_values,
-    parse_filter,
+    compile_condition,
 )
 
 PAGE = Column("page_number")
@@ -161,7 +158,7 @@ def test_length_and_nesting_are_bounded() -> None:
         with pytest.raises(SettingsError):
             parse_filter(text)
     long = " or ".join([predicate] * (MOST_CHARACTERS // (len(predicate) + 4)))
-    assert len(compile_filter(parse_filter(long)).parameters) > 200
+    assert len(compile_condition(parse_filter(long)).parameters) > 200
 
 
 def test_values_of_masked_columns_are_masked_and_others_are_not() -> None:
@@ -193,7 +190,7 @@ def leaves(composed: sql.Composable) -> list[sql.Composable]:
 
 
 def assert_holds_only_known_sql(text: str) -> None:
-    condition = compile_filter(parse_filter(text))
+    condition = compile_condition(parse_filter(text))
     names = set()
     literal = ""
     for leaf in leaves(condition.sql):
@@ -213,7 +210,7 @@ def test_a_quoted_value_reaches_the_database_only_as_a_parameter(value: str) -> 
     quoted = value.replace("'", "''")
     text = f"language = '{quoted}' or metadata.k in ('{quoted}') or not metadata.n = 3"
     assert_holds_only_known_sql(text)
-    parameters = list(compile_filter(parse_filter(text)).parameters.values())
+    parameters = list(compile_condition(parse_filter(text)).parameters.values())
     assert value in parameters
     assert [value] in parameters
 

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from kb_pipeline.search.lexical import MOST_TERMS, candidate_queries, inverse_frequencies, rarest_first
-from kb_pipeline.store.search import TermStatistics
+from kb_pipeline.search.lexical import MOST_TERMS, candidate_queries, coverage, inverse_frequencies, rarest_first
+from kb_pipeline.store.search import BM25_K1, TermStatistics
 
 STATISTICS = TermStatistics(1000, 50.0, {"the": 900, "leave": 40, "annual": 10, "odd": 2000})
 
@@ -26,6 +26,14 @@ def test_weights_are_those_of_lucene_and_stay_positive_with_outdated_counts() ->
     assert weights["annual"] == pytest.approx(math.log(1 + 990.5 / 10.5))
     assert weights["zyx"] == pytest.approx(math.log(1 + 999.5 / 1.5))
     assert weights["odd"] > 0
+
+
+def test_a_passage_of_mean_length_with_every_word_once_covers_the_question() -> None:
+    weights = {"annual": 4.0, "leave": 1.0}
+    once = 1 / (1 + BM25_K1)
+    assert coverage(5.0 * once, weights) == pytest.approx(1.0)
+    assert coverage(1.0 * once, weights) == pytest.approx(0.2)
+    assert coverage(5.0, weights) == 1.0
 
 
 @pytest.mark.parametrize(

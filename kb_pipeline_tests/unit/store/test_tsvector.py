@@ -3,7 +3,8 @@ from __future__ import annotations
 import random
 import struct
 
-from kb_pipeline.store.tsvector import LAST_POSITION, LONGEST_LEXEME, MOST_BYTES, MOST_POSITIONS, encode
+from kb_pipeline.chunking.lexemes import LONGEST_LEXEME
+from kb_pipeline.store.tsvector import LAST_POSITION, MOST_BYTES, MOST_POSITIONS, encode
 
 
 def decode(data: bytes) -> dict[str, list[int]]:

@@ -504,3 +504,32 @@ def test_a_checked_box_of_a_symbol_font_is_seen() -> None:
     run._r.append(symbol)
     paragraph.add_run(" agreed")
     assert texts(read(file)) == ["☑ agreed"]
+
+
+def test_one_heading_style_is_enough_for_bold_lines_to_be_text() -> None:
+    file = docx.Document()
+    file.add_heading("Report", 1)
+    for _ in range(3):
+        file.add_paragraph("The committee met in the morning and heard the parties one after the other.")
+        file.add_paragraph().add_run("Total amount due 1,200").bold = True
+    assert titles(read(file)) == [("Report", 1)]
+
+
+def test_bold_numbered_lines_that_follow_one_another_are_a_list() -> None:
+    file = docx.Document()
+    file.add_paragraph("操作步骤如下，须依次完成，每一步由操作人与复核人签字确认后方可进行下一步。" * 3)
+    for number, text in enumerate(("检查设备", "记录读数", "班长签字"), start=1):
+        file.add_paragraph().add_run(f"{number}. {text}").bold = True
+    file.add_paragraph("完成后归档。")
+    assert titles(read(file)) == []
+
+
+def test_raised_and_lowered_text_keeps_its_meaning() -> None:
+    file = docx.Document()
+    paragraph = file.add_paragraph("10")
+    paragraph.add_run("6").font.superscript = True
+    paragraph.add_run(" N, CO")
+    paragraph.add_run("2").font.subscript = True
+    paragraph.add_run(", x")
+    paragraph.add_run("总").font.subscript = True
+    assert texts(read(file)) == ["10⁶ N, CO₂, x_(总)"]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kb_pipeline.parsing.office.number_format import BUILT_IN_FORMATS, format_number, format_text
+from kb_pipeline.parsing.office.built_in_formats import BUILT_IN_FORMATS
+from kb_pipeline.parsing.office.number_format import format_number, format_text
 
 DAY = 45047  # 2023-05-01, a Monday
 ACCOUNTING = '_-* #,##0.00_-;-* #,##0.00_-;_-* "-"??_-;_-@_-'
@@ -38,6 +39,10 @@ ACCOUNTING = '_-* #,##0.00_-;-* #,##0.00_-;_-* "-"??_-;_-@_-'
         (2.5, "# ?/?", "2 1/2"),
         (13800001111, "000-0000-0000", "138-0000-1111"),
         (150, '[>100]"high";"low"', "high"),
+        (123456789, '0!.0,"万"', "12345.7万"),
+        (123456789, "0!.0000", "12345.6789"),
+        (8, '@"先生"', "8先生"),
+        (-8.5, "@", "-8.5"),
     ],
 )
 def test_numbers(value: float, code: str, shown: str) -> None:

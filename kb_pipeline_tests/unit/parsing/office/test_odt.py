@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from kb_pipeline.errors import EncryptedDocument
+from kb_pipeline.errors import EncryptedDocument, LimitExceeded
 from kb_pipeline.parsing.document import clean_document
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.parsing.office.odt import read_odt
@@ -146,3 +146,22 @@ def test_soft_and_hard_page_breaks_tell_the_pages() -> None:
 def test_a_password_is_said() -> None:
     with pytest.raises(EncryptedDocument):
         document("", manifest="<manifest:encryption-data/>")
+
+
+def test_raised_and_lowered_text_keeps_its_meaning() -> None:
+    found = document(
+        '<text:p>10<text:span text:style-name="up">6</text:span> CO<text:span text:style-name="down">2</text:span>'
+        ' <text:span text:style-name="plain">4</text:span></text:p>',
+        automatic="".join(
+            f'<style:style style:name="{name}" style:family="text">'
+            f'<style:text-properties style:text-position="{position}"/></style:style>'
+            for name, position in (("up", "super 58%"), ("down", "-33% 58%"), ("plain", "0% 100%"))
+        ),
+    )
+    assert texts(found) == ["10⁶ CO₂ 4"]
+
+
+def test_rows_that_repeat_without_end_are_refused() -> None:
+    row = '<table:table-row table:number-rows-repeated="1000"><table:table-cell table:number-columns-repeated="1000">'
+    with pytest.raises(LimitExceeded, match="more than 2,000,000 cells"):
+        document(f"<table:table>{(row + '<text:p>x</text:p></table:table-cell></table:table-row>') * 3}</table:table>")

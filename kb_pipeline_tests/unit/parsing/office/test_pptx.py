@@ -15,7 +15,8 @@ from pptx.util import Cm, Pt
 from kb_pipeline.errors import LimitExceeded
 from kb_pipeline.parsing.document import clean_document
 from kb_pipeline.parsing.elements import CleanedDocument
-from kb_pipeline.parsing.office.pptx import read_pptx, reading_order
+from kb_pipeline.parsing.office.pptx import read_pptx
+from kb_pipeline.parsing.office.reading_order import reading_order
 from kb_pipeline.parsing.parsed import ParseLimits
 from kb_pipeline.parsing.tables import html_to_rows
 
@@ -194,3 +195,13 @@ def test_more_slides_than_pages_may_be_are_refused() -> None:
     deck.save(out)
     with pytest.raises(LimitExceeded, match="2 slides"):
         read_pptx(out.getvalue(), limits=ParseLimits(pages=1))
+
+
+def test_raised_and_lowered_text_keeps_its_meaning() -> None:
+    deck = pptx.Presentation()
+    paragraph = box(slide(deck, BLANK).shapes, "10", 1, 1).text_frame.paragraphs[0]
+    for text, baseline in (("6", "30000"), (" CO", "0"), ("2", "-25000")):
+        run = paragraph.add_run()
+        run.text = text
+        run._r.get_or_add_rPr().set("baseline", baseline)
+    assert texts(read(deck)) == ["10⁶ CO₂"]

@@ -11,13 +11,15 @@ from typing import Any
 
 import openpyxl
 import pytest
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
 from openpyxl.chart import BarChart, Reference
 from openpyxl.worksheet.worksheet import Worksheet
 
 from kb_pipeline.errors import LimitExceeded, UnsupportedFormat
+from kb_pipeline.parsing import cells
 from kb_pipeline.parsing.document import clean_document
 from kb_pipeline.parsing.elements import CleanedDocument
-from kb_pipeline.parsing.office import sheets
 from kb_pipeline.parsing.office.xls import read_xls
 from kb_pipeline.parsing.office.xlsx import read_xlsx
 from kb_pipeline.parsing.tables import html_to_rows
@@ -69,6 +71,22 @@ def test_a_phone_number_typed_as_an_amount_is_shown_without_separators() -> None
     book = book_of([["联系人", "手机"], ["周启明", 13900004127]])
     book.active["B2"].number_format = "#,##0"
     assert tables(read(book)) == ["联系人 | 手机\n周启明 | 13900004127"]
+
+
+def test_a_blank_column_does_not_tear_rows_apart() -> None:
+    rows = [
+        ["姓名", "部门", None, "电话", "备注"],
+        ["甲", "采购", None, "8001", "新"],
+        ["乙", "生产", None, "8002", "老"],
+    ]
+    assert tables(read(book_of(rows))) == ["姓名 | 部门 | 电话 | 备注\n甲 | 采购 | 8001 | 新\n乙 | 生产 | 8002 | 老"]
+
+
+def test_raised_text_in_a_cell_stays_raised() -> None:
+    book = book_of(
+        [["面积"], [CellRichText("25 m", TextBlock(InlineFont(vertAlign="superscript"), "2"))], ["x"], ["y"]]
+    )
+    assert "25 m²" in "\n".join(element.text for element in read(book).elements)
 
 
 def test_blank_rows_and_columns_set_tables_apart() -> None:
@@ -169,7 +187,7 @@ def test_a_huge_used_range_costs_nothing() -> None:
 
 
 def test_too_many_cells_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sheets, "MOST_CELLS", 3)
+    monkeypatch.setattr(cells, "MOST_CELLS", 3)
     with pytest.raises(LimitExceeded, match="more than 3 cells"):
         read(book_of([["a", "b"], [1, 2]]))
 

@@ -1,0 +1,58 @@
+"""The search server in a thread of the test, over a knowledge base of three passages."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import uvicorn
+
+from kb_pipeline.embedding.client import EmbeddingClient
+from kb_pipeline.store import database
+from kb_pipeline.web.app import create_app
+from kb_pipeline.web.serve import server_config
+from kb_pipeline_tests.integration.search.serving import Passage, fill, make_generation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kb_pipeline_tests.instant_embedding_server import InstantServer
+
+PASSAGES = [
+    Passage("员工每年享有五天带薪年假。", "员工手册.pdf", "policies", 12, ("休假", "年假")),
+    Passage("The supplier delivers the pump within thirty days.", "contract.pdf", "contracts", 3, ("Delivery",)),
+    Passage("<img src=x onerror=alert(1)> is only text.", "odd.html", "contracts"),
+]
+
+
+def filled_database(database_url: str, embeddings: InstantServer) -> None:
+    database.migrate(database_url)
+    with (
+        database.connect(database_url, autocommit=True) as connection,
+        EmbeddingClient.connect(embeddings.base_url) as client,
+    ):
+        fill(connection, make_generation(connection, client.identity), PASSAGES)
+
+
+@contextmanager
+def served(database_url: Callable[[], str], connect_embedder: Callable[[], EmbeddingClient]) -> Iterator[httpx.Client]:
+    """A client of the application, which runs in a thread until the block ends."""
+    app = create_app(
+        database_url=database_url,
+        connect_embedder=connect_embedder,
+        mask=lambda text, collections: [text.replace("13812345678", "<M>")],
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(server_config(app))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join()
