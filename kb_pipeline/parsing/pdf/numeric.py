@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from kb_pipeline.parsing.pdf.captions import is_caption
 from kb_pipeline.parsing.pdf.grid import Column, Grid
-from kb_pipeline.parsing.pdf.rows import Row, follows, is_marker
+from kb_pipeline.parsing.pdf.rows import Row, follows, is_marker, narrow
 from kb_pipeline.parsing.pdf.tables import PageTable
 from kb_pipeline.parsing.text import join_lines
 
@@ -205,7 +205,7 @@ def _usual_distance(rows: Sequence[Row]) -> float:
 def _build(names: Sequence[Row], run: Sequence[Row], grid: Grid) -> PageTable:
     every = (*names, *run)
     count = _head_rows(names, run, grid)
-    head = [_placed(row, grid, head=True) for row in every[:count]]
+    head = [_placed(narrow(row), grid, head=True) for row in every[:count]]
     header = [join_lines(list(filled(column))) for column in zip(*head, strict=True)]
     body = _joined([(row, _placed(row, grid, head=False)) for row in every[count:]])
     rows = [header, *body] if header else body

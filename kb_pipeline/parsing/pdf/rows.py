@@ -31,6 +31,7 @@ _SAME_EDGE = 2.5  # points
 _LONGEST_NUMBER = 34  # characters
 _LONGEST_CELL = 40  # columns, behind the first; longer ones are text
 _OPENING = re.compile(r"(?:US|HK|NT|R|C|A)?[$€£¥￥(（]+|RMB|\+|~")
+_CURRENCY = re.compile(r"(?:US|HK|NT|R|C|A)?[$€£¥￥]|RMB")
 _CLOSING = re.compile(r"[)）%％‰*†‡⁰¹²³⁴-⁹⁽⁾]+")
 _SIGNS = r"$€£¥￥()（）%％‰+~<>≥≤±\-−–—‑,.:/*†‡⁰¹²³⁴-⁹⁽⁾\s\d"
 _NUMBER = re.compile(
@@ -110,6 +111,11 @@ def rows_of(spans: Sequence[Span]) -> list[Row]:
         else:
             group.append(span)
     return _with_support([row for row in map(_row, groups) if row is not None])
+
+
+def narrow(row: Row) -> Row:
+    """The row with its words in cells as those of a row of numbers: no text is spread to fill its line."""
+    return replace(row, cells=tuple(_cells(row.spans, _NUMBER_GAP)))
 
 
 def without(rows: Sequence[Row], left_out: Set[int]) -> list[Row]:
@@ -215,6 +221,8 @@ def _joint(cell: Cell, word: Cell, blank: str, cell_gap: float) -> str | None:
         return ""
     if cell.is_number and _CLOSING.fullmatch(word.text):
         return ""
+    if cell.is_number and _CURRENCY.fullmatch(word.text):
+        return None  # of the next number
     if blank == " ":  # one that is written is as wide as the font has it
         cell_gap = _NUMBER_GAP if cell.is_number and word.is_number else _CELL_GAP
     elif cell.is_number:
