@@ -304,7 +304,7 @@ def test_200_planted_values_are_nowhere_afterwards(
 ) -> None:
     pairs = planted()
     assert len({value for value, _ in pairs}) == PLANTED
-    site = make_site(embedding_url=embedding.base_url)
+    site = make_site(embedding_url=embedding.base_url, privacy='{"preset": "strict"}')
     questions = write_files(tmp_path / "documents", iter(pairs), queries=12)
     said: list[tuple[str, bytes]] = []
 

@@ -174,7 +174,7 @@ def test_a_plan_says_why_documents_wait(kb: TestSite) -> None:
     kb.refresh()
     kb.reopen(chunking={"max_characters": 1000})
     assert pending_reasons(kb.site, kb.connection) == {"chunk": 4}
-    kb.reopen(collections={"c": {"privacy": {"preset": "finance"}}})
+    kb.reopen(collections={"c": {"privacy": {"preset": "strict"}}})
     assert pending_reasons(kb.site, kb.connection) == {"policy": 1, "chunk": 3}
     kb.reopen(chunking={}, collections={})
     kb.connection.execute("DELETE FROM generation_documents WHERE path = 'f.md'")

@@ -20,7 +20,8 @@ from kb_pipeline_tests.sites import TestSite
 
 FEE = "# 收费\n\n年费为 3,000 元，由支行收取。\n"
 PHONE = "# 联系\n\n联系电话 13800138000，随时接听。\n"
-KEEP_AMOUNTS = {"preset": "finance"}
+KEEP_AMOUNTS = {"preset": "default"}
+STRICT = {"preset": "strict"}
 
 
 def test_a_stricter_policy_masks_what_is_stored_and_reads_no_file(kb: TestSite) -> None:
@@ -35,7 +36,7 @@ def test_a_stricter_policy_masks_what_is_stored_and_reads_no_file(kb: TestSite) 
     for file, content, time in zip(unread, contents, times, strict=True):
         file.write_bytes(b"#" * len(content))  # nobody notices: size and time are the same
         os.utime(file, ns=(time, time))
-    kb.reopen(privacy={})
+    kb.reopen(privacy=STRICT)
     counts = kb.refresh()
     assert (counts["masked_further"], counts["texts_embedded"], counts["failed"]) == (2, 1, 0)
     assert "3,000" not in kb.contents()["a.md"]
@@ -46,6 +47,7 @@ def test_a_stricter_policy_masks_what_is_stored_and_reads_no_file(kb: TestSite) 
 
 
 def test_a_looser_policy_reads_the_files_again(kb: TestSite) -> None:
+    kb.reopen(privacy=STRICT)
     kb.write("a.md", FEE)
     kb.refresh()
     assert "3,000" not in kb.contents()["a.md"]
@@ -113,7 +115,7 @@ def test_looking_at_an_empty_database_does_not_bind_it_to_a_key(kb: TestSite) ->
 
 
 def test_collections_have_policies_of_their_own_and_queries_are_looked_up_by_each(kb: TestSite) -> None:
-    kb.reopen(collections={"products": {"privacy": KEEP_AMOUNTS}})
+    kb.reopen(privacy=STRICT, collections={"products": {"privacy": KEEP_AMOUNTS}})
     kb.write("products/fees.md", FEE)
     kb.write("contracts/fees.md", FEE.replace("支行", "总行"))
     kb.refresh()
