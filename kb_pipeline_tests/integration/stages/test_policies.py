@@ -35,7 +35,7 @@ def test_a_stricter_policy_masks_what_is_stored_and_reads_no_file(kb: TestSite) 
     for file, content, time in zip(unread, contents, times, strict=True):
         file.write_bytes(b"#" * len(content))  # nobody notices: size and time are the same
         os.utime(file, ns=(time, time))
-    kb.reopen(privacy={})
+    kb.reopen(privacy={"preset": "strict"})
     counts = kb.refresh()
     assert (counts["masked_further"], counts["texts_embedded"], counts["failed"]) == (2, 1, 0)
     assert "3,000" not in kb.contents()["a.md"]
