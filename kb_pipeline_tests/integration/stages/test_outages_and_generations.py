@@ -178,9 +178,10 @@ def test_a_plan_says_why_documents_wait(kb: TestSite) -> None:
     assert pending_reasons(kb.site, kb.connection) == {"policy": 1, "chunk": 3}
     kb.reopen(chunking={}, collections={})
     kb.connection.execute("DELETE FROM generation_documents WHERE path = 'f.md'")
+    kb.connection.execute("UPDATE documents SET loaded_revision = NULL WHERE path = 'f.md'")
     (kb.documents / "a.md").unlink()
     kb.connection.execute("UPDATE documents SET deleted_at = now() WHERE path = 'a.md'")
-    kb.connection.execute("UPDATE documents SET chunks_version = NULL WHERE path = 'e.md'")
+    kb.connection.execute("UPDATE documents SET chunked_hash = NULL WHERE path = 'e.md'")
     kb.connection.execute(
         "INSERT INTO failures (document_id, stage, input_version, error, reason, next_retry) "
         "SELECT id, 'chunks', 'any', 'E', 'r', now() FROM documents WHERE path = 'e.md'"

@@ -33,10 +33,11 @@ def active(**changed: Any) -> Generation:
     return Generation(
         id=1,
         name="g1",
-        collections=None,
         state="active",
         created_at=datetime.now(UTC),
         activated_at=None,
+        retired_at=None,
+        row_count=1,
         **(values | changed),
     )
 
