@@ -197,9 +197,13 @@ def _last_lines(rows: Sequence[Row], run: Sequence[Row], grid: Grid) -> Iterator
 
 
 def _usual_distance(rows: Sequence[Row]) -> float:
-    """The usual distance between the baselines of two rows of numbers that follow each other, points."""
+    """The usual distance between the baselines of two rows of numbers, points: of those that follow each other, or the
+    smallest where all have several lines."""
     pairs = [(above, below) for above, below in itertools.pairwise(rows) if above.is_data and below.is_data]
-    return statistics.median([below.baseline - above.baseline for above, below in pairs] or [0.0])
+    if pairs:
+        return statistics.median(below.baseline - above.baseline for above, below in pairs)
+    data = [row.baseline for row in rows if row.is_data]
+    return min((below - above for above, below in itertools.pairwise(data)), default=0.0)
 
 
 def _build(names: Sequence[Row], run: Sequence[Row], grid: Grid) -> PageTable:
