@@ -28,7 +28,6 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, cast
 
-import kb_pipeline
 from kb_pipeline import errors
 from kb_pipeline.errors import DocumentError, LimitExceeded, ParserCrashed, UnavailableError
 from kb_pipeline.parsing.confinement import allowed_environment
@@ -208,7 +207,7 @@ class _Worker:
         try:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-P", "-c", _BOOTSTRAP, str(Path(kb_pipeline.__file__).parents[1])),
+                    *(sys.executable, "-P", "-c", _BOOTSTRAP, str(Path(__file__).parents[2])),
                     *(str(theirs.fileno()), str(self._folder), json.dumps(asdict(limits))),
                 ],
                 stdin=subprocess.DEVNULL,
