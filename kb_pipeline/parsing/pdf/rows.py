@@ -17,6 +17,7 @@ import re
 import statistics
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from kb_pipeline.parsing.numbering import display_width
 from kb_pipeline.parsing.pdf.page import GENERATED, WIDE_GAP, Span, tidy
@@ -42,6 +43,7 @@ _LEADER = re.compile(r"\s*(?:[.．…·⋯_]\s?){3,}\s*$")
 _ITEM = re.compile(r"[^\w（(]{1,2}|[(（]?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4}|[一二三四五六七八九十]{1,3})[)）.、．]?")
 
 
+@lru_cache(maxsize=4096)
 def is_number(text: str) -> bool:
     """Whether a cell holds a number with its signs and unit, or the dash that stands for none."""
     return len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text) is not None
