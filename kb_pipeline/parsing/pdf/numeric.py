@@ -203,6 +203,8 @@ def _usual_distance(rows: Sequence[Row]) -> float:
     if pairs:
         return statistics.median(below.baseline - above.baseline for above, below in pairs)
     data = [row.baseline for row in rows if row.is_data]
+    if all(row.is_data or len(row.cells) == 1 for row in rows):
+        return 0.0  # names of parts stand between them
     return min((below - above for above, below in itertools.pairwise(data)), default=0.0)
 
 

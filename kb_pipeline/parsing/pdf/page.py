@@ -478,7 +478,8 @@ class _SpanBuilder:
             _, span_top, _, span_bottom = self._box
             em = max(bottom - top, 1.0)
             shifted = abs(top + bottom - span_top - span_bottom) / 2 > _BASELINE_SHIFT * max(em, span_bottom - span_top)
-            if not shifted and min(em, span_bottom - span_top) < _SMALLER * max(em, span_bottom - span_top):
+            height = span_bottom - span_top
+            if not shifted and (em < _SMALLER * height or height < _SMALLER * em):
                 shifted = abs(_baseline(self._raw, index, self._view) - self._first_baseline()) > _LOWERED * em
             gap = left - self._end
             in_place = not shifted and abs(right - self._end) < _SAME_PLACE * (right - left)

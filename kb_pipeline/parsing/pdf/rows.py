@@ -17,9 +17,10 @@ import re
 import statistics
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from kb_pipeline.parsing.numbering import display_width
-from kb_pipeline.parsing.pdf.page import GENERATED, WIDE_GAP, Span, tidy
+from kb_pipeline.parsing.pdf.page import Span, tidy
 
 _CELL_GAP = 1.0  # ems between two cells
 _NUMBER_GAP = 0.42  # the same behind a number, and in a row of numbers, where no text is spread to fill its line
@@ -38,10 +39,12 @@ _NUMBER = re.compile(
     rf"(?:US|HK|NT|R|C|A|RMB)?[{_SIGNS}]*[\d−–—‑-][{_SIGNS}]*(?:[A-Za-z]|bps|pts|pp|[倍元万亿年]|[万亿]元)?[{_SIGNS}]*"
     r"|[n/a.m]{2,4}|[N/A.M]{2,4}|…"
 )
+_WORD = re.compile(r"\S+")
 _LEADER = re.compile(r"\s*(?:[.．…·⋯_]\s?){3,}\s*$")
 _ITEM = re.compile(r"[^\w（(]{1,2}|[(（]?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4}|[一二三四五六七八九十]{1,3})[)）.、．]?")
 
 
+@lru_cache(maxsize=4096)
 def is_number(text: str) -> bool:
     """Whether a cell holds a number with its signs and unit, or the dash that stands for none."""
     return len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text) is not None
@@ -241,27 +244,17 @@ def _tidy(cell: Cell) -> Cell:
 def _words(span: Span) -> Iterator[tuple[str, Cell]]:
     """Each word of a span as a cell of its own, with the blank before it. Its edges are told from the middles of its
     characters."""
-    start = 0
-    before = ""
-    for blank, group in itertools.groupby(span.raw, key=_is_blank):
-        text = "".join(group)
-        stop = start + len(text)
-        if blank:
-            before = text[:1]
-        else:
-            x0 = span.x0 if start == 0 else span.centres[start] - _half(text[0], span.size)
-            x1 = span.x1 if stop == len(span.raw) else span.centres[stop - 1] + _half(text[-1], span.size)
-            head = len(text) - len(text.lstrip("$€£¥￥(（"))
-            tail = len(text) - len(text.rstrip(")）%％*†‡⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾"))
-            figures = head < len(text) - tail
-            first = span.centres[start + head] - _half(text[head], span.size) if head and figures else x0
-            last = span.centres[stop - 1 - tail] + _half(text[-1 - tail], span.size) if tail and figures else x1
-            yield before, Cell(text, max(x0, span.x0), min(x1, span.x1), first, last, span.size)
-        start = stop
-
-
-def _is_blank(character: str) -> bool:
-    return character in (GENERATED, WIDE_GAP) or character.isspace()
+    for word in _WORD.finditer(span.raw):
+        text, start, stop = word[0], word.start(), word.end()
+        x0 = span.x0 if start == 0 else span.centres[start] - _half(text[0], span.size)
+        x1 = span.x1 if stop == len(span.raw) else span.centres[stop - 1] + _half(text[-1], span.size)
+        head = len(text) - len(text.lstrip("$€£¥￥(（"))
+        tail = len(text) - len(text.rstrip(")）%％*†‡⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾"))
+        figures = head < len(text) - tail
+        first = span.centres[start + head] - _half(text[head], span.size) if head and figures else x0
+        last = span.centres[stop - 1 - tail] + _half(text[-1 - tail], span.size) if tail and figures else x1
+        before = span.raw[start - 1] if start else ""
+        yield before, Cell(text, max(x0, span.x0), min(x1, span.x1), first, last, span.size)
 
 
 def _half(character: str, size: float) -> float:
