@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -200,6 +201,8 @@ class _Worker:
         self.ended = False
         self.is_ready = False
         self._most_memory_kb = 0
+        # Until a child runs a program of its own it counts as large as we are, so less than this says nothing of it.
+        self._least_known_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._limits = limits
         # The lock is the worker's: while it lives, the folder is not stale.
         self._folder, lock = owned_folder(Path(tempfile.gettempdir()), _FOLDER_PREFIX)
@@ -304,7 +307,8 @@ class _Worker:
                 f"Reading the file takes more than {seconds:g} s, not counting pages read by OCR; raise limits.seconds "
                 "or split the file."
             )
-        if code in _GAVE_UP and self._most_memory_kb >= _FULL_SHARE * (self._limits.memory_mb << 10):
+        full_kb = max(_FULL_SHARE * (self._limits.memory_mb << 10), self._least_known_kb + 1)
+        if code in _GAVE_UP and self._most_memory_kb >= full_kb:
             return LimitExceeded(
                 f"Reading the file takes more than {self._limits.memory_mb} MiB; raise limits.memory_mb or split the"
                 " file."

@@ -31,6 +31,7 @@ UNITS = {
     "unchanged": "files, all sources",
     "writing": "files",
     "held": "deletions",
+    "skipped": "files",
     "unlisted": "folders",
     "failed": "documents",
     "sources_unavailable": "sources",

@@ -86,9 +86,32 @@ _SPACED_NAME = re.compile(rf"[{_HAN}]\s{{1,4}}[{_HAN}]{_NO_HAN}")
 _MORE = re.compile(r"\s?[、,;/ ]\s?")
 _MOST_LISTED = 40
 _LONGEST_NAME = 6  # characters of a name without dots behind a label for names
-_NOBODY = re.compile(
-    r"(?:待定|待补|同上|不详|保密|匿名|暂无|未知|未填|未定|无|略|性别|年龄|部门|职务|职位|电话|手机|单位|地址|备注|日期|时间)\Z"
-    r"|(?:签字|签名|盖章|各.*)\Z|.*(?:公司|集团|单位|部门|委员会|办公室|中心|银行|支行|医院|大学|学院|学校|协会|法院|政府|人员|[部处科组局所厅院厂店社队])\Z"
+_NOBODY = frozenset(
+    (
+        *(
+            "待定",
+            "待补",
+            "同上",
+            "不详",
+            "保密",
+            "匿名",
+            "暂无",
+            "未知",
+            "未填",
+            "未定",
+            "无",
+            "略",
+            "签字",
+            "签名",
+            "盖章",
+        ),
+        *("性别", "年龄", "部门", "职务", "职位", "电话", "手机", "单位", "地址", "备注", "日期", "时间"),
+    )
+)
+_NOBODY_ENDS = (
+    *("公司", "集团", "单位", "部门", "委员会", "办公室", "中心", "银行", "支行", "医院"),
+    *("大学", "学院", "学校", "协会", "法院", "政府", "人员"),
+    *"部处科组局所厅院厂店社队",
 )
 # Names of other languages: some of the characters that those are written with, in parts joined by dots.
 _FOREIGN = "".join(data.lines("transliteration_characters"))
@@ -193,7 +216,7 @@ def _end_of_name(text: str, start: int, kind: str, possible: dict[int, tuple[int
     if run is None:
         return None
     name, end = run[0], run.end()
-    if _NOBODY.match(name):
+    if name in _NOBODY or name.startswith("各") or name.endswith(_NOBODY_ENDS):
         return None
     if any(dot in name for dot in "·•."):
         return end
