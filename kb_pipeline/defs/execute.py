@@ -53,6 +53,8 @@ def _run_job(site: Site, job: str, first: str, last: str, ops: Mapping[str, dict
         raise KeyboardInterrupt from None
     except dg.Failure as failure:
         # What a step hides from Dagster's storage is for the person at this terminal.
+        if isinstance(failure.__context__, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
+            raise KeyboardInterrupt from None
         if isinstance(failure.__context__, Exception):
             raise failure.__context__ from None
         raise

@@ -277,6 +277,8 @@ def _choose_mode(wanted: Mode, text: str, has_terms: bool, generation: Generatio
     if wanted == "vector":
         warning = f"{generation.model} does not speak the language of this query; lexical mode will do better."
         return "vector", None if speaks else Note("language_vector", warning)
+    if wanted == "hybrid" and has_terms and not has_letters(text):
+        return "lexical", None  # a number means nothing: what is near to it only seems so
     if wanted == "hybrid" and speaks:
         return "hybrid" if has_terms else "vector", None
     if not has_terms:

@@ -61,27 +61,35 @@ class KnowledgeBaseResource(dg.ConfigurableResource[None]):
         return settings.model_copy(update={**given, "sglang": sglang})
 
 
+INTERRUPTS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
+
+
 @contextmanager
 def step(
-    place: Placement, resource: KnowledgeBaseResource, log: logging.Logger, *, retry_unavailable: bool = False
+    place: Placement, resource: KnowledgeBaseResource, log: logging.Logger, *, retry_unavailable: bool | None = None
 ) -> Iterator[Site]:
     """One step's use of the knowledge base: progress lines in its log, and failures as one sentence.
 
-    `retry_unavailable`: a step that has a retry policy may try again when the embedding server is not there.
+    `retry_unavailable`: of a step that has a retry policy, whether it may try again when the embedding server is not
+    there. Dagster would also try again, after a wait, what a person interrupted.
 
     Dagster stores an exception with its message and those of its causes, and the messages of libraries may
     quote document text (PostgreSQL shows the row that it refused). So the dg.Failure shows no cause, only
     what kind it was and where; a caller in the same process finds the error itself as its `__context__`.
     """
-    raise_noted()
     try:
+        raise_noted()
         # A command that runs the job in its own process shows progress its own way.
         heard = nullcontext() if is_heard() else listening(LogLines(log.info))
         with heard, database_errors(), open_site(resource.applied_to(place.read_settings())) as site:
             yield site
     except KbError as error:
-        retry = retry_unavailable and isinstance(error, EmbeddingServerUnavailable)
+        retry = bool(retry_unavailable) and isinstance(error, EmbeddingServerUnavailable)
         raise dg.Failure(description=str(error), allow_retries=retry) from None
+    except INTERRUPTS:
+        if retry_unavailable is None:
+            raise
+        raise dg.Failure(description="Interrupted; what was committed stays.", allow_retries=False) from None
     except dg.DagsterError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, its message may hold document text

@@ -224,7 +224,7 @@ def test_only_a_missing_embedding_server_is_waited_for_and_not_while_a_person_wa
 ) -> None:
     log = dg.build_asset_context().log
 
-    def may_be_tried_again(error: Exception, *, retry: bool) -> bool | None:
+    def may_be_tried_again(error: BaseException, *, retry: bool) -> bool | None:
         with (
             pytest.raises(dg.Failure) as raised,
             step(site.place, KnowledgeBaseResource(), log, retry_unavailable=retry),
@@ -233,6 +233,7 @@ def test_only_a_missing_embedding_server_is_waited_for_and_not_while_a_person_wa
         return raised.value.allow_retries
 
     gone, wrong = EmbeddingServerUnavailable("It is gone."), SettingsError("It is wrong.")
+    assert not may_be_tried_again(KeyboardInterrupt(), retry=True)
     assert may_be_tried_again(gone, retry=True)
     assert not may_be_tried_again(gone, retry=False)
     assert not may_be_tried_again(wrong, retry=True)
