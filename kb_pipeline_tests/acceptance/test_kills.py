@@ -231,13 +231,13 @@ def test_the_cpu_embedding_server_and_its_owner_may_be_killed(
     draw = random.Random(seed)
     site, corpus = make_site(batch_documents="10"), Corpus(fast_folder / "docs", draw)
     killer = Killer(site, corpus, draw, None)
-    corpus.add(16, large=1)
+    corpus.add(8)
     killer.ingest()
     with Reader(site.database_url) as reader:
-        corpus.change(5)
+        corpus.change(3)
         killer.ingest()  # this time the server is there
         for what in CPU_SERVER_KILLS:
-            corpus.change(12)
+            corpus.change(6)
             command = site.start("ingest", corpus.root)
             time.sleep(draw.uniform(0.3, 0.9) * killer.seconds)
             process = site.owner(EMBEDDING) if what == "owner" else site.server(EMBEDDING)
