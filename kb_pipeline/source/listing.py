@@ -290,10 +290,7 @@ def _list_remote(uri: str, selection: Selection) -> Listing:
     except SourceUnavailable:
         raise
     except Exception as error:  # noqa: BLE001 - each fsspec backend raises errors of its own kind
-        raise SourceUnavailable(
-            f"The source {uri} cannot be listed ({type(error).__name__}); check the address, the network and the "
-            "credentials."
-        ) from None
+        raise _unreachable(uri, error) from None
     signatures: list[str] = []
     unlisted: dict[str, str] = {}
     skipped: Counter[str] = Counter()
@@ -315,6 +312,13 @@ def _list_remote(uri: str, selection: Selection) -> Listing:
     return Listing(uri, frozenset(_storable(signatures, unlisted)), unlisted, ignored, skipped)
 
 
+def _unreachable(uri: str, error: Exception) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"The source {uri} cannot be listed ({type(error).__name__}); check the address, the network and the "
+        "credentials."
+    )
+
+
 def is_empty(uri: str) -> bool:
     """Whether a source holds nothing at all, at the cost of one look at it. Raises SourceUnavailable."""
     if is_local(uri):
@@ -330,10 +334,7 @@ def is_empty(uri: str) -> bool:
     except SettingsError:
         raise
     except Exception as error:  # noqa: BLE001 - each fsspec backend raises errors of its own kind
-        raise SourceUnavailable(
-            f"The source {uri} cannot be listed ({type(error).__name__}); check the address, the network and the "
-            "credentials."
-        ) from None
+        raise _unreachable(uri, error) from None
 
 
 def list_names(uri: str, folder: str) -> list[str]:
