@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,36 @@ def test_an_unknown_set_is_refused_with_those_there_are(arguments: list[str]) ->
 def test_neither_running_nor_testing_needs_what_takes_gigabytes(name: str) -> None:
     heavy = {"torch", "transformers", "sentence-transformers", "scikit-learn", "scipy", "pandas", "numba", "llvmlite"}
     assert not (heavy | {"spacy", "thinc"}) & set(locked(name))
+
+
+# What a person installs besides: models and readers that are not the default, and what their absence is asked of.
+EXTRAS = {"docling", "sentence_transformers", "spacy", "torch", "transformers", "unstructured_inference"}
+
+
+def imported() -> dict[str, set[str]]:
+    """Package that is no part of Python -> the files of ours that import it, wherever in them."""
+    found: dict[str, set[str]] = {}
+    for file in (ROOT / "kb_pipeline").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            for name in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"kb_pipeline"}:
+                found.setdefault(name, set()).add(str(file.relative_to(ROOT)))
+    return found
+
+
+def test_what_the_pipeline_imports_is_installed_with_it() -> None:
+    """Not by luck with what tests need."""
+    distributions = packages_distributions()
+    run = set(locked("run"))
+    missing = {
+        package: files
+        for package, files in imported().items()
+        if package not in EXTRAS
+        and not {re.sub("[_.]", "-", name.lower()) for name in distributions.get(package, ())} & run
+    }
+    assert missing == {}
 
 
 def test_each_set_holds_the_first_in_the_same_versions() -> None:
