@@ -10,23 +10,24 @@ What depends on a fresh interpreter (the installed script, what is imported when
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 # What an ingest and a search import. Not the definitions: they are made for the settings of their process.
 PRELOADED = (
@@ -54,6 +55,7 @@ PRELOADED = (
     "kb_pipeline.stages.raw_documents",
 )
 MESSAGE_BYTES = 1 << 20
+LISTENING = b"listening\n"  # what a template says once
 
 
 class KbProcess:
@@ -110,18 +112,25 @@ class KbProcess:
 @cache
 def _template() -> str:
     """The address of this process's template, which ends with it."""
-    address = os.path.join(tempfile.mkdtemp(prefix="kb-forking-"), "socket")  # noqa: PTH118 - a socket's address
+    folder = Path(tempfile.mkdtemp(prefix="kb-forking-"))
+    address = str(folder / "socket")
     # BLAS threads would not survive a fork.
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    template = subprocess.Popen([sys.executable, "-m", __name__, address], stdin=subprocess.PIPE, env=environment)
-    while not os.path.exists(address):  # noqa: PTH110
-        assert template.poll() is None, "the template of commands did not start"
-        time.sleep(0.01)
-    _KEPT.append(template)
+    command = [sys.executable, "-m", __name__, address]
+    template = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    atexit.register(_end, template, folder)
+    assert template.stdout is not None
+    with template.stdout as said:
+        assert said.readline() == LISTENING, "the template of commands did not start"
     return address
 
 
-_KEPT: list[subprocess.Popen[bytes]] = []  # the pipe to their input is what ends them
+def _end(template: subprocess.Popen[bytes], folder: Path) -> None:
+    """The end of the pipe to its input ends it."""
+    assert template.stdin is not None
+    template.stdin.close()
+    template.wait()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def serve(address: str) -> None:
@@ -132,9 +141,9 @@ def serve(address: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers need no one to wait for them
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    server.bind(address + ".new")
+    server.bind(address)
     server.listen()
-    os.rename(address + ".new", address)  # noqa: PTH104 - there once it listens
+    os.write(1, LISTENING)
     if os.fork() == 0:
         sys.stdin.buffer.read()  # until the test process ends, however it does
         os.kill(os.getppid(), signal.SIGKILL)
