@@ -18,6 +18,7 @@ without it.
 from __future__ import annotations
 
 import unicodedata
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     # masked as all their policies together do, may be logged, shown or embedded.
     MaskQuery = Callable[[str, Sequence[str]], Sequence[str]]
 
+ATTEMPTS = 3
+
 
 def search(
     connect: Connect,
@@ -63,6 +66,16 @@ def search(
     GenerationMismatch when the embedding server's model is not the generation's, EmbeddingServerUnavailable
     where only vectors were to be searched, DatabaseUnavailable.
     """
+    for _ in range(ATTEMPTS - 1):
+        # A generation may be dropped after it was chosen: another one is searched by then.
+        with suppress(psycopg.errors.UndefinedTable):
+            return _search(connect, request, embedder=embedder, mask=mask)
+    return _search(connect, request, embedder=embedder, mask=mask)
+
+
+def _search(
+    connect: Connect, request: SearchRequest, *, embedder: Callable[[], EmbeddingClient], mask: MaskQuery
+) -> SearchResult:
     clock = Clock()
     check(request)
     spellings = mask(unicodedata.normalize("NFC", request.query.strip()), request.collections)

@@ -1,0 +1,70 @@
+"""What is asked of a serving table to measure the recall of its index; see `search.recall`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from kb_pipeline.store.conditions import EVERYTHING
+from kb_pipeline.store.database import register_types
+from kb_pipeline.store.queries import query
+from kb_pipeline.store.search import nearest, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from kb_pipeline.store.database import Connection
+    from kb_pipeline.store.generations import Generation
+
+LOOKED_AT = 2_000  # newest entries of the log
+Passage = tuple[int, str]  # document and chunk: the same in every generation
+
+
+def logged_queries(connection: Connection, limit: int) -> list[tuple[str, list[Passage]]]:
+    """(masked query, the passages that its last search showed), the newest first, each query once."""
+    parameters = {"limit": limit, "looked_at": LOOKED_AT}
+    rows: list[tuple[str, list[dict[str, Any]]]] = connection.execute(
+        query("recall", "logged_queries"), parameters
+    ).fetchall()
+    return [(text, [(hit["document_id"], hit["chunk_key"]) for hit in hits]) for text, hits in rows]
+
+
+def passage_vectors(connection: Connection, generation: Generation, limit: int) -> list[np.ndarray]:
+    """Native vectors, (native dimension,), of passages that chance chooses; pages of the table are chosen, not rows."""
+    register_types(connection)
+    share = min(100.0, 100.0 * 20 * limit / max(generation.row_count, 1) + 0.1)
+    statement = query("recall", "passage_vectors", table=generation.table, percent=sql.Literal(share))
+    rows = connection.execute(statement, {"limit": limit, "model": generation.model_fingerprint})
+    return [row[0].to_numpy().astype("float32") for row in rows]
+
+
+def found(connection: Connection, generation: Generation, vectors: Sequence[np.ndarray], k: int) -> list[list[Passage]]:
+    """For each vector, (dimension,), the k passages that a search by meaning finds. `connection` must be idle."""
+    with snapshot(connection, depth=k):
+        ids = [[row for row, _ in nearest(connection, generation, vector, EVERYTHING, k)] for vector in vectors]
+    return _passages(connection, generation, ids)
+
+
+def nearest_exactly(
+    connection: Connection, generation: Generation, vectors: Sequence[np.ndarray], k: int
+) -> list[list[Passage]]:
+    """The k passages that are nearest, by comparing every row."""
+    from pgvector import HalfVector
+
+    register_types(connection)
+    statement = query("recall", "exact", table=generation.table)
+    ids = [
+        [row[0] for row in connection.execute(statement, {"vector": HalfVector(vector), "k": k}, prepare=False)]
+        for vector in vectors
+    ]
+    return _passages(connection, generation, ids)
+
+
+def _passages(connection: Connection, generation: Generation, ids: Sequence[Sequence[int]]) -> list[list[Passage]]:
+    wanted = {"ids": sorted({row for some in ids for row in some})}
+    rows = connection.execute(query("recall", "passages", table=generation.table), wanted)
+    known = {row: (document, chunk) for row, document, chunk in rows}
+    return [[known[row] for row in some if row in known] for some in ids]
