@@ -20,6 +20,7 @@ def search(site: Site, request: SearchRequest) -> SearchResult:
         request,
         embedder=lambda: site.embedding,
         mask=partial(mask_query, site),
+        weight=site.settings.fusion_weight_for(request.collections),
     )
 
 
