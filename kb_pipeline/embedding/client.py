@@ -152,7 +152,8 @@ class EmbeddingClient:
         """The vector of a search query, (native dimension,), wrapped as the model's profile says; read-only.
 
         It does not wait for texts that `embed` has in flight, where the server knows priorities, nor for a server that
-        is not there, and the latest queries are remembered. Raises SettingsError when the query is blank or too long, EmbeddingServerUnavailable.
+        is not there, and the latest queries are remembered. Raises SettingsError when the query is blank or too long,
+        EmbeddingServerUnavailable.
         """
         if not text.strip():
             raise SettingsError("The query is empty; give some words to search for.")
@@ -412,8 +413,8 @@ def _impatient(client: openai.OpenAI, seconds: float) -> openai.OpenAI:
 
 
 def _ask_patiently(ask: Callable[[], Outcome], url: str, patience: float) -> Vectors | Refused:
-    """Ask for one text until there is an answer. Raises EmbeddingServerUnavailable after `patience` seconds, and at once
-    where nothing can be connected to."""
+    """Ask for one text until there is an answer. Raises EmbeddingServerUnavailable after `patience` seconds, and at
+    once where nothing can be connected to."""
     backpressure = Backpressure(most_in_flight=1, most_texts=1)
     while True:
         sent_at = time.monotonic()
