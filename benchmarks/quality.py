@@ -33,7 +33,8 @@ from kb_pipeline.chunking.lexemes import query_terms, tokens
 from kb_pipeline.embedding.stream import EmbeddedText
 from kb_pipeline.search.fusion import fuse
 from kb_pipeline.search.lexical import coverage, inverse_frequencies, rarest_first
-from kb_pipeline.search.retrieve import SearchRequest, search
+from kb_pipeline.search.request import SearchRequest
+from kb_pipeline.search.retrieve import search
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import connect_embedding
 from kb_pipeline.store import database
@@ -46,7 +47,7 @@ from kb_pipeline.store.generations import (
     ensure_vector_index,
     refresh_statistics,
 )
-from kb_pipeline.store.search import term_statistics
+from kb_pipeline.store.words import term_statistics
 from kb_pipeline_tests.integration.search.serving import Passage, fill
 
 if TYPE_CHECKING:

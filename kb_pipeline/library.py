@@ -13,7 +13,8 @@ from kb_pipeline.site import Site, open_site
 
 if TYPE_CHECKING:
     from kb_pipeline.operations.ingest import IngestResult, PlanResult
-    from kb_pipeline.search.retrieve import Mode, SearchResult
+    from kb_pipeline.search.request import Mode
+    from kb_pipeline.search.result import SearchResult
     from kb_pipeline.store.ledger import ListedDocument
 
 DOCUMENTS_PER_PAGE = 1000
@@ -85,7 +86,7 @@ class KnowledgeBase:
         request, GenerationMismatch, EmbeddingServerUnavailable, DatabaseUnavailable.
         """
         from kb_pipeline.operations.search import search
-        from kb_pipeline.search.retrieve import SearchRequest
+        from kb_pipeline.search.request import SearchRequest
 
         with self._call() as site:
             return search(site, SearchRequest(query, k, mode, tuple(collections), where, generation))

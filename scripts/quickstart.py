@@ -13,7 +13,8 @@ from kb_pipeline.cli.app import run_command
 from kb_pipeline.defs.execute import run_job
 from kb_pipeline.operations.ingest import IngestResult, ingest
 from kb_pipeline.operations.search import search
-from kb_pipeline.search.retrieve import SearchRequest, SearchResult
+from kb_pipeline.search.request import SearchRequest
+from kb_pipeline.search.result import SearchResult
 from kb_pipeline.services.daemon import running, stop_all
 from kb_pipeline.settings import load_settings
 from kb_pipeline.site import open_site

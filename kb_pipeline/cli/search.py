@@ -34,7 +34,7 @@ def search(
     """Search the knowledge base."""
     from kb_pipeline.operations.agreement import disagreement
     from kb_pipeline.operations.search import search
-    from kb_pipeline.search.retrieve import SearchRequest
+    from kb_pipeline.search.request import SearchRequest
 
     with opened_site() as site:
         result = search(site, SearchRequest(query, k, mode.value, tuple(collection or ()), where, generation))

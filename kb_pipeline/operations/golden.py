@@ -10,7 +10,7 @@ from typing import Any
 
 from kb_pipeline.errors import KbError
 from kb_pipeline.operations.search import search
-from kb_pipeline.search.retrieve import SearchRequest
+from kb_pipeline.search.request import SearchRequest
 from kb_pipeline.settings import GoldenQuestion
 from kb_pipeline.site import Site
 from kb_pipeline.store import ledger

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 
-from kb_pipeline.search.retrieve import SearchRequest, SearchResult
+from kb_pipeline.search.request import SearchRequest
+from kb_pipeline.search.result import SearchResult
 from kb_pipeline.search.retrieve import search as retrieve
 from kb_pipeline.site import Site
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from kb_pipeline.store.search import BM25_K1, TermStatistics, any_of, pairs_with
+from kb_pipeline.store.words import BM25_K1, TermStatistics, any_of, pairs_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -43,7 +43,8 @@ from kb_pipeline.errors import (
     SettingsError,
     UnavailableError,
 )
-from kb_pipeline.search.retrieve import DEFAULT_K, Mode, SearchRequest, search, searched_collections
+from kb_pipeline.search.request import DEFAULT_K, Mode, SearchRequest
+from kb_pipeline.search.retrieve import search, searched_collections
 from kb_pipeline.store.database import Connection, register_types
 from kb_pipeline.store.search import ping
 from kb_pipeline.web.metrics import CONTENT_TYPE, SearchMetrics

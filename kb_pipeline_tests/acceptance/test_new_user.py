@@ -19,7 +19,7 @@ import pytest
 
 from kb_pipeline.operations.search import search
 from kb_pipeline.parsing.elements import unpack
-from kb_pipeline.search.retrieve import SearchRequest
+from kb_pipeline.search.request import SearchRequest
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import open_site
 from kb_pipeline_tests.acceptance.command import Site, wait_for

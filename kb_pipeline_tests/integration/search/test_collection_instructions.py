@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kb_pipeline.search.retrieve import SearchRequest, search
+from kb_pipeline.search.request import SearchRequest
+from kb_pipeline.search.retrieve import search
 from kb_pipeline.settings import CollectionSettings
 from kb_pipeline.store.generations import active_generation, generations
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server, instant_vector

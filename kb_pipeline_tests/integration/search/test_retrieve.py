@@ -23,8 +23,10 @@ from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, S
 from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy
 from kb_pipeline.search.filters import parse_filter
-from kb_pipeline.search.retrieve import MOST_K, SearchRequest, SearchResult, search, searched_collections
-from kb_pipeline.store import database
+from kb_pipeline.search.request import MOST_K, SearchRequest
+from kb_pipeline.search.result import SearchResult
+from kb_pipeline.search.retrieve import search, searched_collections
+from kb_pipeline.store import database, words
 from kb_pipeline.store import search as store
 from kb_pipeline.store.conditions import COLUMNS, compile_condition
 from kb_pipeline.store.generations import activate, ensure_vector_index, refresh_statistics
@@ -188,7 +190,7 @@ def reference_bm25(passages: list[Passage], question: str) -> list[tuple[int, fl
             score += (
                 math.log(1 + (len(texts) - held + 0.5) / (held + 0.5))
                 * tf
-                / (tf + store.BM25_K1 * (1 - store.BM25_B + store.BM25_B * len(text) / mean))
+                / (tf + words.BM25_K1 * (1 - words.BM25_B + words.BM25_B * len(text) / mean))
             )
         if score:
             scores.append((number, score))
@@ -220,7 +222,7 @@ def test_common_words_alone_still_find_passages_when_rare_ones_find_too_few(
     generation = make_generation(connection, client.identity)
     fill(connection, generation, [Passage(f"合同 {n}") for n in range(50)] + [Passage("罕见 合同")])
     refresh_statistics(connection, generation)
-    monkeypatch.setattr("kb_pipeline.search.retrieve.MOST_CANDIDATES", 20)
+    monkeypatch.setattr("kb_pipeline.search.legs.MOST_CANDIDATES", 20)
     monkeypatch.setattr("kb_pipeline.search.lexical.candidate_queries.__defaults__", (20,))
     hits = find(connection, "罕见 合同", mode="lexical", k=10).hits
     assert hits[0].content == "罕见 合同"
@@ -307,9 +309,9 @@ def large(connection: Connection, client: EmbeddingClient) -> Generation:
     return generation
 
 
-def plan_of(connection: Connection, generation: Generation, name: str, where: str | None = None) -> str:
+def plan_of(connection: Connection, generation: Generation, file: str, name: str, where: str | None = None) -> str:
     condition = compile_condition(parse_filter(where) if where else None)
-    statement = query("search", name, table=generation.table, condition=condition.sql)
+    statement = query(file, name, table=generation.table, condition=condition.sql)
     parameters: dict[str, Any] = {
         **condition.parameters,
         "vector": HalfVector(np.ones(DIMENSION)),
@@ -328,9 +330,11 @@ def plan_of(connection: Connection, generation: Generation, name: str, where: st
 
 
 def test_the_queries_use_the_indexes(connection: Connection, large: Generation) -> None:
-    assert f"generation_{large.id}_embedding" in plan_of(connection, large, "nearest")
-    assert f"generation_{large.id}_lexemes_idx" in plan_of(connection, large, "bm25")
-    assert f"generation_{large.id}_source_file_idx" in plan_of(connection, large, "nearest", "source_file = 'file7.md'")
+    assert f"generation_{large.id}_embedding" in plan_of(connection, large, "search", "nearest")
+    assert f"generation_{large.id}_lexemes_idx" in plan_of(connection, large, "words", "bm25")
+    assert f"generation_{large.id}_source_file_idx" in plan_of(
+        connection, large, "search", "nearest", "source_file = 'file7.md'"
+    )
 
 
 def test_the_vector_index_finds_what_an_exact_comparison_finds(

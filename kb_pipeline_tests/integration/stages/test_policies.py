@@ -13,7 +13,7 @@ from kb_pipeline.operations.privacy import rekey
 from kb_pipeline.operations.search import search
 from kb_pipeline.privacy.key import KEY_FILE
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM
-from kb_pipeline.search.retrieve import SearchRequest
+from kb_pipeline.search.request import SearchRequest
 from kb_pipeline.stages.planning import make_plan
 from kb_pipeline.store import ledger
 from kb_pipeline_tests.sites import TestSite

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from kb_pipeline.search.lexical import MOST_TERMS, candidate_queries, coverage, inverse_frequencies, rarest_first
-from kb_pipeline.store.search import BM25_K1, TermStatistics
+from kb_pipeline.store.words import BM25_K1, TermStatistics
 
 STATISTICS = TermStatistics(1000, 50.0, {"the": 900, "leave": 40, "annual": 10, "odd": 2000})
 

@@ -1,0 +1,105 @@
+"""The two rankings that a search may take: by meaning and by words.
+
+Terms
+  leg     one of them.
+  depth   how many rows each leg contributes to the fusion; well above k, so that a passage which both find tolerably
+          beats one that only one of them finds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from kb_pipeline.embedding.models import profile_for
+from kb_pipeline.search.languages import aims
+from kb_pipeline.search.lexical import (
+    MOST_CANDIDATES,
+    candidate_queries,
+    coverage,
+    inverse_frequencies,
+    rarest_first,
+)
+from kb_pipeline.search.request import Mode, both
+from kb_pipeline.store import search as store
+from kb_pipeline.store import words as word_store
+from kb_pipeline.store.conditions import Column, Membership, Node, Not, compile_condition
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kb_pipeline.store.database import Connection
+    from kb_pipeline.store.generations import Generation
+
+SMALLEST_DEPTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be looked up where; `vector` is None in lexical mode, `terms` empty in vector mode."""
+
+    generation: Generation
+    condition: Node | None
+    k: int
+    terms: tuple[str, ...]
+    vector: np.ndarray | None
+    language: str
+
+    @property
+    def depth(self) -> int:
+        return min(max(SMALLEST_DEPTH, 5 * self.k), store.MOST_EF_SEARCH)
+
+    @property
+    def mode(self) -> Mode:
+        return "lexical" if self.vector is None else "hybrid" if self.terms else "vector"
+
+
+def by_meaning(connection: Connection, plan: Plan, vector: np.ndarray) -> list[store.Ranked]:
+    """By cosine similarity; where passages are in several languages, by how much it is above their language's mean."""
+    speaks = profile_for(plan.generation.model).speaks
+    means = {name: mean for name, mean in store.language_means(connection, plan.generation).items() if speaks(name)}
+    aimed = aims(vector, plan.language, means)
+    if not aimed:
+        return store.nearest(connection, plan.generation, vector, compile_condition(plan.condition), plan.depth)
+    found: list[store.Ranked] = []
+    for language, aim in aimed.items():
+        passages: Node = Membership(Column("language"), (language,))
+        if language == plan.language:  # and what has none
+            passages = Not(Membership(Column("language"), tuple(name for name in aimed if name != language)))
+        condition = compile_condition(both(plan.condition, passages))
+        near = store.nearest(connection, plan.generation, aim.vector, condition, plan.depth)
+        found += [(row, similarity - aim.baseline) for row, similarity in near]
+    return sorted(found, key=lambda row: (-row[1], row[0]))[: plan.depth]
+
+
+class Words(NamedTuple):
+    """What words find, and how much of the question the best of it says."""
+
+    ranked: list[store.Ranked]
+    coverage: float
+
+
+NO_WORDS = Words([], 0.0)
+
+
+def by_words(connection: Connection, plan: Plan) -> Words:
+    statistics = word_store.term_statistics(connection, plan.generation, plan.terms)
+    terms = rarest_first(plan.terms, statistics)
+    weights = inverse_frequencies(terms, statistics)
+    scores: dict[int, float] = {}
+    for candidates in candidate_queries(terms, statistics):
+        found = word_store.bm25(
+            connection,
+            plan.generation,
+            candidates=candidates,
+            idfs=weights,
+            mean_length=statistics.mean_length,
+            condition=compile_condition(plan.condition),
+            most=MOST_CANDIDATES,
+            depth=plan.depth,
+        )
+        scores.update(found)
+        if len(scores) >= plan.k:
+            break
+    ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[: plan.depth]
+    return Words(ranked, coverage(ranked[0][1], weights)) if ranked else NO_WORDS

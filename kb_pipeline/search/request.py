@@ -1,0 +1,64 @@
+"""What a person asks for: the words, how many passages, by which rankings, out of which rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from kb_pipeline.errors import SettingsError
+from kb_pipeline.search.filters import mask_values, parse_filter
+from kb_pipeline.store.conditions import And, Column, Membership, Node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Mode = Literal["hybrid", "vector", "lexical"]
+
+DEFAULT_K = 10
+MOST_K = 200
+MOST_CHARACTERS = 2_000  # of a query
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """`collections`: empty for all. `where`: see `search.filters`. `generation`: None for the active one."""
+
+    query: str
+    k: int = DEFAULT_K
+    mode: Mode = "hybrid"
+    collections: tuple[str, ...] = ()
+    where: str | None = None
+    generation: str | None = None
+    logged: bool = True  # False for questions that no person asked
+
+
+def check(request: SearchRequest) -> None:
+    """Raises SettingsError for a request that cannot be searched for."""
+    if not request.query.strip():
+        raise SettingsError("The query is empty; give some words to search for.")
+    if len(request.query) > MOST_CHARACTERS:
+        raise SettingsError(f"The query is longer than {MOST_CHARACTERS} characters; ask in fewer words.")
+    texts = [request.query, request.where or "", request.generation or "", *request.collections]
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for text in texts for character in text):
+        raise SettingsError("The request holds a character that no text can hold; type it again.")
+    if not 1 <= request.k <= MOST_K:
+        raise SettingsError(f"k is {request.k}; choose a number of passages from 1 to {MOST_K}.")
+    if request.mode not in get_args(Mode):
+        raise SettingsError("The mode is unknown; choose hybrid, vector or lexical.")
+
+
+def condition(request: SearchRequest, mask: Callable[[str], str]) -> Node | None:
+    """Of the rows that `request` allows; `mask` gives the stored form of a text.
+
+    Raises SettingsError, which points at the position of a mistake.
+    """
+    node = Membership(Column("collection"), request.collections) if request.collections else None
+    if request.where and request.where.strip():
+        where = mask_values(parse_filter(request.where), mask)
+        return both(node, where)
+    return node
+
+
+def both(one: Node | None, other: Node) -> Node:
+    """Rows that pass both; None is every row."""
+    return other if one is None else And(one, other)
