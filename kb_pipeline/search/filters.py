@@ -86,7 +86,8 @@ def _in_every_form(node: Comparison, value: str, forms: Callable[[str], Sequence
         case "like" | "ilike":
             words = value.strip("%")
             before, _, after = value.partition(words) if words else (value, "", "")
-            return reduce(Or, [replace(node, value=f"{before}{form}{after}") for form in forms(words)])
+            nodes: list[Node] = [replace(node, value=f"{before}{form}{after}") for form in forms(words)]
+            return reduce(Or, nodes)
         case _:  # what stands for a value has no order
             return replace(node, value=forms(value)[0])
 
