@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kb_pipeline.cli.session import EXIT_FOUND, opened_site, progress
+from kb_pipeline.errors import OutputUnavailable
 from kb_pipeline.terminal.output import Json, print_json, say, table
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def build_generation(
     with opened_site() as site, progress(as_json):
         result = build(site, dimension=dimension)
     if as_json:
-        print_json(asdict(result))
+        print_json(result.as_dict())
     else:
         say(f"{result.texts_embedded} texts embedded, {result.chunks_written} rows written, {result.seconds:.1f} s.")
         if result.incomplete:
@@ -109,11 +111,38 @@ def drop_generation(
     with opened_site() as site:
         result = drop(site, name)
     if as_json:
-        print_json({"dropped": name, "vectors": result.vectors, "generations": result.generations})
+        print_json(result.as_dict())
     else:
         say(f"Generation {name} is gone.")
         if result.vectors:
             when = f"are kept until {result.vectors_until:%Y-%m-%d}" if result.vectors_until else "are gone, too"
             say(f"{result.vectors} vectors of models that no generation has any more {when}.")
         table("Generations", result.generations)
+    return 0
+
+
+@generations_app.command("curve")
+def dimension_curve(
+    dimension: Annotated[list[int] | None, typer.Option(help="To measure; several times for several.")] = None,
+    rows: Annotated[int, typer.Option(help="Passages of the sample.", min=300, max=1_000_000)] = 10_000,
+    svg: Annotated[Path | None, typer.Option(help="File to draw it into.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Recall, size and latency at several dimensions, measured on a sample of this corpus."""
+    from kb_pipeline.operations.generations import curve
+    from kb_pipeline.search.curve import picture
+
+    with opened_site() as site, progress(as_json):
+        points = curve(site, dimensions=dimension or (), rows=rows)
+    if svg is not None:
+        try:
+            svg.write_text(picture(points), encoding="utf-8")
+        except OSError as error:
+            raise OutputUnavailable(f"{svg} cannot be written ({error.strerror}); name another file.") from None
+    found = [asdict(point) for point in points]
+    if as_json:
+        print_json({"points": found})
+    else:
+        table("Dimensions", found)
+        say("Recall is against exact search at the native dimension; larger tables have a little less and are slower.")
     return 0

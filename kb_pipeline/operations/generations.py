@@ -6,12 +6,14 @@ Each step is safe to repeat: what a build has committed stays, and the next one 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kb_pipeline.errors import KbError, SettingsError
 from kb_pipeline.operations.agreement import disagreement
+from kb_pipeline.search.curve import ROWS, Point, measure
 from kb_pipeline.search.recall import Recall, gate
 from kb_pipeline.site import Site
 from kb_pipeline.stages import embeddings, knowledge_chunks
@@ -33,6 +35,9 @@ class BuildResult:
     incomplete: int
     seconds: float
 
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Switch:
@@ -47,7 +52,7 @@ class Switch:
     generations: list[dict[str, Any]]
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"recall": self.recall and self.recall.sentence}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,10 @@ class Dropped:
     vectors: int
     vectors_until: datetime | None
     generations: list[dict[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        until = self.vectors_until
+        return asdict(self) | {"vectors_until": until.isoformat() if until else None}
 
 
 def build(site: Site, *, dimension: int | None = None) -> BuildResult:
@@ -138,6 +147,18 @@ def drop(site: Site, name: str) -> Dropped:
             audit.purge_unused(connection, days=days)
         until = datetime.now(UTC) + timedelta(days=days) if vectors and days else None
         return Dropped(name, vectors, until, generations.summaries(connection))
+
+
+def curve(site: Site, *, dimensions: Sequence[int] = (), rows: int = ROWS) -> list[Point]:
+    """Recall, size and latency at several dimensions, on a sample of what is searched.
+
+    Raises SettingsError where there is too little to measure, or for a dimension that is not there.
+    """
+    with site.connect() as connection:
+        active = generations.active_generation(connection)
+        if active is None:
+            raise SettingsError("Nothing is searched yet; run kb ingest first.")
+        return measure(connection, active, dimensions=dimensions, rows=rows)
 
 
 def _require_finished(site: Site, connection: Connection, generation: Generation) -> None:

@@ -73,12 +73,16 @@ def search(
     for _ in range(ATTEMPTS - 1):
         # A generation may be dropped after it was chosen: another one is searched by then.
         with suppress(psycopg.errors.UndefinedTable):
-            return _search(connect, request, embedder=embedder, mask=mask)
-    return _search(connect, request, embedder=embedder, mask=mask)
+            return _search(connect, request, embedder, mask, weight)
+    return _search(connect, request, embedder, mask, weight)
 
 
 def _search(
-    connect: Connect, request: SearchRequest, *, embedder: Callable[[], EmbeddingClient], mask: MaskQuery
+    connect: Connect,
+    request: SearchRequest,
+    embedder: Callable[[], EmbeddingClient],
+    mask: MaskQuery,
+    weight: float,
 ) -> SearchResult:
     clock = Clock()
     check(request)

@@ -12,6 +12,7 @@ from kb_pipeline.errors import GenerationMismatch, KbError, SettingsError
 from kb_pipeline.operations import generations as life
 from kb_pipeline.operations.audit import audit
 from kb_pipeline.operations.search import search
+from kb_pipeline.search.curve import picture
 from kb_pipeline.search.request import SearchRequest
 from kb_pipeline.stages import knowledge_chunks
 from kb_pipeline.store import generations
@@ -195,6 +196,22 @@ def test_logged_queries_are_what_is_measured(filled: TestSite) -> None:
     switch = life.activate(filled.site, "g2", force=False)
     assert switch.recall is not None
     assert switch.recall.logged == 2
+
+
+def test_the_curve_says_what_a_dimension_gives_and_costs(filled: TestSite) -> None:
+    with pytest.raises(SettingsError, match="needs 200 passages"):
+        life.curve(filled.site)
+    sections = "".join(f"# Section {number}\n\nText number {number}.\n\n" for number in range(400))
+    filled.write("long.md", sections)
+    filled.refresh()
+    few, many, all_of_them = life.curve(filled.site, dimensions=[384, 16, 128])
+    assert (few.dimension, many.dimension, all_of_them.dimension) == (16, 128, 384)
+    assert few.recall < many.recall < all_of_them.recall
+    assert all_of_them.recall > 0.98
+    assert few.kilobytes_per_row < all_of_them.kilobytes_per_row
+    assert picture([few, many, all_of_them]).count("<circle") == 6
+    with pytest.raises(SettingsError, match="have 384 dimensions; choose"):
+        life.curve(filled.site, dimensions=[385])
 
 
 def test_wrong_calls_say_what_to_do(filled: TestSite) -> None:
