@@ -11,7 +11,7 @@ from kb_pipeline.search.fusion import Fusion
 from kb_pipeline.store.conditions import And, Column, Membership, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Mode = Literal["hybrid", "vector", "lexical"]
 
@@ -63,14 +63,14 @@ def check(request: SearchRequest) -> None:
         raise SettingsError("No hits of a document were asked for; choose 1 or more, or leave it out for any number.")
 
 
-def condition(request: SearchRequest, mask: Callable[[str], str]) -> Node | None:
-    """Of the rows that `request` allows; `mask` gives the stored form of a text.
+def condition(request: SearchRequest, forms: Callable[[str], Sequence[str]]) -> Node | None:
+    """Of the rows that `request` allows; `forms` gives every form in which a text may be stored.
 
     Raises SettingsError, which points at the position of a mistake.
     """
     node = Membership(Column("collection"), request.collections) if request.collections else None
     if request.where and request.where.strip():
-        where = mask_values(parse_filter(request.where), mask)
+        where = mask_values(parse_filter(request.where), forms)
         return both(node, where)
     return node
 

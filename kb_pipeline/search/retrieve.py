@@ -76,7 +76,7 @@ def search(
     check(request)
     spellings = mask(unicodedata.normalize("NFC", request.query.strip()), request.collections)
     text = spellings[0]
-    allowed = condition(request, lambda value: mask(value, request.collections)[0])
+    allowed = condition(request, lambda value: mask(value, request.collections))
     with database_errors(), connect() as connection:
         generation = _generation(connection, request.generation)
     if generation is None:

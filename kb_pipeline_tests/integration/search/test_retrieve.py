@@ -278,6 +278,25 @@ def test_a_filter_on_a_masked_value_finds_it(connection: Connection, client: Emb
     assert [hit.content for hit in hits] == ["甲"]
 
 
+@pytest.mark.parametrize(
+    "where", ["metadata.author = '张伟'", "metadata.author like '%张伟%'", "metadata.author in ('张伟')"]
+)
+def test_a_filter_finds_what_was_masked_because_of_its_label(
+    connection: Connection, client: EmbeddingClient, where: str
+) -> None:
+    generation = make_generation(connection, client.identity)
+    author = MASKER.mask("Author: 张伟").text.removeprefix("Author: ")
+    assert author != "张伟"
+    fill(connection, generation, [Passage("甲", metadata={"author": author}), Passage("乙")])
+    found = search(
+        using(connection),
+        SearchRequest("甲", where=where, mode="vector"),
+        embedder=lambda: client,
+        mask=lambda text, _: [MASKER.mask(text).text, text, *MASKER.possible_stand_ins(text)],
+    )
+    assert [hit.content for hit in found.hits] == ["甲"]
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     value=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20),
