@@ -69,7 +69,7 @@ def connection(database_url: str) -> Iterator[Connection]:
 
 def find(connection: Connection, reranker: Reranker, **options: Any) -> SearchResult:
     """By words, with at most one connection at a time and none while the reranker is asked."""
-    held = []
+    held: list[Connection] = []
 
     @contextmanager
     def connect() -> Iterator[Connection]:
