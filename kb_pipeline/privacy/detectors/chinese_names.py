@@ -117,8 +117,8 @@ _NOBODY_ENDS = (
 _FOREIGN = "".join(data.lines("transliteration_characters"))
 _DOTTED = re.compile(rf"[{_FOREIGN}]{{1,8}}[·•][{_FOREIGN}]{{1,10}}(?:[·•][{_FOREIGN}]{{1,10}}){{0,3}}")
 _UNDOTTED = re.compile(rf"[{_FOREIGN}]{{3,8}}")
-_TITLE = re.compile(
-    rf"(?P<polite>(?:{_POLITE}|某)(?![们口些种个]))|(?:{_TITLES})(?![们级])|[总工](?=[,:。!?\s您你]|\Z)"
+_TITLE = re.compile(  # the first condition spares other letters all the words
+    rf"(?=[{_HAN}])(?:(?P<polite>(?:{_POLITE}|某)(?![们口些种个]))|(?:{_TITLES})(?![们级])|[总工](?=[,:。!?\s您你]|\Z))"
 )
 # Of a surname alone: how much oftener it is a surname than another word (向, 公, 国).
 _POLITE_ODDS, _TITLE_ODDS = -1.0, 2.0
@@ -193,9 +193,11 @@ def _is_listed(text: str, start: int, end: int, found: dict[int, int], ends: dic
 def _labelled_names(text: str, possible: dict[int, tuple[int, float]]) -> Iterator[Span]:
     """姓名：买买提, 出席：李明、陈晨, "name": "王有为"."""
     for sign in _COLONS.finditer(text):
-        label = _LABEL.search(text, max(0, sign.start() - _LABEL_WINDOW), sign.start())
         separator = _AFTER_LABEL.match(text, sign.start())
-        if label is None or separator is None:
+        if separator is None or not "\u3400" <= text[separator.end() : separator.end() + 1] <= "\u9fff":
+            continue
+        label = _LABEL.search(text, max(0, sign.start() - _LABEL_WINDOW), sign.start())
+        if label is None:
             continue
         kind = "other" if label.lastgroup is None or sign[0] == "\ue000" else label.lastgroup
         place = separator.end()
