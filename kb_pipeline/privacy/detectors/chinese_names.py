@@ -17,6 +17,8 @@ from itertools import accumulate
 from kb_pipeline.privacy import data
 from kb_pipeline.privacy.detection import Span
 from kb_pipeline.privacy.detectors.chinese_words import (
+    ADJECTIVE_PENALTY,
+    described_places,
     is_word,
     no_names,
     possible_names,
@@ -151,9 +153,10 @@ def _likely_names(text: str, possible: dict[int, tuple[int, float]]) -> Iterator
     found: dict[int, int] = {}
     unsure: list[tuple[int, int]] = []
     least: dict[str, float] = {}  # what speaks against a name in one place does so in all
+    described = described_places(text)
     for start, (end, odds) in possible.items():
         name = text[start:end]
-        least[name] = min(odds, least.get(name, odds))
+        least[name] = min(odds - ADJECTIVE_PENALTY * (start in described), least.get(name, odds))
     done = 0
     for start, (end, odds) in possible.items():
         if odds <= BESIDE or start < done:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import accumulate
 from math import log
 
 from kb_pipeline.privacy import data
@@ -153,8 +154,7 @@ def possible_names(text: str) -> Iterator[tuple[int, int, float]]:
         if "\u3400" <= word[0] <= "\u9fff" and len(word) <= MOST_GIVEN + 2 and (surname := surname_of(word)):
             best = _likeliest(found, place, len(surname))
             if best is not None:
-                described = place > 0 and _describes(found[place - 1])
-                yield start, start + best[0], best[1] - ADJECTIVE_PENALTY * described
+                yield start, start + best[0], best[1]
         start += len(word)
 
 
@@ -188,6 +188,13 @@ def names_of_any_length(text: str) -> Iterator[str]:
 
 # People have a 的 behind what describes them, birds have none: 粉红燕鸥.
 ADJECTIVE_PENALTY = 2.0
+
+
+def described_places(text: str) -> frozenset[int]:
+    """Where a word ends that describes what comes next."""
+    found = words(text)
+    ends = accumulate(map(len, found))
+    return frozenset(end for word, end in zip(found, ends, strict=True) if _describes(word))
 
 
 @lru_cache(maxsize=1 << 14)
