@@ -20,7 +20,8 @@ from kb_pipeline.parsing.pdf.fonts import loses_text
 from kb_pipeline.parsing.pdf.furniture import TILTED, chart_scales, contents_lines, furniture
 from kb_pipeline.parsing.pdf.headings import Bookmark, Paragraph, heading_levels
 from kb_pipeline.parsing.pdf.layout import Line, lines_in_reading_order, with_edges
-from kb_pipeline.parsing.pdf.page import Page, read_page
+from kb_pipeline.parsing.pdf.page import Page
+from kb_pipeline.parsing.pdf.page_reader import read_page
 from kb_pipeline.parsing.pdf.paragraphs import (
     Block,
     Style,

@@ -16,7 +16,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from kb_pipeline.errors import EmptyDocument, EncryptedDocument, LimitExceeded, MalformedDocument
 from kb_pipeline.parsing.elements import CleanedDocument
-from kb_pipeline.parsing.pdf.page import read_page
+from kb_pipeline.parsing.pdf.page_reader import read_page
 from kb_pipeline_tests.integration.parsing.conftest import Parse
 
 SONG = "STSong-Light"
