@@ -105,7 +105,7 @@ class _SpanBuilder:
     def add(self, index: int, character: str, box: tuple[float, float, float, float]) -> None:
         """`box`: left, top, right, bottom."""
         left, top, right, bottom = box
-        if self._characters:
+        if self._characters and not self._follows_closely(left, top, right, bottom):
             _, span_top, _, span_bottom = self._box
             em = max(bottom - top, 1.0)
             shifted = abs(top + bottom - span_top - span_bottom) / 2 > _BASELINE_SHIFT * max(em, span_bottom - span_top)
@@ -125,7 +125,12 @@ class _SpanBuilder:
                 self.add_space(GENERATED)
         if self._characters:
             x0, y0, x1, y1 = self._box
-            self._box = min(x0, left), min(y0, top), max(x1, right), max(y1, bottom)
+            self._box = (
+                min(left, x0),
+                min(top, y0),
+                max(right, x1),
+                max(bottom, y1),
+            )
         else:
             self._box = box
         self._is_doubled = self._is_doubled and character in _LIGATURE_LETTERS
@@ -134,6 +139,15 @@ class _SpanBuilder:
             self._centres.append((left + right) / 2)
         self._indexes.append(index)
         self._end = right
+
+    def _follows_closely(self, left: float, top: float, right: float, bottom: float) -> bool:
+        """Whether a box is as high as those before and right behind them, as that of nearly each character is: then
+        nothing else is to be asked."""
+        _, span_top, _, span_bottom = self._box
+        if top != span_top or bottom != span_bottom or self._characters[-1] == GENERATED:
+            return False
+        gap = left - self._end
+        return -_SAME_PLACE * (right - left) < gap <= _LATIN_GAP * (bottom - top)
 
     def _first_baseline(self) -> float:
         return _baseline(self._raw, self._indexes[0], self._view)

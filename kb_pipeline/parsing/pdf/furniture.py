@@ -132,10 +132,12 @@ def _watermarks(pages: Sequence[Page], body: float) -> Iterator[tuple[int, str]]
 def _overprinted(span: Span, page: Page) -> bool:
     """Whether other text of the page runs through the span."""
     return any(
-        other is not span
-        and other.text != span.text
+        other.top < span.bottom
+        and span.top < other.bottom
         and min(span.x1, other.x1) - max(span.x0, other.x0) > 0.3 * min(span.x1 - span.x0, other.x1 - other.x0)
         and min(span.bottom, other.bottom) - max(span.top, other.top) > 0.4 * min(span.size, other.size)
+        and other is not span
+        and other.text != span.text
         for other in page.spans
     )
 

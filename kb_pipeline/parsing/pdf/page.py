@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -48,7 +49,12 @@ class Span:
 
 def tidy(raw: str) -> str:
     """Without the gaps that justification leaves between Chinese characters, and not spaced out over a line."""
-    text = _GAP_BETWEEN_WIDE.sub("", raw.strip()).replace(GENERATED, " ").replace(WIDE_GAP, " ")
+    text = raw.strip()
+    if text.isascii():
+        return text
+    if GENERATED in text:
+        text = _GAP_BETWEEN_WIDE.sub("", text).replace(GENERATED, " ")
+    text = text.replace(WIDE_GAP, " ")
     return "".join(text.split()) if _SPACED_OUT.fullmatch(text) else text
 
 
@@ -82,4 +88,8 @@ class Page:
 
 def visible(text: str) -> int:
     """How many characters a reader sees: no blanks, controls, private glyphs or unmapped ones."""
-    return sum(not character.isspace() and unicodedata.category(character) not in _UNSEEN for character in text)
+    return sum(
+        count
+        for character, count in Counter(text).items()
+        if not character.isspace() and unicodedata.category(character) not in _UNSEEN
+    )

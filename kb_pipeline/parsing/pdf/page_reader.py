@@ -10,7 +10,7 @@ import pypdfium2 as pdfium
 
 from kb_pipeline.parsing.pdf.annotations import tick_box, with_annotations
 from kb_pipeline.parsing.pdf.characters import read_spans
-from kb_pipeline.parsing.pdf.objects import RULE_THICKNESS, drawn_edges, printed_twice
+from kb_pipeline.parsing.pdf.objects import RULE_THICKNESS, Objects, drawn_edges, objects_of, printed_twice
 from kb_pipeline.parsing.pdf.overprints import without_overprints
 from kb_pipeline.parsing.pdf.page import Page, Rule, Span, visible
 from kb_pipeline.parsing.pdf.raised import with_scripts
@@ -29,7 +29,8 @@ def read_page(document: pdfium.PdfDocument, index: int, *, tagged: bool = False)
         left, bottom, right, top = page.get_bbox()
         view = View(left, bottom, right, top, page.get_rotation())
         tags = PageTags.read(page) if tagged else None
-        twice = printed_twice(page.raw)
+        objects = objects_of(page.raw)
+        twice = printed_twice(objects)
         textpage = page.get_textpage()
         try:
             spans, unmapped = read_spans(textpage, view, tags, twice)
@@ -44,7 +45,7 @@ def read_page(document: pdfium.PdfDocument, index: int, *, tagged: bool = False)
             textpage.close()
         if _latin_1_share(spans) > _LATIN_1_SHARE:
             unmapped = 1.0
-        rules = tuple(_read_rules(page, view)) if spans else ()
+        rules = tuple(_read_rules(objects, view)) if spans else ()
         spans, overprinted = without_overprints(spans)
         spans = tuple(with_scripts(spans))
         found = Page(
@@ -63,8 +64,9 @@ def read_page(document: pdfium.PdfDocument, index: int, *, tagged: bool = False)
 
 
 def _latin_1_share(spans: Sequence[Span]) -> float:
-    letters = "".join(span.raw for span in spans)
-    return sum("\x80" <= letter <= "\xff" for letter in letters) / len(letters) if letters else 0.0
+    letters = Counter("".join(span.raw for span in spans))
+    latin_1 = sum(count for letter, count in letters.items() if "\x80" <= letter <= "\xff")
+    return latin_1 / letters.total() if letters else 0.0
 
 
 def _usual_angle(spans: tuple[Span, ...]) -> int:
@@ -75,8 +77,8 @@ def _usual_angle(spans: tuple[Span, ...]) -> int:
     return counts.most_common(1)[0][0] if counts else 0
 
 
-def _read_rules(page: pdfium.PdfPage, view: View) -> Iterator[Rule]:
-    for x0, y0, x1, y1 in drawn_edges(page.raw):
+def _read_rules(objects: Objects, view: View) -> Iterator[Rule]:
+    for x0, y0, x1, y1 in drawn_edges(objects):
         left, top, right, bottom = view.box(x0, y0, x1, y1)
         if bottom - top <= RULE_THICKNESS and right - left >= _SHORTEST_RULE:
             middle = (top + bottom) / 2
