@@ -9,6 +9,7 @@ import sys
 import unicodedata
 from array import array
 from collections.abc import Set
+from functools import lru_cache
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -68,13 +69,21 @@ def read_spans(
         if not box_of(raw, index, rect_pointer):
             continue
         visible += 1
-        if code in _UNMAPPED or 0xD800 <= code <= 0xDFFF or code > 0x10FFFF:
+        character = _character(code)
+        if character is None:
             unmapped += 1
             continue
-        character = "-" if code == _LINE_END_HYPHEN else RADICALS.get(code) or _LIGATURES.get(code) or chr(code)
         builder.add(index, character, view.box(rect.left, rect.bottom, rect.right, rect.top))
     builder.finish()
     return tuple(builder.spans), unmapped / visible if visible else 0.0
+
+
+@lru_cache(maxsize=4096)
+def _character(code: int) -> str | None:
+    """What pdfium's code of a character stands for; None for one without a Unicode value."""
+    if code in _UNMAPPED or 0xD800 <= code <= 0xDFFF or code > 0x10FFFF:
+        return None
+    return "-" if code == _LINE_END_HYPHEN else RADICALS.get(code) or _LIGATURES.get(code) or chr(code)
 
 
 class _SpanBuilder:

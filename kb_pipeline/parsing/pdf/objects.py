@@ -33,12 +33,13 @@ class Objects:
 
 def objects_of(page: pdfium_c.FPDF_PAGE) -> Objects:
     paths, texts = [], []
+    path, text = pdfium_c.FPDF_PAGEOBJ_PATH, pdfium_c.FPDF_PAGEOBJ_TEXT
     for kind, item, outer in _walk(_top_objects(page)):
-        if kind == pdfium_c.FPDF_PAGEOBJ_PATH and len(paths) <= _MOST_OBJECTS:
-            paths.append((item, outer))
-        elif kind == pdfium_c.FPDF_PAGEOBJ_TEXT and len(texts) < _MOST_OBJECTS:
+        if kind == text:
             texts.append(item)
-    return Objects(paths, texts)
+        elif kind == path:
+            paths.append((item, outer))
+    return Objects(paths, texts[:_MOST_OBJECTS])
 
 
 def drawn_edges(objects: Objects) -> Iterator[Edge]:
@@ -56,21 +57,22 @@ def printed_twice(objects: Objects) -> frozenset[int]:
     face. pdfium leaves the second print out of the text that it gives."""
     bounds = _Bounds()
     found: set[int] = set()
-    seen: dict[tuple[float, ...], tuple[pdfium_c.FPDF_PAGEOBJECT, _Box]] = {}
+    # Texts of one size on one line, by where they begin.
+    lines: dict[tuple[int, int, int], dict[float, tuple[pdfium_c.FPDF_PAGEOBJECT, _Box]]] = {}
     for text in objects.texts:
         box = bounds.of(text)
         if box is None or box[3] <= box[1]:
             continue
         x0, y0, x1, y1 = box
         near = _BOLD_SHIFT * (y1 - y0)
-        width, height, line, column = round(x1 - x0, 1), round(y1 - y0, 1), round(y0), x0 // near
-        for step in (0, -1, 1):
-            other = seen.get((width, height, line, column + step))
-            if other is not None and _is_beside(other[1], box, near):
-                found.add(address_of(other[0]))
+        column = x0 // near
+        line = lines.setdefault((round(10 * (x1 - x0)), round(10 * (y1 - y0)), round(y0)), {})
+        for place in (column, column - 1, column + 1):
+            if place in line and _is_beside(line[place][1], box, near):
+                found.add(address_of(line[place][0]))
                 break
         else:
-            seen[width, height, line, column] = text, box
+            line[column] = text, box
     return frozenset(found)
 
 
@@ -149,25 +151,26 @@ def _matrix(item: pdfium_c.FPDF_PAGEOBJECT) -> _Matrix:
 
 
 def _walk(
-    items: Iterator[pdfium_c.FPDF_PAGEOBJECT], outer: _Matrix = _IDENTITY, depth: int = 0
+    items: Sequence[pdfium_c.FPDF_PAGEOBJECT], outer: _Matrix = _IDENTITY, depth: int = 0
 ) -> Iterator[tuple[int, pdfium_c.FPDF_PAGEOBJECT, _Matrix]]:
     """The kind of each object of a page and of the forms drawn on it, with the matrix of the form it stands in."""
+    kind_of = pdfium_c.FPDFPageObj_GetType
     for item in items:
-        kind = pdfium_c.FPDFPageObj_GetType(item)
+        kind = kind_of(item)
         if kind != pdfium_c.FPDF_PAGEOBJ_FORM:
             yield kind, item, outer
         elif depth < _DEEPEST_FORM:
             yield from _walk(_form_objects(item), _matrix(item).inside(outer), depth + 1)
 
 
-def _form_objects(form: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[pdfium_c.FPDF_PAGEOBJECT]:
-    for index in range(pdfium_c.FPDFFormObj_CountObjects(form)):
-        yield pdfium_c.FPDFFormObj_GetObject(form, index)
+def _form_objects(form: pdfium_c.FPDF_PAGEOBJECT) -> list[pdfium_c.FPDF_PAGEOBJECT]:
+    get = pdfium_c.FPDFFormObj_GetObject
+    return [get(form, index) for index in range(pdfium_c.FPDFFormObj_CountObjects(form))]
 
 
-def _top_objects(raw_page: pdfium_c.FPDF_PAGE) -> Iterator[pdfium_c.FPDF_PAGEOBJECT]:
-    for index in range(pdfium_c.FPDFPage_CountObjects(raw_page)):
-        yield pdfium_c.FPDFPage_GetObject(raw_page, index)
+def _top_objects(page: pdfium_c.FPDF_PAGE) -> list[pdfium_c.FPDF_PAGEOBJECT]:
+    get = pdfium_c.FPDFPage_GetObject
+    return [get(page, index) for index in range(pdfium_c.FPDFPage_CountObjects(page))]
 
 
 def _path_edges(path: pdfium_c.FPDF_PAGEOBJECT, bounds: _Bounds) -> Iterator[Edge]:

@@ -36,8 +36,16 @@ class View:
 
     def box(self, x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
         """Left, top, right, bottom."""
-        ax, ay = self.point(x0, y0)
-        bx, by = self.point(x1, y1)
-        if ax > bx:
-            ax, bx = bx, ax
-        return (ax, ay, bx, by) if ay <= by else (ax, by, bx, ay)
+        if x0 > x1:
+            x0, x1 = x1, x0
+        if y0 > y1:
+            y0, y1 = y1, y0
+        match self.rotation:
+            case 90:
+                return y0 - self.bottom, x0 - self.left, y1 - self.bottom, x1 - self.left
+            case 180:
+                return self.right - x1, y0 - self.bottom, self.right - x0, y1 - self.bottom
+            case 270:
+                return self.top - y1, self.right - x1, self.top - y0, self.right - x0
+            case _:
+                return x0 - self.left, self.top - y1, x1 - self.left, self.top - y0
