@@ -25,6 +25,7 @@ from kb_pipeline.store.ledger import Scope
 # Chunk-rich documents make long transactions; readers never wait for them, but locks are held.
 DOCUMENTS_PER_SWAP = 100
 DOCUMENTS_PER_NOTE = 2_000
+ROWS_PER_REFRESH = 8_192
 COUNTS = (
     *("documents", "documents_removed", "documents_incomplete"),
     *("chunks_written", "rows", "index_built", "activated"),
@@ -40,12 +41,17 @@ def run(site: Site, shards: Sequence[str] | None, *, rebuild: bool = False) -> S
         generation = target_generation(site, connection, rebuild=rebuild)
         is_active = generation.state == "active"
         pending = ledger.pending_loads(connection, scope, generation.id, generation.model_fingerprint)
+        rows, unread = generation.row_count, 0
         with track("loading documents", len(pending)) as progress:
             for batch in batched(pending, DOCUMENTS_PER_SWAP):
                 with connection.transaction():
                     swap = generations.swap_documents(connection, generation, [document for document, _ in batch])
                     ledger.clear_failures(connection, (EMBEDDINGS,), swap.loaded)
                 report.counts["chunks_written"] += swap.inserted
+                unread += swap.inserted
+                if unread > max(ROWS_PER_REFRESH, rows // 16):  # a search meanwhile reads fresh rows one by one
+                    generations.refresh_words(connection, generation)
+                    rows, unread = rows + unread, 0
                 if swap.inserted and not is_active:
                     is_active = generations.activate_first(connection, generation)
                 progress.advance(len(batch))

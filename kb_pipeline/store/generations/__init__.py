@@ -27,7 +27,7 @@ from kb_pipeline.store.generations.generation import (
 )
 from kb_pipeline.store.generations.index import ensure_vector_index, index_memory
 from kb_pipeline.store.generations.life import activate, activate_first, drop, ensure_generation
-from kb_pipeline.store.generations.statistics import refresh_statistics
+from kb_pipeline.store.generations.statistics import refresh_statistics, refresh_words
 from kb_pipeline.store.generations.swap import Swap, note_loaded, swap_documents
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "named_generation",
     "note_loaded",
     "refresh_statistics",
+    "refresh_words",
     "serves_nothing",
     "summaries",
     "swap_documents",
