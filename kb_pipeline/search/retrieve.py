@@ -31,8 +31,9 @@ from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, S
 from kb_pipeline.search.fusion import WEIGHT
 from kb_pipeline.search.hits import hit
 from kb_pipeline.search.legs import Plan, language_shifts
+from kb_pipeline.search.query import Query, parse_query, query_condition
 from kb_pipeline.search.ranking import MOST_CANDIDATES, Ranking, look_up, next_round, read_candidates
-from kb_pipeline.search.request import check, condition
+from kb_pipeline.search.request import both, check, condition
 from kb_pipeline.search.result import Clock, Explanation, Hit, Note, SearchResult
 from kb_pipeline.search.selection import Group, selected
 from kb_pipeline.store import search as store
@@ -77,25 +78,32 @@ def search(
     if generation is None:
         return SearchResult(text, request.mode, None, None, (), clock.stopped(), _EMPTY)
     with clock.step("analyse"):
-        terms = tuple(dict.fromkeys(term for spelling in spellings for term in query_terms(spelling)))
+        queries = [parse_query(spelling) for spelling in spellings]
+        asked = queries[0].text
+        if not asked:
+            raise SettingsError("The query only says what to leave out; say also what to look for.")
+        allowed = both(allowed, query_condition(queries))
+        found = {term.lexeme: term for query in reversed(queries) for term in query_terms(query.text)}
+        terms = tuple(found.values())
         looked_up = terms if request.mode != "vector" else ()
-        mode, note = _choose_mode(request.mode, text, bool(looked_up), generation)
+        mode, note = _choose_mode(request.mode, asked, bool(looked_up), generation)
     vector = None
     if mode != "lexical":
         try:
-            vector = _query_vector(embedder, text, generation, request.collections, clock)
+            vector = _query_vector(embedder, asked, generation, request.collections, clock)
         except EmbeddingServerUnavailable:
             if not looked_up:
                 raise
             note = _WORDS_ONLY
-    plan = Plan(generation, allowed, request.k, looked_up, vector, language_of(text))
+    plan = Plan(generation, allowed, request.k, looked_up, vector, language_of(asked))
     groups, explanations = _find(connect, plan, request, weight, clock)
+    lexemes = [term.lexeme for term in terms]
     with clock.step("present"):
         hits = tuple(
-            hit(rank, group, terms, explanations.get(group.best.row.id)) for rank, group in enumerate(groups, start=1)
+            hit(rank, group, lexemes, explanations.get(group.best.row.id)) for rank, group in enumerate(groups, start=1)
         )
     with database_errors(), connect() as connection:
-        note = note if hits else _why_nothing(connection, plan, request) or note
+        note = note if hits else _why_nothing(connection, plan, request, queries[0]) or note
         event = _record(connection, generation, text, plan.mode, hits, clock) if request.logged else None
     return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note)
 
@@ -192,7 +200,7 @@ def _find(
     return groups, {row.id: ranking.explanation(row, shifts.get(row.language, own)) for row in best}
 
 
-def _why_nothing(connection: Connection, plan: Plan, request: SearchRequest) -> Note | None:
+def _why_nothing(connection: Connection, plan: Plan, request: SearchRequest, query: Query) -> Note | None:
     with connection.transaction():
         known = store.collections(connection, plan.generation)
     if not known:
@@ -201,6 +209,9 @@ def _why_nothing(connection: Connection, plan: Plan, request: SearchRequest) -> 
     if unknown:
         text = f"There is no collection {', '.join(unknown)}; there are: {', '.join(known)}."
         return Note("unknown_collection", text)
+    if query.phrases:
+        text = f"No passage says {' and '.join(query.phrases)}, word by word; search without quotation marks."
+        return Note("phrase", text)
     return None
 
 
