@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_CANDIDATES = 2_000
 MOST_TERMS = 64  # of a query; a pasted page is searched by the words that weigh most
-LEAST_THAT_FINDS = 0.3  # what a term must count to find rows; the others, forms of terms that do, help to rank them
+LEAST_THAT_FINDS = 0.3  # what a word must count to find rows; the others have a stem that does, and help to rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def weigh(terms: Sequence[Term], statistics: TermStatistics) -> Weights:
     kept = sorted(terms, key=lambda term: (-weight[term.lexeme], term.lexeme))[:MOST_TERMS]
     return Weights(
         {term.lexeme: weight[term.lexeme] for term in kept},
-        {term.lexeme: weight[term.lexeme] for term in kept if term.weight >= LEAST_THAT_FINDS},
+        {term.lexeme: weight[term.lexeme] for term in kept if term.weight >= LEAST_THAT_FINDS or not term.asked},
         sum(weight[term.lexeme] for term in kept if term.asked),
     )
 

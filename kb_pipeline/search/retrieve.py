@@ -31,6 +31,7 @@ from kb_pipeline.embedding.models import profile_for
 from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, RerankerUnavailable, SettingsError
 from kb_pipeline.search.fusion import WEIGHT
+from kb_pipeline.search.glossary import NO_GLOSSARY, Glossary
 from kb_pipeline.search.hits import hit
 from kb_pipeline.search.legs import Plan, language_shifts
 from kb_pipeline.search.query import Query, parse_query, query_condition
@@ -65,13 +66,14 @@ def search(
     mask: MaskQuery,
     weight: float = WEIGHT,
     reranker: Reranker | None = None,
+    glossary: Glossary = NO_GLOSSARY,
 ) -> SearchResult:
     """The best passages for `request`.
 
     `embedder` is only called when a query vector is needed. `weight`: of meaning, where both rankings are fused.
-    `reranker`: ranks the best anew; where it fails, a note says so. Raises SettingsError for a wrong request,
-    GenerationMismatch when the embedding server's model is not the generation's, EmbeddingServerUnavailable where only
-    vectors were to be searched, DatabaseUnavailable.
+    `reranker`: ranks the best anew; where it fails, a note says so. `glossary`: what else words are looked up by.
+    Raises SettingsError for a wrong request, GenerationMismatch when the embedding server's model is not the
+    generation's, EmbeddingServerUnavailable where only vectors were to be searched, DatabaseUnavailable.
     """
     clock = Clock()
     check(request)
@@ -89,7 +91,8 @@ def search(
             raise SettingsError("The query only says what to leave out; say also what to look for.")
         allowed = both(allowed, query_condition(queries))
         by_lexeme = {term.lexeme: term for query in reversed(queries) for term in query_terms(query.text)}
-        terms = tuple(by_lexeme.values())
+        expansion = glossary.expansion(asked, request.collections)
+        terms = tuple(({term.lexeme: term for term in expansion} | by_lexeme).values())
         looked_up = terms if request.mode != "vector" else ()
         mode, note = _choose_mode(request.mode, asked, bool(looked_up), generation)
     vector = None

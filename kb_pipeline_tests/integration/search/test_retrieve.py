@@ -23,6 +23,7 @@ from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, S
 from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy
 from kb_pipeline.search.filters import parse_filter
+from kb_pipeline.search.glossary import Glossary, Group
 from kb_pipeline.search.request import MOST_K, SearchRequest
 from kb_pipeline.search.result import SearchResult
 from kb_pipeline.search.retrieve import search, searched_collections
@@ -673,3 +674,20 @@ def test_settings_of_a_search_do_not_outlive_it(connection: Connection) -> None:
     before = connection.execute(shown).fetchone()
     find(connection, "年假", mode="lexical")
     assert connection.execute(shown).fetchone() == before
+
+
+# --- the company's own terms --------------------------------------------------------------------------
+
+
+def test_a_passage_is_found_by_what_means_the_same(connection: Connection, client: EmbeddingClient) -> None:
+    generation = make_generation(connection, client.identity)
+    fill(connection, generation, map(Passage, ["本服务水平协议的罚则", "年假", "the SLA and its penalty"]))
+    refresh_statistics(connection, generation)
+    found = search(
+        using(connection),
+        SearchRequest("SLA", mode="lexical"),
+        embedder=no_embedder,
+        mask=mask,
+        glossary=Glossary([Group(("SLA", "服务水平协议"))]),
+    )
+    assert [hit.content for hit in found.hits] == ["the SLA and its penalty", "本服务水平协议的罚则"]
