@@ -32,6 +32,7 @@ from kb_pipeline.store.ledger import Scope
 DOCUMENTS_PER_SWAP = 100
 ROWS_PER_COPY = 5_000  # into a table that nobody searches
 DOCUMENTS_PER_NOTE = 2_000
+ROWS_PER_REFRESH = 8_192
 COUNTS = (
     *("documents", "documents_removed", "documents_incomplete"),
     *("chunks_written", "rows", "index_built", "activated"),
@@ -83,6 +84,7 @@ def _load(connection: Connection, scope: Scope, generation: Generation, report: 
     is_beside = not is_active and any(other.state == "active" for other in known)
     beside = [other for other in known if other.state == "building"] if is_active else []
     pending = ledger.pending_loads(connection, scope, generation.id, generation.model_fingerprint)
+    rows, unread = generation.row_count, 0
     with track("loading documents", len(pending)) as progress:
         for batch in _batches(connection, pending, is_beside):
             with connection.transaction():
@@ -94,6 +96,10 @@ def _load(connection: Connection, scope: Scope, generation: Generation, report: 
             for other in beside:
                 generations.swap_beside(connection, other, batch)
             report.counts["chunks_written"] += swap.inserted
+            unread += swap.inserted
+            if not is_beside and unread > max(ROWS_PER_REFRESH, rows // 16):  # a search reads fresh rows one by one
+                generations.refresh_words(connection, generation)
+                rows, unread = rows + unread, 0
             if swap.inserted and not is_active and not is_beside:
                 is_active = generations.activate_first(connection, generation)
             progress.advance(len(batch))

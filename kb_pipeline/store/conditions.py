@@ -65,6 +65,13 @@ class NullTest:
 
 
 @dataclass(frozen=True, slots=True)
+class Says:
+    """The words match a tsquery."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     inner: Node
 
@@ -81,7 +88,7 @@ class Or:
     right: Node
 
 
-Node = Comparison | Membership | NullTest | Not | And | Or
+Node = Comparison | Membership | NullTest | Says | Not | And | Or
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +140,8 @@ class _Compiler:
                 return sql.SQL("{} = ANY({})").format(self.column(column, listed[0]), self.bind(listed))
             case NullTest(column):
                 return sql.SQL("{} IS NULL").format(self.column(column, ""))
+            case Says(pattern):
+                return sql.SQL("lexemes @@ {}::tsquery").format(self.bind(pattern))
             case Not(inner):
                 return sql.SQL("(NOT {})").format(self.compile(inner))
             case And(left, right):

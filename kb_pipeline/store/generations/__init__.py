@@ -40,7 +40,7 @@ from kb_pipeline.store.generations.life import (
     ensure_generation,
     last_retired,
 )
-from kb_pipeline.store.generations.statistics import refresh_statistics
+from kb_pipeline.store.generations.statistics import refresh_statistics, refresh_words
 from kb_pipeline.store.generations.swap import Swap, load_documents, note_loaded, swap_beside, swap_documents
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "named_generation",
     "note_loaded",
     "refresh_statistics",
+    "refresh_words",
     "serves_nothing",
     "summaries",
     "swap_beside",

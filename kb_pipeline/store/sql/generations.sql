@@ -192,20 +192,10 @@ SELECT set_config('work_mem', %(memory)s, true)
 SELECT set_config('maintenance_work_mem', %(memory)s, true)
 
 -- name: statistics
--- How many rows came or went since the lexemes were counted, and how many there were then.
-SELECT g.churn, s.row_count
+-- How many rows came or went since the languages were, how many there are, and of how many the words were counted.
+SELECT g.churn, g.row_count, s.row_count
 FROM generations g LEFT JOIN generation_statistics s ON s.generation_id = g.id
 WHERE g.id = %(generation)s
-
--- name: delete_lexemes
-DELETE FROM generation_lexemes WHERE generation_id = %(generation)s
-
--- name: insert_lexemes
-INSERT INTO generation_lexemes (generation_id, lexeme, document_frequency)
-SELECT {generation}, word, ndoc FROM ts_stat({statement})
-
--- name: lexemes_statement
-SELECT lexemes FROM {table}
 
 -- name: delete_languages
 DELETE FROM generation_languages WHERE generation_id = %(generation)s
@@ -215,12 +205,6 @@ DELETE FROM generation_languages WHERE generation_id = %(generation)s
 INSERT INTO generation_languages (generation_id, language, mean)
 SELECT {generation}, language, avg(embedding) FROM {table} WHERE language <> 'other'
 GROUP BY language HAVING count(*) >= 0.01 * (SELECT count(*) FROM {table})
-
--- name: record_statistics
-INSERT INTO generation_statistics (generation_id, row_count, mean_length)
-SELECT {generation}, count(*), coalesce(avg(token_count), 0) FROM {table}
-ON CONFLICT (generation_id) DO UPDATE
-SET row_count = excluded.row_count, mean_length = excluded.mean_length, refreshed_at = now()
 
 -- name: lock_statistics
 -- Of two runs that want to count, one does, and the other sees that it is done.
