@@ -68,7 +68,8 @@ def plan(
     counts = result.counts
     say(
         f"{counts.scanned:,} files: {counts.new} new, {counts.changed} changed, {counts.moved} moved, "
-        f"{counts.deleted} deleted, {counts.unchanged:,} unchanged; {counts.pending} pending from earlier."
+        f"{counts.deleted} deleted, {counts.described:,} described anew, {counts.unchanged:,} unchanged; "
+        f"{counts.pending} pending from earlier."
     )
     for reason, documents in result.pending_reasons.items():
         say(f"  {documents} {REASONS[reason]}")
@@ -209,7 +210,8 @@ def _passed_over(unavailable: Sequence[str]) -> int:
 def _say_ingest(result: IngestResult) -> None:
     say(
         f"{result.scanned:,} files: {result.new} new, {result.changed} changed, {result.moved} moved, "
-        f"{result.deleted} deleted, {result.unchanged:,} unchanged, {result.failed} failed."
+        f"{result.deleted} deleted, {result.described:,} described anew, {result.unchanged:,} unchanged, "
+        f"{result.failed} failed."
     )
     if result.runs:
         say(
@@ -223,3 +225,5 @@ def _say_ingest(result: IngestResult) -> None:
         say(f"{result.held} deletions are held: too much vanished at once. Use --allow-mass-delete if it is meant.")
     if result.quarantined:
         say(f"{result.quarantined} documents cannot be processed; kb failures says why.")
+    if result.sidecars_failed:
+        say(f"{result.sidecars_failed} sidecars or manifests cannot be used; kb failures says why.")

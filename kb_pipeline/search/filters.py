@@ -5,7 +5,8 @@
     created_at between '2024-01-01' and '2024-06-30'
 
 Terms
-  column      a column of the serving table, or `metadata.key`; a key that is no word is quoted: metadata.'doc no'.
+  column      a column of the serving table, a field that is declared, or `metadata.key`; a key that is no word is
+              quoted: metadata.'doc no'. A list is compared with = <> and in: it is equal to each text that it contains.
   predicate   a column compared with = <> < <= > >= like ilike in between, or tested with `is null`.
   condition   predicates joined by and, or, not and parentheses, as in SQL: `not` binds tightest, then `and`.
 
@@ -16,13 +17,17 @@ its whole day. What a Chinese keyboard types for operators, quotes and digits (�
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, replace
-from datetime import MAXYEAR, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
 
 from kb_pipeline.errors import SettingsError
+from kb_pipeline.fields.declaration import FieldType
+from kb_pipeline.fields.values import as_labelled, read_date, without_label
 from kb_pipeline.store.conditions import (
     COLUMNS,
     And,
@@ -38,7 +43,7 @@ from kb_pipeline.store.conditions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 MOST_CHARACTERS = 4_000
 DEEPEST_NESTING = 20
@@ -51,18 +56,45 @@ MASKED_COLUMNS = frozenset({"section_title", "metadata"})
 T = TypeVar("T")
 
 
-def parse_filter(text: str) -> Node:
-    """The condition that `text` says. Raises SettingsError, which points at the position of a mistake."""
-    return _Parser(text).parse()
+class _Mistake(Exception):
+    """What is wrong with a filter, and where."""
+
+    def __init__(self, position: int, problem: str) -> None:
+        self.position = position
+        self.problem = problem
 
 
-def mask_values(node: Node, mask: Callable[[str], str]) -> Node:
-    """`node` with the compared texts masked as the stored ones are, so that a masked value is found."""
+def parse_filter(text: str, fields: Mapping[str, FieldType] = MappingProxyType({})) -> Node:
+    """The condition that `text` says, where `fields` are declared.
+
+    Raises SettingsError, which points at the position of a mistake.
+    """
+    try:
+        return _Parser(text, fields).parse()
+    except _Mistake as mistake:
+        columns = ", ".join([*COLUMNS, *fields])
+        raise SettingsError(
+            f"The filter is wrong at character {mistake.position + 1}: {mistake.problem}; the columns are {columns} "
+            "and metadata.<key>."
+        ) from None
+
+
+def mask_values(node: Node, mask: Callable[[str], Sequence[str]]) -> Node:
+    """`node` with the compared texts masked as the stored ones are, so that a masked value is found.
+
+    `mask` gives every form in which a text may be stored, the first that which hides most. Documents of collections
+    with different policies hold a value in different forms, so a field may have any of them.
+    """
     match node:
         case Comparison(Column(name), _, str(value)) if name in MASKED_COLUMNS:
-            return replace(node, value=mask(value))
+            return replace(node, value=mask(value)[0])
         case Membership(Column(name), values) if name in MASKED_COLUMNS:
-            return replace(node, values=tuple(mask(v) if isinstance(v, str) else v for v in values))
+            return replace(node, values=tuple(mask(v)[0] if isinstance(v, str) else v for v in values))
+        case Comparison(column, operator, str(value)) if column.field in {"text", "list of text"}:
+            return _in_every_form(column, operator, value, mask)
+        case Membership(column, values) if column.field in {"text", "list of text"}:
+            texts = [form for value in values for form in _stored_forms(column.name, str(value), mask)]
+            return Membership(column, tuple(dict.fromkeys(texts)))
         case Not(inner):
             return Not(mask_values(inner, mask))
         case And(left, right):
@@ -71,6 +103,26 @@ def mask_values(node: Node, mask: Callable[[str], str]) -> Node:
             return Or(mask_values(left, mask), mask_values(right, mask))
         case _:
             return node
+
+
+def _in_every_form(column: Column, operator: Operator, value: str, mask: Callable[[str], Sequence[str]]) -> Node:
+    forms = _stored_forms(column.name, value, mask)
+    match operator:
+        case "=":
+            return Membership(column, tuple(forms)) if len(forms) > 1 else Comparison(column, "=", forms[0])
+        case "<>":
+            return Not(_in_every_form(column, "=", value, mask))
+        case "like" | "ilike":
+            return reduce(Or, [Comparison(column, operator, form) for form in forms])
+        case _:
+            return Comparison(column, operator, value)
+
+
+def _stored_forms(name: str, value: str, mask: Callable[[str], Sequence[str]]) -> list[str]:
+    """A value of a field is masked behind the field's name, which may say what it is."""
+    text = unicodedata.normalize("NFC", value)
+    forms = [without_label(name, form) for form in mask(as_labelled(name, text))]
+    return list(dict.fromkeys(form for form in forms if form is not None)) or [mask(text)[0]]
 
 
 # --- tokens ----------------------------------------------------------------------------------------
@@ -118,10 +170,7 @@ class _Token:
 
 
 def _wrong(position: int, problem: str) -> NoReturn:
-    columns = ", ".join(COLUMNS)
-    raise SettingsError(
-        f"The filter is wrong at character {position + 1}: {problem}; the columns are {columns} and metadata.<key>."
-    )
+    raise _Mistake(position, problem)
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -181,18 +230,17 @@ def _string(text: str, start: int) -> tuple[str, int]:
 
 # --- parsing ---------------------------------------------------------------------------------------
 
-_DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?", re.ASCII)
-
 
 class _Parser:
     """Recursive descent over the tokens of one filter."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, fields: Mapping[str, FieldType]) -> None:
         if len(text) > MOST_CHARACTERS:
             _wrong(MOST_CHARACTERS, f"a filter has at most {MOST_CHARACTERS} characters")
         for position, character in enumerate(text):
             if character == "\0" or "\ud800" <= character <= "\udfff":
                 _wrong(position, "this character cannot be stored, so nothing can match it")
+        self.fields = fields
         self.tokens = _tokens(text)
         self.at = 0
         self.depth = 0
@@ -271,9 +319,12 @@ class _Parser:
             return Column("metadata", self.metadata_key(token))
         if token.kind != "word":
             _wrong(token.position, "expected a column")
-        if token.text not in COLUMNS:
-            _wrong(token.position, f"there is no column {token.text[:40]}")
-        return Column(token.text)
+        name = unicodedata.normalize("NFC", token.text)
+        if name in self.fields:
+            return Column(name, field=self.fields[name])
+        if name not in COLUMNS:
+            _wrong(token.position, f"there is no column {name[:40]}")
+        return Column(name)
 
     def metadata_key(self, token: _Token) -> str:
         key = token.text or (self.advance().text if self.token.kind == "string" else "")
@@ -287,6 +338,8 @@ class _Parser:
             return _on_day(column, operator, value)
         if isinstance(value, bool) and operator not in {"=", "<>"}:
             _wrong(self.tokens[self.at - 1].position, "true and false have no order")
+        if column.kind == "list" and operator not in {"=", "<>"}:
+            _wrong(self.tokens[self.at - 1].position, f"{column.name} is a list, which is compared with = or in")
         return Comparison(column, operator, value)
 
     def null_test(self, column: Column) -> Node:
@@ -342,8 +395,10 @@ class _Parser:
             return _date(token)
         if column.kind == "number" and token.kind != "number":
             _wrong(token.position, f"{column.name} is compared with a number, without quotes")
-        if column.kind == "text" and token.kind != "string":
+        if column.kind in {"text", "list"} and token.kind != "string":
             _wrong(token.position, f"{column.name} is compared with a text in quotes")
+        if column.kind == "boolean" and token.kind != "keyword":
+            _wrong(token.position, f"{column.name} is true or false, without quotes")
         if token.kind == "string":
             return token.text
         return _number(token) if token.kind == "number" else token.text == "true"
@@ -357,21 +412,10 @@ def _number(token: _Token) -> Decimal:
 
 def _date(token: _Token) -> date | datetime:
     """A day, or a moment when a time stands with it; without a zone, the database's."""
-    found = _read_date(token.text.translate(_FOLDING).strip()) if token.kind == "string" else None
+    found = read_date(token.text.translate(_FOLDING).strip()) if token.kind == "string" else None
     if found is None:
         _wrong(token.position, "expected a date in quotes, such as '2024-06-30' or '2024-06-30 14:00'")
     return found
-
-
-def _read_date(text: str) -> date | datetime | None:
-    try:
-        if (day := _DATE.fullmatch(text)) is not None:
-            found = date(*(int(part) for part in day.groups()))
-        else:
-            found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.year < MAXYEAR else None  # there must be a day after it
 
 
 def _on_day(column: Column, operator: Operator, day: date) -> Node:

@@ -10,7 +10,9 @@ from kb_pipeline.search.filters import mask_values, parse_filter
 from kb_pipeline.store.conditions import And, Column, Membership, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+
+    from kb_pipeline.fields.declaration import FieldType
 
 Mode = Literal["hybrid", "vector", "lexical"]
 
@@ -47,14 +49,16 @@ def check(request: SearchRequest) -> None:
         raise SettingsError("The mode is unknown; choose hybrid, vector or lexical.")
 
 
-def condition(request: SearchRequest, mask: Callable[[str], str]) -> Node | None:
-    """Of the rows that `request` allows; `mask` gives the stored form of a text.
+def condition(
+    request: SearchRequest, mask: Callable[[str], Sequence[str]], fields: Mapping[str, FieldType]
+) -> Node | None:
+    """Of the rows that `request` allows; `mask` gives every form in which a text may be stored, `fields` are declared.
 
     Raises SettingsError, which points at the position of a mistake.
     """
     node = Membership(Column("collection"), request.collections) if request.collections else None
     if request.where and request.where.strip():
-        where = mask_values(parse_filter(request.where), mask)
+        where = mask_values(parse_filter(request.where, fields), mask)
         return both(node, where)
     return node
 

@@ -64,14 +64,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source holds now. `signatures` has one line per file; `unlisted` maps path to reason; `skipped` maps the
-    extension of files that nobody can read to their number."""
+    """What a source holds now. `signatures` has one line per file, `sidecars` one per file that describes others;
+    `unlisted` maps path to reason; `skipped` maps the extension of files that nobody can read to their number."""
 
     uri: str
     signatures: frozenset[str]
     unlisted: dict[str, str]
     ignored: int = 0
     skipped: Mapping[str, int] = field(default_factory=dict)
+    sidecars: frozenset[str] = frozenset()
 
 
 def entry_of(signature: str) -> Entry:
@@ -179,7 +180,8 @@ def _list_local(root: str, selection: Selection, boundary: Boundary) -> Listing:
                 ) from None
             walk.unlisted[printable_path(folder.prefix)] = error.strerror or "cannot be listed"
     signatures = frozenset(_storable(walk.signatures, walk.unlisted))
-    return Listing(root, signatures, walk.unlisted, walk.ignored, walk.skipped)
+    sidecars = frozenset(_storable(walk.sidecars, walk.unlisted))
+    return Listing(root, signatures, walk.unlisted, walk.ignored, walk.skipped, sidecars)
 
 
 @dataclass(slots=True)
@@ -191,6 +193,7 @@ class _Walk:
     real_root: str
     pending: list[_Folder]
     signatures: list[str] = field(default_factory=list)
+    sidecars: list[str] = field(default_factory=list)
     unlisted: dict[str, str] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
     ignored: int = 0
@@ -228,7 +231,10 @@ class _Walk:
     def _take_file(self, info: os.stat_result, path: str, name: str) -> None:
         if not stat.S_ISREG(info.st_mode):
             return
-        if self.selection.excludes(path):
+        if self.selection.describes(path, name):
+            if not self.selection.excludes_sidecar(path):
+                self.sidecars.append(f"{path}\t{info.st_size}\t{info.st_mtime_ns}\t")
+        elif self.selection.excludes(path):
             self.ignored += 1
         elif kind := self.selection.unreadable_kind(name):
             self.skipped[kind] += 1
@@ -292,6 +298,7 @@ def _list_remote(uri: str, selection: Selection) -> Listing:
     except Exception as error:  # noqa: BLE001 - each fsspec backend raises errors of its own kind
         raise _unreachable(uri, error) from None
     signatures: list[str] = []
+    sidecars: list[str] = []
     unlisted: dict[str, str] = {}
     skipped: Counter[str] = Counter()
     ignored = 0
@@ -299,17 +306,21 @@ def _list_remote(uri: str, selection: Selection) -> Listing:
         path = key[len(root) + 1 :]
         if not path or key.endswith("/"):
             continue
-        if any(_ignored(part) for part in path.split("/")) or selection.excludes(path):
+        describes = selection.describes(path, path.rpartition("/")[2])
+        excluded = selection.excludes_sidecar(path) if describes else selection.excludes(path)
+        if any(_ignored(part) for part in path.split("/")) or excluded:
             ignored += 1
             continue
-        if kind := selection.unreadable_kind(path):
+        if not describes and (kind := selection.unreadable_kind(path)):
             skipped[kind] += 1
             continue
         etag = str(info.get("ETag") or info.get("etag") or "").strip('"') or None
         modified = info.get("LastModified")
         modified_ns = None if etag or modified is None else int(modified.timestamp() * 1e9)
-        signatures.append(Entry(path, int(info["size"]), modified_ns, etag).signature)
-    return Listing(uri, frozenset(_storable(signatures, unlisted)), unlisted, ignored, skipped)
+        signature = Entry(path, int(info["size"]), modified_ns, etag).signature
+        (sidecars if describes else signatures).append(signature)
+    stored, described = _storable(signatures, unlisted), _storable(sidecars, unlisted)
+    return Listing(uri, frozenset(stored), unlisted, ignored, skipped, frozenset(described))
 
 
 def _unreachable(uri: str, error: Exception) -> SourceUnavailable:
@@ -405,6 +416,20 @@ def remove_leftovers(scratch: Path) -> None:
     remove_stale_folders(scratch, FETCHED_PREFIX)
 
 
+def read_start(uri: str, path: str, most: int) -> bytes:
+    """The first `most` bytes of a file. Raises UnreadableFile."""
+
+    def read(file: BinaryIO) -> bytes:
+        with file:
+            return file.read(most)
+
+    with _reading(uri, path):
+        if is_local(uri):
+            return in_time(lambda: read(open_regular(Path(uri, path))), PATIENCE_SECONDS)
+        filesystem, root = _filesystem(uri)
+        return read(filesystem.open(f"{root}/{path}", "rb"))
+
+
 def _hash_local(path: Path, digest: Any) -> bytes:
     """The hash of a local file, as long as its bytes come."""
 
@@ -422,13 +447,21 @@ def _hash_local(path: Path, digest: Any) -> bytes:
 def hash_file(uri: str, path: str) -> bytes:
     """sha256 of the file's bytes, read in pieces. Raises UnreadableFile."""
     digest = hashlib.sha256()
-    try:
+    with _reading(uri, path):
         if is_local(uri):
             return _hash_local(Path(uri, path), digest)
         filesystem, root = _filesystem(uri)
         with filesystem.open(f"{root}/{path}", "rb") as file:
             while piece := file.read(READ_BYTES):
                 digest.update(piece)
+    return digest.digest()
+
+
+@contextmanager
+def _reading(uri: str, path: str) -> Iterator[None]:
+    """Raises UnreadableFile for what keeps a file from being read."""
+    try:
+        yield
     except FileNotFoundError:
         if "\\x" in path:
             raise UnreadableFile("The file's name is not valid UTF-8; rename it.") from None
@@ -447,4 +480,3 @@ def hash_file(uri: str, path: str) -> bytes:
         raise UnreadableFile(
             f"The file cannot be fetched ({type(error).__name__}); check the network and the permissions."
         ) from None
-    return digest.digest()

@@ -15,6 +15,7 @@ import psutil
 from kb_pipeline.progress import track
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
+from kb_pipeline.stages import fields
 from kb_pipeline.stages.embeddings import STAGE as EMBEDDINGS
 from kb_pipeline.stages.embeddings import target_generation
 from kb_pipeline.stages.report import StageReport, batched
@@ -45,6 +46,7 @@ def run(site: Site, shards: Sequence[str] | None, *, rebuild: bool = False) -> S
                 with connection.transaction():
                     swap = generations.swap_documents(connection, generation, [document for document, _ in batch])
                     ledger.clear_failures(connection, (EMBEDDINGS,), swap.loaded)
+                    fields.describe(connection, site.settings, swap.loaded)  # what the file says changes with its text
                 report.counts["chunks_written"] += swap.inserted
                 if swap.inserted and not is_active:
                     is_active = generations.activate_first(connection, generation)

@@ -24,7 +24,6 @@ from kb_pipeline.source.listing import (
     EVERY_SHARD,
     Entry,
     ShardRange,
-    canonical_uri,
     entry_of,
     hash_file,
     is_local,
@@ -34,16 +33,19 @@ from kb_pipeline.source.listing import (
 )
 from kb_pipeline.source.names import Names
 from kb_pipeline.source.selection import Selection
+from kb_pipeline.stages import fields, sidecars
 from kb_pipeline.stages.report import StageReport, batched
-from kb_pipeline.store import ledger
+from kb_pipeline.stages.sidecars import SidecarDiff, own_settings
+from kb_pipeline.store import descriptions, ledger
 from kb_pipeline.store.database import Connection
+from kb_pipeline.store.fields import declared
 from kb_pipeline.store.ledger import UNREGISTERED, Source
 
 STAGE = "raw_documents"
 REMOTE_READERS = 16
 COUNTS = (
-    *("scanned", "unchanged", "new", "changed", "moved", "deleted"),
-    *("held", "writing", "skipped", "unlisted", "failed", "sources_unavailable"),
+    *("scanned", "unchanged", "new", "changed", "moved", "deleted", "described"),
+    *("held", "writing", "skipped", "unlisted", "failed", "sidecars_failed", "sources_unavailable"),
 )
 
 
@@ -52,7 +54,7 @@ class Scan:
     """A source, its difference to the ledger, and why some of its folders could not be listed.
 
     `real_paths`: stored path -> the file's own, where names hold personal data. `skipped`: extension -> files of a
-    kind that nobody can read.
+    kind that nobody can read. `sidecars`: what is said of documents beside their text and is not known yet.
     """
 
     source: Source
@@ -60,6 +62,7 @@ class Scan:
     unlisted: dict[str, str]
     real_paths: Mapping[str, str] = field(default_factory=dict, repr=False)
     skipped: Mapping[str, int] = field(default_factory=dict)
+    sidecars: SidecarDiff = field(default_factory=SidecarDiff)
 
     def shards(self, digits: int) -> dict[str, int]:
         """shard -> how many documents of it have to be looked at."""
@@ -71,6 +74,9 @@ class Scan:
         for path in paths:
             shard = shard_hash(self.source.uri, path)[:digits]
             counts[shard] = counts.get(shard, 0) + 1
+        if not self.sidecars.is_clean:  # whoever applies the source does all of it
+            shard = shard_hash(self.source.uri, "")[:digits]
+            counts[shard] = counts.get(shard, 0) + self.sidecars.work
         return counts
 
 
@@ -131,19 +137,27 @@ def scan_source(
     )
     if not looked_at and not differing and source.id != UNREGISTERED:
         ledger.set_names_policy(connection, source.id, names.policy)
-    return Scan(source, result, unlisted, real_paths, listing.skipped)
+    described = sidecars.compare(
+        connection,
+        source,
+        listing.sidecars,
+        own=own_settings(settings, source.uri),
+        names=names,
+        unlisted=list(unlisted),
+        keep=bool(result.held),
+        at_rest=lambda entries: settle(source.uri, entries, listed_ns=listed_ns)[0],
+    )
+    return Scan(source, result, unlisted, real_paths, listing.skipped, described)
 
 
 def selection_of(settings: Settings, uri: str) -> Selection:
     """Which files of a source are read; one that kb.toml does not name has no patterns."""
-    own = next((source for source in settings.sources if canonical_uri(source.uri) == uri), None)
-    patterns = (own.include, own.exclude) if own else ((), ())
-    return Selection(*patterns, unreadable=UNREADABLE_EXTENSIONS)
+    own = own_settings(settings, uri)
+    return Selection(own.include, own.exclude, UNREADABLE_EXTENSIONS, frozenset(own.manifests))
 
 
 def _boundary(settings: Settings, uri: str) -> Boundary:
-    own = (source for source in settings.sources if canonical_uri(source.uri) == uri)
-    return Boundary(settings.home_path, follow_links=any(source.follow_links for source in own))
+    return Boundary(settings.home_path, follow_links=own_settings(settings, uri).follow_links)
 
 
 def _in_shards(uri: str, signatures: frozenset[str], shards: ShardRange) -> frozenset[str]:
@@ -187,7 +201,10 @@ def _stored(
 
 
 def within(scan: Scan, prefix: str, shards: Sequence[str] | None, digits: int) -> Scan:
-    """The part of a scan that concerns `shards` (None: all) and paths at or below `prefix` ('' is all)."""
+    """The part of a scan that concerns `shards` (None: all) and paths at or below `prefix` ('' is all).
+
+    What sidecars say is not divided by shards: one of them may be about documents in all.
+    """
     wanted = None if shards is None else frozenset(shards)
 
     prefix = prefix.rstrip("/")
@@ -200,6 +217,7 @@ def within(scan: Scan, prefix: str, shards: Sequence[str] | None, digits: int) -
     found = scan.diff
     return replace(
         scan,
+        sidecars=sidecars.within(scan.sidecars, prefix),
         diff=replace(
             found,
             new=tuple(entry for entry in found.new if inside(entry.path)),
@@ -225,6 +243,7 @@ def run(
     scanned = 0
     with site.connect() as reader, site.connect() as writer:
         site.record_key(writer)
+        report.counts["described"] += fields.declare(writer, site.settings)
         for source in ledger.sources(reader):
             if prefix is not None and source.uri not in prefix:
                 continue
@@ -246,7 +265,12 @@ def run(
                     unavailable.append(error)
                     continue
                 limited = within(scan, (prefix or {}).get(source.uri, ""), shards, site.settings.shard_digits)
-                _apply(writer, limited, hashes, site.settings.batch_documents, report)
+                changes = sidecars.read(writer, source, limited.sidecars, site.names, declared(writer))
+                _apply(writer, limited, hashes, site.settings, report)
+                _describe(writer, site, limited, changes, report)
+                if not (prefix or {}).get(source.uri):
+                    state = sidecars.patterns_state(own_settings(site.settings, source.uri))
+                    descriptions.set_policy(writer, source.id, policy=site.names.policy, patterns=state)
                 ledger.mark_scanned(writer, source.id)
             scanned += 1
             _count(scan, limited, report)
@@ -256,6 +280,15 @@ def run(
     report.details["unavailable"] = [str(error) for error in unavailable]
     report.seconds = time.monotonic() - started
     return report
+
+
+def _describe(connection: Connection, site: Site, scan: Scan, changes: sidecars.Changes, report: StageReport) -> None:
+    """Have the documents that were there before follow what changed beside them."""
+    concerned = [document.id for document in scan.sidecars.documents if changes.concerns(document.path)]
+    fields.describe_all(connection, site.settings, concerned)
+    sidecars.settle(connection, scan.source, scan.sidecars, changes)
+    report.counts["described"] += len(concerned)
+    report.counts["sidecars_failed"] += changes.failed
 
 
 def _count(scan: Scan, limited: Scan, report: StageReport) -> None:
@@ -279,8 +312,9 @@ def _count(scan: Scan, limited: Scan, report: StageReport) -> None:
 
 
 def _apply(
-    connection: Connection, scan: Scan, hashes: dict[str, bytes], batch_documents: int, report: StageReport
+    connection: Connection, scan: Scan, hashes: dict[str, bytes], settings: Settings, report: StageReport
 ) -> None:
+    batch_documents = settings.batch_documents
     source, found = scan.source, scan.diff
     entries: list[tuple[Entry, KnownDocument | None]] = [(entry, None) for entry in found.new]
     entries += [(change.entry, change.document) for change in found.changed]
@@ -288,11 +322,13 @@ def _apply(
         for batch in batched(entries, batch_documents):
             digests = hash_all([entry for entry, _ in batch])
             with connection.transaction():
-                _write(connection, source, batch, digests, report)
+                added = _write(connection, source, batch, digests, report)
+                fields.describe(connection, settings, added)
             progress.advance(len(batch))
     for moves in batched(found.moved, batch_documents):
         with connection.transaction():
             ledger.move_documents(connection, source, [(move.document.id, move.entry) for move in moves])
+            fields.describe(connection, settings, [move.document.id for move in moves])
     for deleted in batched(found.deleted, batch_documents):
         with connection.transaction():
             ledger.delete_documents(connection, [document.id for document in deleted])
@@ -304,7 +340,8 @@ def _write(
     batch: Sequence[tuple[Entry, KnownDocument | None]],
     digests: Sequence[bytes | UnreadableFile],
     report: StageReport,
-) -> None:
+) -> list[int]:
+    """The ids of documents that were added."""
     ledger.lock_paths(connection, source, [entry.path for entry, _ in batch])
     readable = [None if isinstance(digest, UnreadableFile) else digest for digest in digests]
     fresh = [(entry, digest) for (entry, known), digest in zip(batch, readable, strict=True) if known is None]
@@ -320,6 +357,7 @@ def _write(
     same_bytes = [document for document, known, digest in read if known is not None and known.content_hash == digest]
     ledger.clear_failures(connection, (STAGE,), same_bytes)
     ledger.forget_failures(connection, sorted({document for document, _, _ in read} - set(same_bytes)))
+    return list(inserted.values())
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from kb_pipeline.errors import SettingsError
-from kb_pipeline.store import ledger
+from kb_pipeline.store import ledger, view
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.queries import query, serving_table
 
@@ -179,8 +179,7 @@ def drop(connection: Connection, generation: Generation) -> None:
 def _activate(connection: Connection, generation: int) -> None:
     connection.execute(query("generations", "retire_active"))
     connection.execute(query("generations", "activate"), {"generation": generation})
-    connection.execute(query("serving_table", "create_view", table=serving_table(generation)))
-    connection.execute(query("serving_table", "describe_view"))
+    view.show(connection, generation)
 
 
 @dataclass(frozen=True, slots=True)
