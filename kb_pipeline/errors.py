@@ -11,6 +11,7 @@
     │   └── TooFewFiles              this process may not open as many files as it needs
     └── DocumentError                one document cannot be processed; it becomes a failure row
         ├── UnreadableFile
+        ├── SharedName               another file's name is stored as this one's
         ├── UnsupportedFormat
         ├── EmptyDocument
         ├── EncryptedDocument
@@ -94,6 +95,10 @@ class UnreadableFile(DocumentError):
     """The bytes cannot be read (permissions, vanished, bad name)."""
 
     transient = True
+
+
+class SharedName(DocumentError):
+    """Another file's name is stored as this file's would be: what the names hold is masked, and alike."""
 
 
 class UnsupportedFormat(DocumentError):

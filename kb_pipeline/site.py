@@ -121,18 +121,16 @@ class Site:
         asked_for += [(self.maskers.of(name), part.readers) for name, part in self.settings.collections.items()]
         distinct = {self._parse_fingerprint(*each): each for each in asked_for}
         return [
-            ParsePolicy(parse, self._parse_version(readers), masker.policy_json)
+            ParsePolicy(parse, self.parse_version(readers), masker.policy_json)
             for parse, (masker, readers) in distinct.items()
         ]
 
-    def _parse_version(self, readers: Choice) -> str:
-        """What must be equal for one policy's elements to be masked further into another's."""
-        return fingerprint("parse", PARSE_CODE_VERSION, key_id(self.maskers.default.key), *_identities(readers))
+    def parse_version(self, readers: Choice | None = None) -> str:
+        """All that parsing depends on besides the policy; see `ledger.ParsePolicy`.
 
-    @property
-    def parse_version(self) -> str:
-        """All that parsing depends on besides the policy and the readers; see `ledger.ParsePolicy`."""
-        return self._parse_version({})
+        It must be equal for one policy's elements to be masked further into another's.
+        """
+        return fingerprint("parse", PARSE_CODE_VERSION, key_id(self.maskers.default.key), *_identities(readers or {}))
 
     def _parse_fingerprint(self, masker: Masker, readers: Choice) -> str:
         return fingerprint("parse", PARSE_CODE_VERSION, masker.fingerprint_parts, *_identities(readers))

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 EXIT_FOUND = 1
 EXIT_USAGE = 2
 EXIT_UNAVAILABLE = 3
-EXIT_INTERRUPTED = 130
 OPEN_FILES = 256  # an ingest with its pool of parsers and Dagster's storage has about 80 open
 
 

@@ -79,50 +79,57 @@ def parse_filter(text: str, fields: Mapping[str, FieldType] = MappingProxyType({
         ) from None
 
 
-def mask_values(node: Node, mask: Callable[[str], Sequence[str]]) -> Node:
-    """`node` with the compared texts masked as the stored ones are, so that a masked value is found.
+def mask_values(node: Node, forms: Callable[[str], Sequence[str]]) -> Node:
+    """`node` with the compared texts in every form in which they may be stored, so that a masked value is found.
 
-    `mask` gives every form in which a text may be stored, the first that which hides most. Documents of collections
-    with different policies hold a value in different forms, so a field may have any of them.
+    `forms`: those of one text; the first is the one that it is masked to.
     """
     match node:
-        case Comparison(Column(name), _, str(value)) if name in MASKED_COLUMNS:
-            return replace(node, value=mask(value)[0])
-        case Membership(Column(name), values) if name in MASKED_COLUMNS:
-            return replace(node, values=tuple(mask(v)[0] if isinstance(v, str) else v for v in values))
-        case Comparison(column, operator, str(value)) if column.field in {"text", "list of text"}:
-            return _in_every_form(column, operator, value, mask)
-        case Membership(column, values) if column.field in {"text", "list of text"}:
-            texts = [form for value in values for form in _stored_forms(column.name, str(value), mask)]
-            return Membership(column, tuple(dict.fromkeys(texts)))
+        case Comparison(column, _, str(value)) if _is_masked(column):
+            return _in_every_form(node, value, _forms_in(column, forms))
+        case Membership(column, values) if _is_masked(column):
+            own = _forms_in(column, forms)
+            found = [form for value in values for form in (own(value) if isinstance(value, str) else [value])]
+            return replace(node, values=tuple(dict.fromkeys(found)))
         case Not(inner):
-            return Not(mask_values(inner, mask))
+            return Not(mask_values(inner, forms))
         case And(left, right):
-            return And(mask_values(left, mask), mask_values(right, mask))
+            return And(mask_values(left, forms), mask_values(right, forms))
         case Or(left, right):
-            return Or(mask_values(left, mask), mask_values(right, mask))
+            return Or(mask_values(left, forms), mask_values(right, forms))
         case _:
             return node
 
 
-def _in_every_form(column: Column, operator: Operator, value: str, mask: Callable[[str], Sequence[str]]) -> Node:
-    forms = _stored_forms(column.name, value, mask)
-    match operator:
+def _is_masked(column: Column) -> bool:
+    return column.name in MASKED_COLUMNS or column.field in {"text", "list of text"}
+
+
+def _forms_in(column: Column, forms: Callable[[str], Sequence[str]]) -> Callable[[str], Sequence[str]]:
+    """`forms` of what stands in `column`: a value of a field is masked behind the field's name, which may say what it
+    is."""
+
+    def labelled(value: str) -> Sequence[str]:
+        text = unicodedata.normalize("NFC", value)
+        found = [without_label(column.name, form) for form in forms(as_labelled(column.name, text))]
+        return list(dict.fromkeys(form for form in found if form is not None)) or [forms(text)[0]]
+
+    return forms if column.field is None else labelled
+
+
+def _in_every_form(node: Comparison, value: str, forms: Callable[[str], Sequence[str]]) -> Node:
+    match node.operator:
         case "=":
-            return Membership(column, tuple(forms)) if len(forms) > 1 else Comparison(column, "=", forms[0])
+            return Membership(node.column, tuple(forms(value)))
         case "<>":
-            return Not(_in_every_form(column, "=", value, mask))
+            return Not(Membership(node.column, tuple(forms(value))))
         case "like" | "ilike":
-            return reduce(Or, [Comparison(column, operator, form) for form in forms])
-        case _:
-            return Comparison(column, operator, value)
-
-
-def _stored_forms(name: str, value: str, mask: Callable[[str], Sequence[str]]) -> list[str]:
-    """A value of a field is masked behind the field's name, which may say what it is."""
-    text = unicodedata.normalize("NFC", value)
-    forms = [without_label(name, form) for form in mask(as_labelled(name, text))]
-    return list(dict.fromkeys(form for form in forms if form is not None)) or [mask(text)[0]]
+            words = value.strip("%")
+            before, _, after = value.partition(words) if words else (value, "", "")
+            nodes: list[Node] = [replace(node, value=f"{before}{form}{after}") for form in forms(words)]
+            return reduce(Or, nodes)
+        case _:  # what stands for a value has no order
+            return replace(node, value=forms(value)[0])
 
 
 # --- tokens ----------------------------------------------------------------------------------------

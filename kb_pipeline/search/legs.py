@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from kb_pipeline.embedding.models import profile_for
-from kb_pipeline.search.languages import aims
+from kb_pipeline.search.languages import Aim, aims
 from kb_pipeline.search.lexical import (
     MOST_CANDIDATES,
     candidate_queries,
@@ -56,9 +56,7 @@ class Plan:
 
 def by_meaning(connection: Connection, plan: Plan, vector: np.ndarray) -> list[store.Ranked]:
     """By cosine similarity; where passages are in several languages, by how much it is above their language's mean."""
-    speaks = profile_for(plan.generation.model).speaks
-    means = {name: mean for name, mean in store.language_means(connection, plan.generation).items() if speaks(name)}
-    aimed = aims(vector, plan.language, means)
+    aimed = _aimed(connection, plan, vector)
     if not aimed:
         return store.nearest(connection, plan.generation, vector, compile_condition(plan.condition), plan.depth)
     found: list[store.Ranked] = []
@@ -70,6 +68,18 @@ def by_meaning(connection: Connection, plan: Plan, vector: np.ndarray) -> list[s
         near = store.nearest(connection, plan.generation, aim.vector, condition, plan.depth)
         found += [(row, similarity - aim.baseline) for row, similarity in near]
     return sorted(found, key=lambda row: (-row[1], row[0]))[: plan.depth]
+
+
+def language_shifts(connection: Connection, plan: Plan) -> dict[str, float]:
+    """Language -> what `by_meaning` takes from the similarities of its passages."""
+    aimed = {} if plan.vector is None else _aimed(connection, plan, plan.vector)
+    return {language: aim.baseline for language, aim in aimed.items()}
+
+
+def _aimed(connection: Connection, plan: Plan, vector: np.ndarray) -> dict[str, Aim]:
+    speaks = profile_for(plan.generation.model).speaks
+    means = {name: mean for name, mean in store.language_means(connection, plan.generation).items() if speaks(name)}
+    return aims(vector, plan.language, means)
 
 
 class Words(NamedTuple):

@@ -28,10 +28,13 @@ from kb_pipeline.chunking.lexemes import query_terms
 from kb_pipeline.embedding.models import profile_for
 from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, SettingsError
-from kb_pipeline.search.fusion import fuse
-from kb_pipeline.search.legs import NO_WORDS, Plan, by_meaning, by_words
+from kb_pipeline.search.fusion import WEIGHT
+from kb_pipeline.search.hits import hit
+from kb_pipeline.search.legs import Plan, language_shifts
+from kb_pipeline.search.ranking import MOST_CANDIDATES, Ranking, look_up, next_round, read_candidates
 from kb_pipeline.search.request import check, condition
-from kb_pipeline.search.result import Clock, Hit, Note, SearchResult
+from kb_pipeline.search.result import Clock, Explanation, Hit, Note, SearchResult
+from kb_pipeline.search.selection import Group, selected
 from kb_pipeline.store import search as store
 from kb_pipeline.store.database import Connection, database_errors
 from kb_pipeline.store.fields import declared
@@ -57,12 +60,13 @@ def search(
     *,
     embedder: Callable[[], EmbeddingClient],
     mask: MaskQuery,
+    weight: float = WEIGHT,
 ) -> SearchResult:
     """The best passages for `request`.
 
-    `embedder` is only called when a query vector is needed. Raises SettingsError for a wrong request,
-    GenerationMismatch when the embedding server's model is not the generation's, EmbeddingServerUnavailable
-    where only vectors were to be searched, DatabaseUnavailable.
+    `embedder` is only called when a query vector is needed. `weight`: of meaning, where both rankings are fused. Raises
+    SettingsError for a wrong request, GenerationMismatch when the embedding server's model is not the generation's,
+    EmbeddingServerUnavailable where only vectors were to be searched, DatabaseUnavailable.
     """
     clock = Clock()
     check(request)
@@ -75,23 +79,25 @@ def search(
     if generation is None:
         return SearchResult(text, request.mode, None, None, (), clock.stopped(), _EMPTY)
     with clock.step("analyse"):
-        found = dict.fromkeys(term for spelling in spellings for term in query_terms(spelling))
-        terms = tuple(found) if request.mode != "vector" else ()
-        mode, note = _choose_mode(request.mode, text, bool(terms), generation)
+        terms = tuple(dict.fromkeys(term for spelling in spellings for term in query_terms(spelling)))
+        looked_up = terms if request.mode != "vector" else ()
+        mode, note = _choose_mode(request.mode, text, bool(looked_up), generation)
     vector = None
     if mode != "lexical":
         try:
             vector = _query_vector(embedder, text, generation, request.collections, clock)
         except EmbeddingServerUnavailable:
-            if not terms:
+            if not looked_up:
                 raise
             note = _WORDS_ONLY
-    plan = Plan(generation, allowed, request.k, terms, vector, language_of(text))
+    plan = Plan(generation, allowed, request.k, looked_up, vector, language_of(text))
+    groups, explanations = _find(connect, plan, request, weight, clock)
+    with clock.step("present"):
+        hits = tuple(
+            hit(rank, group, terms, explanations.get(group.best.row.id)) for rank, group in enumerate(groups, start=1)
+        )
     with database_errors(), connect() as connection:
-        with store.snapshot(connection, depth=plan.depth):
-            ranked = _rank(connection, plan, clock)
-            hits = _hits(connection, plan, ranked, clock)
-            note = note if hits else _why_nothing(connection, plan, request) or note
+        note = note if hits else _why_nothing(connection, plan, request) or note
         event = _record(connection, generation, text, plan.mode, hits, clock) if request.logged else None
     return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note)
 
@@ -166,44 +172,31 @@ def _query_vector(
 # --- ranking ---------------------------------------------------------------------------------------
 
 
-def _rank(connection: Connection, plan: Plan, clock: Clock) -> list[store.Ranked]:
-    """The best k rows; `plan` says by which rankings."""
-    meaning: list[store.Ranked] = []
-    words, covered = NO_WORDS
-    if plan.vector is not None:
-        with clock.step("vector"):
-            meaning = by_meaning(connection, plan, plan.vector)
-    if plan.terms:
-        with clock.step("lexical"):
-            words, covered = by_words(connection, plan)
-    ranked = fuse(meaning, words, covered) if plan.mode == "hybrid" else meaning or words
-    return ranked[: plan.k]
-
-
-def _hits(connection: Connection, plan: Plan, ranked: Sequence[store.Ranked], clock: Clock) -> tuple[Hit, ...]:
-    with clock.step("fetch"):
-        rows = store.rows(connection, plan.generation, [row for row, _ in ranked])
-    return tuple(
-        Hit(
-            rank=rank,
-            score=round(score, 6),
-            content=rows[row].content,
-            source_file=rows[row].source_file,
-            page_number=rows[row].page_number,
-            page_end=rows[row].page_end,
-            section_title=rows[row].section_title,
-            section_path=tuple(rows[row].section_path),
-            collection=rows[row].collection,
-            document_id=rows[row].document_id,
-            chunk_key=rows[row].chunk_key,
-            metadata=rows[row].metadata,
-        )
-        for rank, (row, score) in enumerate(ranked, start=1)
-    )
+def _find(
+    connect: Connect, plan: Plan, request: SearchRequest, weight: float, clock: Clock
+) -> tuple[list[Group], dict[int, Explanation]]:
+    """What the hits will show, and where that is asked for, row -> what its place comes from."""
+    ranking = Ranking()
+    rows: dict[int, store.Row] = {}
+    while True:
+        with database_errors(), connect() as connection, store.snapshot(connection, depth=plan.depth):
+            more = look_up(connection, plan, clock, weight, request.fusion)
+            ranking = ranking.followed_by(more)
+            with clock.step("fetch"):
+                candidates = read_candidates(connection, plan, request, ranking, rows)
+            shifts = language_shifts(connection, plan) if request.explain else {}
+        groups = selected(candidates, request)
+        if len(groups) == request.k or more.is_whole or len(ranking.ranked) >= MOST_CANDIDATES:
+            break
+        plan = next_round(plan, request, ranking, candidates)
+    best = [group.best.row for group in groups] if request.explain else []
+    own = shifts.get(plan.language)  # what has no language of the model's is compared with the question's
+    return groups, {row.id: ranking.explanation(row, shifts.get(row.language, own)) for row in best}
 
 
 def _why_nothing(connection: Connection, plan: Plan, request: SearchRequest) -> Note | None:
-    known = store.collections(connection, plan.generation)
+    with connection.transaction():
+        known = store.collections(connection, plan.generation)
     if not known:
         return _EMPTY
     unknown = [name for name in request.collections if name not in known]

@@ -27,7 +27,7 @@ from kb_pipeline.store.queries import query
 
 Kind = Literal["text", "number", "date", "boolean", "list", "any"]
 Operator = Literal["=", "<>", "<", "<=", ">", ">=", "like", "ilike"]
-Value = str | Decimal | bool | date | datetime
+Value = str | int | Decimal | bool | date | datetime
 
 COLUMNS: dict[str, Kind] = {
     "source_file": "text",
