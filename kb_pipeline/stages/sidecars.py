@@ -217,7 +217,7 @@ def read(
     others = [sidecar for sidecar in diff.changed if sidecar.about.kind != "manifest"]
     with _fetching(source) as fetch:
         for batch in batched(others, SIDECARS_PER_BATCH):
-            said = fetch(batch, partial(_said, source.uri, declared))
+            said = fetch(batch, partial(said_together, source.uri, declared))
             _store(connection, source, list(zip(batch, said, strict=True)), names.maskers, changes)
         for manifest in manifests:
             _read_manifest(connection, source, manifest, names, declared, changes)
@@ -244,7 +244,7 @@ def _fetching(source: Source) -> Iterator[Callable[[Sequence[Sidecar], Callable[
         yield lambda sidecars, say: list(pool.map(say, sidecars))
 
 
-def _said(uri: str, declared: Mapping[str, FieldType], sidecar: Sidecar) -> Outcome:
+def said_together(uri: str, declared: Mapping[str, FieldType], sidecar: Sidecar) -> Outcome:
     """What the files of a sidecar say together, or why they cannot be used."""
     said: dict[str, Written] = {}
     try:
@@ -270,7 +270,7 @@ def _store(
     changes: Changes,
 ) -> None:
     good = [(sidecar, said) for sidecar, said in outcomes if not isinstance(said, DocumentError)]
-    masked = _masked([(_masker(sidecar.about, maskers), said) for sidecar, said in good])
+    masked = masked_given([(_masker(sidecar.about, maskers), said) for sidecar, said in good])
     readings = [
         Reading(sidecar.about, _stored_files(sidecar), None, said)
         for (sidecar, _), said in zip(good, masked, strict=True)
@@ -307,7 +307,7 @@ def _read_manifest(
     }
     stored = names.stored(rows)
     places = [(path, stored.get(path, path)) for path in rows]
-    said = _masked([(names.maskers.of(collection_of(place)), rows[path].given) for path, place in places])
+    said = masked_given([(names.maskers.of(collection_of(place)), rows[path].given) for path, place in places])
     found = dict(zip((place for _, place in places), said, strict=True))
     bad = {stored.get(path, path) for path in problems}
     reason = None
@@ -345,7 +345,7 @@ def _masker(about: About, maskers: Maskers) -> Masker:
     return maskers.of(collection_of(about.path)) if about.path else maskers.strictest
 
 
-def _masked(pairs: Sequence[tuple[Masker, Given]]) -> list[dict[str, Written]]:
+def masked_given(pairs: Sequence[tuple[Masker, Given]]) -> list[dict[str, Written]]:
     """What is said without personal data; each value is looked at behind its key. A key that is one is left out."""
     maskers = {id(masker): masker for masker, _ in pairs}
     masked: list[dict[str, Written]] = [{} for _ in pairs]

@@ -134,7 +134,7 @@ def test_a_knowledge_base_from_the_first_plan_to_a_clean_audit(shell: Shell) -> 
     assert "1 deleted" in text.out
     clean = shell.kb("audit", "--repair", "--json")
     assert (clean.code, clean.json["findings"]) == (0, [])
-    assert shell.kb("failures", "--json").json == {"failures": []}
+    assert shell.kb("failures", "--json").json == {"failures": [], "sidecars": []}
 
 
 def test_search_inspect_and_doctor_answer_in_one_json_document(shell: Shell) -> None:
