@@ -228,7 +228,7 @@ def test_personal_data_in_sidecars_is_masked_and_found_by_what_it_was(kb: TestSi
     )
     secret = {"contact": "王伟", "phones": ["13812345678", "none"], "tag": "A-17"}
     for folder in ("shut", "open"):
-        kb.write(f"{folder}/a.md", "A passage.\n")
+        kb.write(f"{folder}/a.md", f"What stands {folder}.\n")  # passages of one text would be one hit
         kb.write(f"{folder}/a.md.meta.json", json.dumps(secret))
     kb.write("shut/王伟 劳动合同.md", "His passage.\n")
     kb.write("shut/王伟 劳动合同.md.meta.yaml", "tag: his\n")
