@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from kb_pipeline.errors import SettingsError
-from kb_pipeline.search.filters import mask_values, parse_filter
+from kb_pipeline.search.filters import parse_filter
 from kb_pipeline.search.fusion import Fusion
+from kb_pipeline.search.masked_filters import mask_values
 from kb_pipeline.store.conditions import And, Column, Membership, Node
 
 if TYPE_CHECKING:

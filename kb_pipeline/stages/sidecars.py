@@ -275,15 +275,16 @@ def _store(
         Reading(sidecar.about, _stored_files(sidecar), None, said)
         for (sidecar, _), said in zip(good, masked, strict=True)
     ]
-    failures = [_failure(sidecar, error) for sidecar, error in outcomes if isinstance(error, DocumentError)]
+    bad = [(sidecar, error) for sidecar, error in outcomes if isinstance(error, DocumentError)]
     with connection.transaction():
-        known = descriptions.given(connection, source.id, [reading.about for reading in readings])
-        descriptions.note(connection, source.id, [*readings, *failures])
-    changes.failed += len(failures)
-    for (sidecar, _), reading in zip(good, readings, strict=True):
-        changes.signed[sidecar.about] = sidecar.signature
-        if known.get(sidecar.about) != reading.given:
-            changes.abouts.add(sidecar.about)
+        known = descriptions.given(connection, source.id, [sidecar.about for sidecar, _ in outcomes])
+        # What a bad one said before stays, as the policy of now wants it.
+        before = masked_given([(_masker(sidecar.about, maskers), known.get(sidecar.about, {})) for sidecar, _ in bad])
+        readings += [_failure(sidecar, error, said) for (sidecar, error), said in zip(bad, before, strict=True)]
+        descriptions.note(connection, source.id, readings)
+    changes.failed += len(bad)
+    changes.signed |= {sidecar.about: sidecar.signature for sidecar, _ in good}
+    changes.abouts |= {reading.about for reading in readings if known.get(reading.about, {}) != reading.given}
 
 
 def _read_manifest(
@@ -300,7 +301,8 @@ def _read_manifest(
     except DocumentError as error:
         changes.failed += 1
         with connection.transaction():
-            descriptions.note(connection, source.id, [_failure(manifest, error)])
+            changes.rows |= _mask_rows(connection, source, about.path, names)
+            descriptions.note(connection, source.id, [_failure(manifest, error, {})])
         return
     problems = {
         path: (row.number, problem) for path, row in rows.items() if (problem := complaint(row.given, declared))
@@ -315,6 +317,7 @@ def _read_manifest(
         number, problem = min(problems.values())
         reason = f"{problem} in row {number}, nor in {len(problems) - 1} others; correct it."
     with connection.transaction():
+        changes.rows |= _mask_rows(connection, source, about.path, names)
         known = descriptions.manifest_rows(connection, source.id, about.path)
         changed = {place: given for place, given in found.items() if place not in bad and known.get(place) != given}
         gone = list(known.keys() - found.keys())
@@ -326,9 +329,22 @@ def _read_manifest(
     changes.signed[about] = manifest.signature
 
 
-def _failure(sidecar: Sidecar, error: DocumentError) -> Reading:
+def _mask_rows(connection: Connection, source: Source, manifest: str, names: Names) -> set[str]:
+    """Mask what a manifest said before as the policy of now wants it, where that is another one; whose rows changed."""
+    if source.sidecars_policy in {None, names.policy}:
+        return set()
+    known = descriptions.manifest_rows(connection, source.id, manifest)
+    stored = names.stored(known)
+    masked = masked_given([(names.maskers.of(collection_of(path)), said) for path, said in known.items()])
+    rows = {stored.get(path, path): said for path, said in zip(known, masked, strict=True)}
+    changed = {path: said for path, said in rows.items() if known.get(path) != said}
+    descriptions.change_manifest_rows(connection, source.id, manifest, changed, list(known.keys() - rows.keys()))
+    return changed.keys() | known.keys() - rows.keys()
+
+
+def _failure(sidecar: Sidecar, error: DocumentError, said: Given) -> Reading:
     signature = None if error.transient else sidecar.signature
-    return Reading(sidecar.about, _stored_files(sidecar), signature, {}, type(error).__name__, str(error))
+    return Reading(sidecar.about, _stored_files(sidecar), signature, said, type(error).__name__, str(error))
 
 
 def _stored_files(sidecar: Sidecar) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ def signatures(connection: Connection, source: int) -> dict[About, str]:
 
 
 def note(connection: Connection, source: int, readings: Sequence[Reading]) -> None:
-    """Remember what was read; of one that cannot be used what it said before stays."""
+    """Remember what was read."""
     rows = [
         {
             "kind": reading.about.kind,

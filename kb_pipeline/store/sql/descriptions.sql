@@ -7,13 +7,13 @@ SELECT string_agg(kind || E'\t' || about || E'\t' || coalesce(signature, ''), E'
 FROM sidecars WHERE source_id = %(source)s GROUP BY hashtext(about) & 15
 
 -- name: note
--- A bad one leaves what was said before; `signature` is null until the documents follow.
+-- `signature` is null until the documents follow.
 INSERT INTO sidecars (source_id, kind, about, files, signature, given, error, reason, attempts)
 SELECT %(source)s, r.kind, r.about, r.files, r.signature, r.given, r.error, r.reason, (r.reason IS NOT NULL)::integer
 FROM jsonb_to_recordset(%(rows)s) AS r(kind text, about text, files text[], signature text, given jsonb, error text, reason text)
 ON CONFLICT (source_id, kind, about) DO UPDATE
 SET files = excluded.files, signature = excluded.signature, error = excluded.error, reason = excluded.reason, read_at = now(),
-    given = CASE WHEN excluded.reason IS NULL THEN excluded.given ELSE sidecars.given END,
+    given = excluded.given,
     attempts = CASE WHEN excluded.reason IS NULL THEN 0 ELSE sidecars.attempts + 1 END
 
 -- name: given

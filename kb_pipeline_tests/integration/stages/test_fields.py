@@ -251,11 +251,23 @@ def test_a_stricter_policy_masks_what_sidecars_said(kb: TestSite) -> None:
     kb.write("a.md", "A passage.\n")
     kb.write("a.md.meta.yaml", "amount: 人民币5万元\n")
     kb.refresh()
-    assert field(kb, "amount") == {"a.md": "人民币5万元"}
+    kb.write("b.md", "Another passage.\n")
+    kb.write("b.md.meta.yaml", "amount: 人民币5万元\n")
+    kb.write("c.md", "A third passage.\n")
+    kb.write("m.csv", "path,amount\nc.md,人民币5万元\n")
+    kb.reopen(sources=source(kb, manifests=["m.csv"]))
+    kb.refresh()
+    assert set(field(kb, "amount").values()) == {"人民币5万元"}
+    kb.write("b.md.meta.yaml", "amount: [")
+    kb.write("m.csv", "none\n")
+    kb.refresh()
     kb.reopen(privacy={"preset": "strict"})
     kb.refresh()
-    assert field(kb, "amount")["a.md"].startswith("<AMOUNT_")
-    assert "5万" not in str(kb.connection.execute("SELECT given FROM sidecars").fetchall())
+    assert len(reasons(kb)) == 2
+    assert all(value.startswith("<AMOUNT_") for value in field(kb, "amount").values())
+    for table in ("sidecars", "manifest_rows"):
+        stored = kb.connection.execute(f"SELECT given FROM {table}".encode()).fetchall()  # noqa: S608
+        assert "5万" not in str(stored)
 
 
 def test_an_unknown_field_is_answered_with_the_known_ones(kb: TestSite) -> None:

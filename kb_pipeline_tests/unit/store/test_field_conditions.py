@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from kb_pipeline.search.filters import mask_values, parse_filter
+from kb_pipeline.search.filters import parse_filter
+from kb_pipeline.search.masked_filters import mask_values
 from kb_pipeline.store.conditions import compile_condition
 
 FIELDS = {"tag": "text", "date": "date", "groups": "list of text", "draft": "boolean"}
