@@ -166,7 +166,7 @@ class _Compiler:
                 return self.comparison(column, operator, value)
             case Membership(column, values):
                 listed = [_stored(column, value) for value in values]
-                if column.kind == "list":
+                if column.field == "list of text":
                     return sql.SQL("{} && {}::text[]").format(self.column(column, ""), self.bind(listed))
                 return sql.SQL("{} = ANY({})").format(self.column(column, listed[0]), self.bind(listed))
             case NullTest(column):
@@ -193,7 +193,7 @@ class _Compiler:
 
     def comparison(self, column: Column, operator: Operator, value: Value) -> sql.Composable:
         stored = _stored(column, value)
-        if column.kind == "list":
+        if column.field == "list of text":
             contains = sql.SQL("{} @> ARRAY[{}]::text[]").format(self.column(column, ""), self.bind(stored))
             return contains if operator == "=" else sql.SQL("(NOT {})").format(contains)
         return sql.SQL(" ").join([self.column(column, stored), _OPERATORS[operator], self.bind(stored)])

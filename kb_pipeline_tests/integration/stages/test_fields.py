@@ -64,6 +64,14 @@ def test_a_sidecar_says_what_filters_and_sql_find(kb: TestSite) -> None:
         found(kb, "groups = 'hr'") == found(kb, "groups in ('hr', 'x')") == by_sql(kb, "groups @> '{hr}'") == {"a.md"}
     )
     assert found(kb, "tag is null") == {"c.md"}
+    (hit,) = search(kb.site, SearchRequest("passage", mode="lexical", where="groups = 'hr'")).hits
+    assert hit.fields == {
+        "tag": "finance",
+        "date": "2024-03-01",
+        "amount": 12.5,
+        "draft": False,
+        "groups": ["board", "hr"],
+    }
     assert found(kb, "groups <> 'hr'") == set()
     assert found(kb, "not (tag = 'x' and page_number is null)") == {"a.md", "b.md"}
     assert found(kb, "tag = 'x' or source_file = 'c.md'") == {"c.md"}
