@@ -32,7 +32,7 @@ from kb_pipeline.source.names import Names
 from kb_pipeline.stages.report import batched
 from kb_pipeline.store import descriptions
 from kb_pipeline.store.database import Connection
-from kb_pipeline.store.descriptions import Reading
+from kb_pipeline.store.descriptions import Known, Reading
 from kb_pipeline.store.fields import DescribedDocument
 from kb_pipeline.store.ledger import Source
 
@@ -213,6 +213,7 @@ def read(
             gone = descriptions.manifest_rows(connection, source.id, about.path)
             descriptions.change_manifest_rows(connection, source.id, about.path, {}, list(gone))
         changes.rows.update(gone)
+        changes.everything |= not gone  # taken out by a run that was ended before the documents followed
     manifests = [sidecar for sidecar in diff.changed if sidecar.about.kind == "manifest"]
     others = [sidecar for sidecar in diff.changed if sidecar.about.kind != "manifest"]
     with _fetching(source) as fetch:
@@ -277,14 +278,23 @@ def _store(
     ]
     bad = [(sidecar, error) for sidecar, error in outcomes if isinstance(error, DocumentError)]
     with connection.transaction():
-        known = descriptions.given(connection, source.id, [sidecar.about for sidecar, _ in outcomes])
+        known = descriptions.known(connection, source.id, [sidecar.about for sidecar, _ in outcomes])
+        said_before = [known[sidecar.about].given if sidecar.about in known else {} for sidecar, _ in bad]
         # What a bad one said before stays, as the policy of now wants it.
-        before = masked_given([(_masker(sidecar.about, maskers), known.get(sidecar.about, {})) for sidecar, _ in bad])
+        wanted = [(_masker(sidecar.about, maskers), said) for (sidecar, _), said in zip(bad, said_before, strict=True)]
+        before = masked_given(wanted)
         readings += [_failure(sidecar, error, said) for (sidecar, error), said in zip(bad, before, strict=True)]
         descriptions.note(connection, source.id, readings)
     changes.failed += len(bad)
     changes.signed |= {sidecar.about: sidecar.signature for sidecar, _ in good}
-    changes.abouts |= {reading.about for reading in readings if known.get(reading.about, {}) != reading.given}
+    changes.abouts |= {reading.about for reading in readings if _is_news(reading, known.get(reading.about))}
+
+
+def _is_news(reading: Reading, known: Known | None) -> bool:
+    """Whether the documents have to follow."""
+    if known is None:
+        return bool(reading.given)
+    return known.given != reading.given or (reading.reason is None and not known.is_settled)
 
 
 def _read_manifest(
@@ -317,13 +327,15 @@ def _read_manifest(
         number, problem = min(problems.values())
         reason = f"{problem} in row {number}, nor in {len(problems) - 1} others; correct it."
     with connection.transaction():
+        before = descriptions.known(connection, source.id, [about])
+        changes.everything |= about in before and not before[about].is_settled
         changes.rows |= _mask_rows(connection, source, about.path, names)
         known = descriptions.manifest_rows(connection, source.id, about.path)
         changed = {place: given for place, given in found.items() if place not in bad and known.get(place) != given}
         gone = list(known.keys() - found.keys())
         descriptions.change_manifest_rows(connection, source.id, about.path, changed, gone)
-        error = BadSidecar.__name__ if reason else None
-        descriptions.note(connection, source.id, [Reading(about, _stored_files(manifest), None, {}, error, reason)])
+        kind = BadSidecar.__name__ if reason else None
+        descriptions.note(connection, source.id, [Reading(about, _stored_files(manifest), None, {}, kind, reason)])
     changes.failed += reason is not None
     changes.rows |= changed.keys() | set(gone)
     changes.signed[about] = manifest.signature

@@ -54,7 +54,7 @@ def signatures(connection: Connection, source: int) -> dict[About, str]:
     """What the listing said of each sidecar when it was read; '' for those that are to be read again."""
     rows = connection.execute(query("descriptions", "signatures"), {"source": source}, binary=True)
     lines = (line.split("\t", 1) for (text,) in rows for line in text.split(SIGNATURE_SEPARATOR))
-    return {About(kind, rest.rpartition("\t")[0]): rest.rpartition("\t")[2] for kind, rest in lines}  # type: ignore[arg-type]
+    return {About(kind, rest.rpartition("\t")[0]): rest.rpartition("\t")[2] for kind, rest in lines}
 
 
 def note(connection: Connection, source: int, readings: Sequence[Reading]) -> None:
@@ -74,10 +74,17 @@ def note(connection: Connection, source: int, readings: Sequence[Reading]) -> No
     connection.execute(query("descriptions", "note"), {"source": source, "rows": Jsonb(rows)})
 
 
-def given(connection: Connection, source: int, abouts: Sequence[About]) -> dict[About, Given]:
-    """What is known to be said; of those that were read before."""
+class Known(NamedTuple):
+    """`is_settled`: the documents say so, too."""
+
+    given: Given
+    is_settled: bool
+
+
+def known(connection: Connection, source: int, abouts: Sequence[About]) -> dict[About, Known]:
+    """What is said, of those that were read before."""
     rows = connection.execute(query("descriptions", "given"), {"source": source, **_keys(abouts)})
-    return {About(kind, path): said for kind, path, said in rows}
+    return {About(kind, path): Known(said, is_settled) for kind, path, said, is_settled in rows}
 
 
 def settle(connection: Connection, source: int, signed: Mapping[About, str]) -> None:

@@ -17,7 +17,7 @@ SET files = excluded.files, signature = excluded.signature, error = excluded.err
     attempts = CASE WHEN excluded.reason IS NULL THEN 0 ELSE sidecars.attempts + 1 END
 
 -- name: given
-SELECT kind, about, given FROM sidecars
+SELECT kind, about, given, signature IS NOT NULL FROM sidecars
 WHERE source_id = %(source)s AND (kind, about) IN (SELECT * FROM unnest(%(kinds)s::text[], %(abouts)s::text[]))
 
 -- name: given_to

@@ -154,7 +154,7 @@ def test_a_pattern_that_changes_describes_the_documents_anew(kb: TestSite) -> No
     assert field(kb, "team") == {"blue/2023/a.md": "blue"}
 
 
-BAD = {
+BAD: dict[str, tuple[str | bytes, str]] = {
     "broken.yaml": ("tag: [", "line"),
     "tagged.yaml": ("tag: !!python/object/apply:os.system ['touch x']", "never followed"),
     "linked.yaml": ("a: &a [x]\ntag: *a", "alias"),
@@ -276,6 +276,38 @@ def test_a_stricter_policy_masks_what_sidecars_said(kb: TestSite) -> None:
     for table in ("sidecars", "manifest_rows"):
         stored = kb.connection.execute(f"SELECT given FROM {table}".encode()).fetchall()  # noqa: S608
         assert "5万" not in str(stored)
+
+
+def test_a_run_that_is_ended_before_documents_follow_is_made_up_for(
+    kb: TestSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kb.reopen(fields={"tag": "text", "row": "text"}, sources=source(kb, manifests=["m.csv"]))
+    kb.write("a.md", "A passage.\n")
+    kb.refresh()
+
+    def ended(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def refresh_twice() -> dict[str, Any]:
+        with monkeypatch.context() as patched:
+            patched.setattr("kb_pipeline.stages.fields.describe_all", ended)
+            with pytest.raises(KeyboardInterrupt):
+                kb.refresh()
+        assert plan(kb).dirty
+        kb.refresh()
+        assert not plan(kb).dirty
+        return {name: field(kb, name)["a.md"] for name in ("tag", "row")}
+
+    kb.write("a.md.meta.yaml", "tag: x\n")
+    kb.write("m.csv", "path,row\na.md,y\n")
+    assert refresh_twice() == {"tag": "x", "row": "y"}
+    (kb.documents / "a.md.meta.yaml").unlink()
+    kb.write("m.csv", "path,row\n")
+    assert refresh_twice() == {"tag": None, "row": None}
+    kb.write("m.csv", "path,row\na.md,y\n")
+    kb.refresh()
+    (kb.documents / "m.csv").unlink()
+    assert refresh_twice() == {"tag": None, "row": None}
 
 
 def test_an_unknown_field_is_answered_with_the_known_ones(kb: TestSite) -> None:
