@@ -136,7 +136,7 @@ def _yaml(text: str) -> Mapping[str, Any]:
         return {}
     if not isinstance(root, yaml.MappingNode):
         raise BadSidecar("It is no list of fields; write lines such as `department: finance`.")
-    return {_scalar(key): _value(value) for key, value in root.value}
+    return {str(_scalar(key)): _value(value) for key, value in root.value}
 
 
 def _unlinked_loader() -> Any:
@@ -146,7 +146,7 @@ def _unlinked_loader() -> Any:
     class Unlinked(yaml.SafeLoader):
         def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
             if self.check_event(yaml.AliasEvent):
-                raise BadSidecar(f"It holds an alias (line {self.peek_event().start_mark.line + 1}); write the value.")
+                raise BadSidecar("It holds an alias, such as *name; write the value.")
             node: yaml.Node | None = super().compose_node(parent, index)
             return node
 

@@ -15,7 +15,8 @@ from kb_pipeline.privacy.masking import Masker, Maskers
 from kb_pipeline.settings import Settings, SourceSettings
 from kb_pipeline.source.listing import Entry, canonical_uri, collection_of, is_local, read_start
 from kb_pipeline.source.patterns import layers_of_path
-from kb_pipeline.stages.sidecars import Sidecar, masked_given, said_together
+from kb_pipeline.stages.sidecar_reading import masked_given, said_together
+from kb_pipeline.stages.sidecars import Sidecar
 
 ENDINGS = ("yaml", "yml", "json")
 

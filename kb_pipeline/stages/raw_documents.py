@@ -33,7 +33,7 @@ from kb_pipeline.source.listing import (
 )
 from kb_pipeline.source.names import Names
 from kb_pipeline.source.selection import Selection
-from kb_pipeline.stages import fields, sidecars
+from kb_pipeline.stages import fields, sidecar_reading, sidecars
 from kb_pipeline.stages.report import StageReport, batched
 from kb_pipeline.stages.sidecars import SidecarDiff, own_settings
 from kb_pipeline.store import descriptions, ledger
@@ -273,7 +273,7 @@ def run(
                     unavailable.append(error)
                     continue
                 limited = within(scan, (prefix or {}).get(source.uri, ""), shards, site.settings.shard_digits)
-                changes = sidecars.read(writer, source, limited.sidecars, site.names, declared(writer))
+                changes = sidecar_reading.read(writer, source, limited.sidecars, site.names, declared(writer))
                 _apply(writer, limited, hashes, site.settings, report)
                 _describe(writer, site, limited, changes, report)
                 if not (prefix or {}).get(source.uri):
@@ -290,11 +290,13 @@ def run(
     return report
 
 
-def _describe(connection: Connection, site: Site, scan: Scan, changes: sidecars.Changes, report: StageReport) -> None:
+def _describe(
+    connection: Connection, site: Site, scan: Scan, changes: sidecar_reading.Changes, report: StageReport
+) -> None:
     """Have the documents that were there before follow what changed beside them."""
     concerned = [document.id for document in scan.sidecars.documents if changes.concerns(document.path)]
     fields.describe_all(connection, site.settings, concerned)
-    sidecars.settle(connection, scan.source, scan.sidecars, changes)
+    sidecar_reading.settle(connection, scan.source, scan.sidecars, changes)
     report.counts["described"] += len(concerned)
     report.counts["sidecars_failed"] += changes.failed
 
