@@ -43,6 +43,7 @@ from kb_pipeline.search.result import Clock, Explanation, Hit, Note, SearchResul
 from kb_pipeline.search.selection import Candidate, Group, reordered, selected
 from kb_pipeline.store import search as store
 from kb_pipeline.store.database import Connection, database_errors
+from kb_pipeline.store.fields import declared
 from kb_pipeline.store.generations import Generation, active_generation, named_generation
 
 if TYPE_CHECKING:
@@ -99,9 +100,10 @@ def search(
     check(request)
     spellings = mask(unicodedata.normalize("NFC", request.query.strip()), request.collections)
     text = spellings[0]
-    allowed = condition(request, lambda value: mask(value, request.collections))
     with database_errors(), connect() as connection:
         generation = _generation(connection, request.generation)
+        fields = declared(connection) if generation is not None and request.where else {}
+    allowed = condition(request, lambda value: mask(value, request.collections), fields)
     if generation is None:
         return SearchResult(text, request.mode, None, None, (), clock.stopped(), _EMPTY)
     with clock.step("analyse"):

@@ -20,6 +20,7 @@ from kb_pipeline.progress import track
 from kb_pipeline.search.recall import gate
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
+from kb_pipeline.stages import fields
 from kb_pipeline.stages.embeddings import STAGE as EMBEDDINGS
 from kb_pipeline.stages.embeddings import target_generation
 from kb_pipeline.stages.report import StageReport, batched
@@ -52,7 +53,7 @@ def run(
     scope = site.scope(shards)
     with site.connect() as connection, generations.build_lock(connection) if rebuild or target else nullcontext():
         generation = target or target_generation(site, connection, rebuild=rebuild)
-        is_active = _load(connection, scope, generation, report)
+        is_active = _load(site, connection, scope, generation, report)
         purge(connection, scope)
         model = generation.model_fingerprint
         incomplete = ledger.incomplete_documents(connection, site.scope(), generation.id, model)
@@ -77,7 +78,7 @@ def run(
     return report
 
 
-def _load(connection: Connection, scope: Scope, generation: Generation, report: StageReport) -> bool:
+def _load(site: Site, connection: Connection, scope: Scope, generation: Generation, report: StageReport) -> bool:
     """Swap in what is pending; whether the generation is the one that is searched afterwards."""
     is_active = generation.state == "active"
     known = generations.generations(connection)
@@ -93,6 +94,7 @@ def _load(connection: Connection, scope: Scope, generation: Generation, report: 
                 else:
                     swap = generations.swap_documents(connection, generation, batch)
                     ledger.clear_failures(connection, (EMBEDDINGS,), swap.loaded)
+                    fields.describe(connection, site.settings, swap.loaded)  # what the file says changes with its text
             for other in beside:
                 generations.swap_beside(connection, other, batch)
             report.counts["chunks_written"] += swap.inserted

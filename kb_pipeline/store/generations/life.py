@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from kb_pipeline.errors import KbError, SettingsError
+from kb_pipeline.store import view
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.generations.generation import (
     Generation,
@@ -165,5 +166,4 @@ def drop(connection: Connection, generation: Generation) -> None:
 def _activate(connection: Connection, generation: Generation) -> None:
     connection.execute(query("generations", "retire"), {"collection": generation.collection})
     connection.execute(query("generations", "activate"), {"generation": generation.id})
-    connection.execute(query("serving_table", "create_view", table=serving_table(generation.id)))
-    connection.execute(query("serving_table", "describe_view"))
+    view.show(connection, generation.id)

@@ -32,6 +32,8 @@ class Source:
     uri: str
     scanned_at: datetime | None
     names_policy: str | None = None
+    sidecars_policy: str | None = None
+    patterns: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

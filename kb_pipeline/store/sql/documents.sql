@@ -5,7 +5,7 @@
 INSERT INTO sources (uri) VALUES (%(uri)s) ON CONFLICT (uri) DO NOTHING
 
 -- name: sources
-SELECT id, uri, scanned_at, names_policy FROM sources ORDER BY id
+SELECT id, uri, scanned_at, names_policy, sidecars_policy, patterns FROM sources ORDER BY id
 
 -- name: documents_by_source
 SELECT source_id, count(*) FROM documents WHERE deleted_at IS NULL GROUP BY source_id

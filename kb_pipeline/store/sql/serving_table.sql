@@ -45,8 +45,13 @@ DROP TABLE IF EXISTS {table};
 CREATE OR REPLACE VIEW knowledge_chunks AS
 SELECT id, content, embedding::halfvec AS embedding, source_file, page_number, section_title, created_at,
        collection, page_end, section_path, language, token_count, metadata,
-       document_id, chunk_key, ordinal, lexemes
-FROM {table};
+       document_id, chunk_key, ordinal, lexemes{fields}
+FROM {table}
+{joined};
+
+-- name: join_fields
+-- One row at most per passage, so that a query which reads no field does not look at the table.
+ LEFT JOIN document_fields USING (document_id)
 
 -- name: describe_view
 COMMENT ON VIEW knowledge_chunks IS 'The passages that are searched: those of the active generation.';
