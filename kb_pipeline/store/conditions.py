@@ -153,6 +153,8 @@ def _is_about_fields(node: Node) -> bool:
             return _is_about_fields(left) and _is_about_fields(right)
         case Comparison(column) | Membership(column) | NullTest(column):
             return column.field is not None
+        case Says():
+            return False
 
 
 @dataclass(slots=True)
