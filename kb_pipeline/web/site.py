@@ -26,5 +26,6 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
             connect_embedder=lambda: connect_embedding(settings),
             mask=partial(mask_query, site),
             fusion_weight=settings.fusion_weight_for,
+            reranker=site.reranker,
         )
         return serve(app, port=settings.search_port, announce=announce)
