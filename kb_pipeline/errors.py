@@ -6,6 +6,7 @@
     ├── UnavailableError             exit code 3: something needed is not there
     │   ├── DatabaseUnavailable
     │   ├── EmbeddingServerUnavailable
+    │   ├── RerankerUnavailable
     │   ├── SourceUnavailable
     │   ├── OutputUnavailable        what a command prints cannot be written
     │   └── TooFewFiles              this process may not open as many files as it needs
@@ -19,6 +20,7 @@
         ├── LimitExceeded            pages, memory, seconds, unzipped size
         ├── ParserCrashed
         ├── TextRejected             the embedding server refused one text
+        ├── BadSidecar               a sidecar or manifest says what cannot be used; its documents stay as they are
         └── ChangedWhileRead         the file changed between hashing and parsing; transient
 
 Messages never carry document text: they end up in logs and in the ledger.
@@ -66,6 +68,10 @@ class DatabaseUnavailable(UnavailableError):
 
 class EmbeddingServerUnavailable(UnavailableError):
     """The embedding server cannot be reached or did not become healthy."""
+
+
+class RerankerUnavailable(UnavailableError):
+    """The reranker cannot be reached, is late, or answers nonsense; searches do without it."""
 
 
 class SourceUnavailable(UnavailableError):
@@ -128,6 +134,10 @@ class ParserCrashed(DocumentError):
 
 class TextRejected(DocumentError):
     """The embedding server refused a text of this document."""
+
+
+class BadSidecar(DocumentError):
+    """A sidecar or a manifest cannot be used."""
 
 
 class ChangedWhileRead(DocumentError):

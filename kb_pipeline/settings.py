@@ -40,6 +40,7 @@ from pydantic_settings import (
 )
 
 from kb_pipeline.errors import SettingsError
+from kb_pipeline.fields.declaration import MOST_FIELDS, FieldType, complaint_about_name
 from kb_pipeline.privacy.entities import PRESETS, Action, Preset, unknown_entities
 from kb_pipeline.privacy.patterns import complaint_about
 
@@ -88,11 +89,20 @@ class SourceSettings(Frozen):
     include: tuple[str, ...] = Field((), description="Patterns of the files to read, such as *.pdf; empty: all.")
     exclude: tuple[str, ...] = Field((), description="Patterns of files and folders to leave out, such as drafts/**.")
     follow_links: bool = Field(False, description="Follow links that lead out of the folder.")
+    patterns: tuple[str, ...] = Field((), description="What paths say, such as {department}/{year}/.")
+    manifests: tuple[str, ...] = Field((), description="CSV files of the source that say something of its documents.")
 
     @model_validator(mode="after")
     def _has_sound_patterns(self) -> SourceSettings:
         if not all(pattern.strip("/ ") for pattern in (*self.include, *self.exclude)):
             raise ValueError("include and exclude may not hold an empty pattern")
+        for pattern in self.patterns:
+            names = re.findall(r"\{(\w+)\}", pattern)
+            complaint = next(filter(None, map(complaint_about_name, names)), None)
+            if not names or complaint or len(names) != pattern.count("{"):
+                raise ValueError(
+                    complaint or f"the pattern {pattern} names no field; write one such as {{department}}/"
+                )
         return self
 
 
@@ -182,6 +192,7 @@ class CollectionSettings(Frozen):
     privacy: PolicySettings | None = None
     readers: dict[str, str] = Field({}, description='Format -> another reader: pdf = "unstructured:hi_res", "docling".')
     query_instruction: str | None = Field(None, description="Task sentence of queries over this collection alone.")
+    fusion_weight: float | None = Field(None, ge=0, le=1, description="That of [search], for this collection alone.")
 
 
 class GoldenQuestion(Frozen):
@@ -213,6 +224,31 @@ class RetentionSettings(Frozen):
     unused_days: int = Field(30, ge=0, description="Elements and vectors of documents that were deleted or changed.")
     searches_days: int = Field(90, ge=0, description="The log of searches.")
     generations_days: int = Field(30, ge=0, description="Retired generations, which are there for a rollback.")
+
+
+class SearchSettings(Frozen):
+    """How both rankings of a search become one."""
+
+    fusion_weight: float = Field(
+        0.5, ge=0, le=1, description="Part of meaning in a hybrid search; the rest is the part of words."
+    )
+
+
+class GlossarySettings(Frozen):
+    """Terms that mean the same in this company."""
+
+    file: Path | None = Field(None, description="YAML file of groups of terms; empty: none.")
+
+
+class RerankerSettings(Frozen):
+    """A server that ranks the best passages anew, by `/v1/rerank`."""
+
+    url: str | None = Field(None, description="Base URL, usually ending in /v1; empty: none.")
+    model: str | None = Field(None, description="Model to ask for, where the server has several.")
+    api_key: SecretStr | None = Field(None, description="Bearer key of the server.")
+    depth: int = Field(50, ge=1, le=1000, description="How many of the best passages it is asked about.")
+    budget_ms: int = Field(1000, ge=1, description="How long a search waits for it, milliseconds.")
+    instruction: str | None = Field(None, description="Task sentence, for models that take one.")
 
 
 class SglangSettings(Frozen):
@@ -271,9 +307,13 @@ class Settings(EmptyIsUnset, BaseSettings):
     timezone: str = Field(default_factory=local_timezone, description="IANA name, such as Asia/Shanghai.")
     owners: tuple[str, ...] = Field((), description="Owners of the Dagster assets: an e-mail address or team:NAME.")
     sources: tuple[SourceSettings, ...] = ()
+    fields: dict[str, FieldType] = Field({}, description="Columns that sidecars and paths fill: name to type.")
     golden: tuple[GoldenQuestion, ...] = Field((), description="Questions that are asked after each load.")
     schedules: ScheduleSettings = ScheduleSettings()
     retention: RetentionSettings = RetentionSettings()
+    search: SearchSettings = SearchSettings()
+    reranker: RerankerSettings = RerankerSettings()
+    glossary: GlossarySettings = GlossarySettings()
     sglang: SglangSettings = SglangSettings()
     limits: ParsingLimits = ParsingLimits()
     chunking: ChunkingSettings = ChunkingSettings()
@@ -285,6 +325,14 @@ class Settings(EmptyIsUnset, BaseSettings):
     def _is_a_timezone(cls, value: str) -> str:
         if not is_timezone(value):
             raise ValueError("it is no IANA name of a time zone, such as Asia/Shanghai or UTC")
+        return value
+
+    @field_validator("fields")
+    @classmethod
+    def _are_fields(cls, value: dict[str, FieldType]) -> dict[str, FieldType]:
+        complaint = next(filter(None, map(complaint_about_name, value)), None)
+        if complaint or len(value) > MOST_FIELDS:
+            raise ValueError(complaint or f"there can be {MOST_FIELDS} fields at most")
         return value
 
     @field_validator("owners")
@@ -324,6 +372,13 @@ class Settings(EmptyIsUnset, BaseSettings):
     def chunking_for(self, collection: str) -> ChunkingSettings:
         specific = self.collections.get(collection)
         return specific.chunking if specific and specific.chunking else self.chunking
+
+    def fusion_weight_for(self, collections: Sequence[str]) -> float:
+        """Of a search over `collections` (none: all), which has one weight: their own where they share it."""
+        specific = (self.collections.get(name) for name in collections)
+        own = {part.fusion_weight if part else None for part in specific}
+        weight = own.pop() if len(own) == 1 else None
+        return self.search.fusion_weight if weight is None else weight
 
     def readers_for(self, collection: str) -> dict[str, str]:
         specific = self.collections.get(collection)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -49,7 +49,10 @@ class Row:
     collection: str
     document_id: int
     chunk_key: str
+    ordinal: int
+    language: str
     metadata: dict[str, Any]
+    fields: dict[str, Any] = field(default_factory=dict)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from kb_pipeline.chunking.language import language_of
-from kb_pipeline.chunking.lexemes import tokens
+from kb_pipeline.chunking.lexemes import occurrences
 from kb_pipeline.store.database import register_types
 from kb_pipeline.store.generations import Generation, GenerationKey, activate_first, ensure_generation
 from kb_pipeline.store.tsvector import TsVector
@@ -54,6 +54,8 @@ class Passage:
     page_number: int | None = None
     section_path: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
+    document_id: int | None = None  # by default each passage is a document of its own
+    ordinal: int = 0
 
     @property
     def text(self) -> str:
@@ -92,12 +94,12 @@ def fill(
         writer.set_types(list(COLUMNS.values()))
         for number, passage in enumerate(passages):
             vector = vector_of(passage.content)[: generation.dimension]
-            lexemes = tuple(tokens(passage.text))
+            lexemes = occurrences(passage.text)
             writer.write_row(
                 (
-                    number + 1,
-                    hashlib.sha256(passage.content.encode()).hexdigest()[:32],
-                    0,
+                    passage.document_id or number + 1,
+                    hashlib.sha256(f"{passage.content}{passage.ordinal or ''}".encode()).hexdigest()[:32],
+                    passage.ordinal,
                     passage.content,
                     HalfVector(vector),
                     passage.source_file,
@@ -107,7 +109,7 @@ def fill(
                     passage.section_path[-1] if passage.section_path else None,
                     list(passage.section_path),
                     language_of(passage.content),
-                    max(len(lexemes), 1),
+                    lexemes[-1].place if lexemes else 1,
                     Jsonb(passage.metadata),
                     TsVector(lexemes),
                 )
