@@ -134,12 +134,12 @@ class TestSite:
         """Documents that the ledger says are to be worked on."""
         from kb_pipeline.store import generations
 
-        active = generations.active_generation(self.connection)
+        worked_for = generations.working_generation(self.connection)
         found = ledger.dirty_shards(
             self.connection,
             self.site.scope(),
-            active.id if active else None,
-            active.model_fingerprint if active else None,
+            worked_for.id if worked_for else None,
+            worked_for.model_fingerprint if worked_for else None,
         )
         return sum(shard.documents for shard in found)
 
