@@ -234,6 +234,12 @@ class SearchSettings(Frozen):
     )
 
 
+class GlossarySettings(Frozen):
+    """Terms that mean the same in this company."""
+
+    file: Path | None = Field(None, description="YAML file of groups of terms; empty: none.")
+
+
 class RerankerSettings(Frozen):
     """A server that ranks the best passages anew, by `/v1/rerank`."""
 
@@ -307,6 +313,7 @@ class Settings(EmptyIsUnset, BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     search: SearchSettings = SearchSettings()
     reranker: RerankerSettings = RerankerSettings()
+    glossary: GlossarySettings = GlossarySettings()
     sglang: SglangSettings = SglangSettings()
     limits: ParsingLimits = ParsingLimits()
     chunking: ChunkingSettings = ChunkingSettings()

@@ -83,7 +83,14 @@ class Note:
     """Something a person should know about a result; `code` is for programs and translations."""
 
     code: Literal[
-        "empty", "embedding_server", "language", "language_vector", "no_terms", "reranker", "unknown_collection"
+        "empty",
+        "embedding_server",
+        "language",
+        "language_vector",
+        "no_terms",
+        "phrase",
+        "reranker",
+        "unknown_collection",
     ]
     text: str
 

@@ -75,6 +75,13 @@ class NullTest:
 
 
 @dataclass(frozen=True, slots=True)
+class Says:
+    """The words match a tsquery."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     inner: Node
 
@@ -91,7 +98,7 @@ class Or:
     right: Node
 
 
-Node = Comparison | Membership | NullTest | Not | And | Or
+Node = Comparison | Membership | NullTest | Says | Not | And | Or
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +153,8 @@ def _is_about_fields(node: Node) -> bool:
             return _is_about_fields(left) and _is_about_fields(right)
         case Comparison(column) | Membership(column) | NullTest(column):
             return column.field is not None
+        case Says():
+            return False
 
 
 @dataclass(slots=True)
@@ -171,6 +180,8 @@ class _Compiler:
                 return sql.SQL("{} = ANY({})").format(self.column(column, listed[0]), self.bind(listed))
             case NullTest(column):
                 return sql.SQL("{} IS NULL").format(self.column(column, ""))
+            case Says(pattern):
+                return sql.SQL("lexemes @@ {}::tsquery").format(self.bind(pattern))
             case Not(inner):
                 return sql.SQL("(NOT {})").format(self.compile(inner))
             case And() | Or():

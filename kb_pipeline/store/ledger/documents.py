@@ -191,6 +191,11 @@ def lock_paths(connection: Connection, source: Source, paths: Sequence[str], doc
     connection.execute(query("documents", "lock_paths"), parameters)
 
 
+def chunk_counts(connection: Connection, documents: Sequence[int]) -> dict[int, int]:
+    """Document -> how many chunks it has."""
+    return dict(connection.execute(query("documents", "chunk_counts"), {"ids": list(documents)}).fetchall())
+
+
 def count_documents(connection: Connection) -> int:
     """Live documents."""
     row = connection.execute(query("documents", "document_count")).fetchone()

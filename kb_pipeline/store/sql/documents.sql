@@ -116,6 +116,9 @@ SELECT id, content_hash FROM documents WHERE id = ANY(%(ids)s) ORDER BY id FOR U
 -- name: document_count
 SELECT count(*) FROM documents WHERE deleted_at IS NULL
 
+-- name: chunk_counts
+SELECT id, chunk_count FROM documents WHERE id = ANY(%(ids)s)
+
 -- name: live_paths
 SELECT d.path
 FROM sources s JOIN documents d ON d.source_id = s.id AND d.path = ANY(%(paths)s)
