@@ -84,6 +84,12 @@ def build(place: Placement) -> dg.AssetsDefinition:
                     "model": dg.MetadataValue.text(
                         f"{report.details['model']}, {report.details['dimension']} dimensions"
                     ),
+                    # Of a generation that was to be activated, or was.
+                    **(
+                        {"recall": dg.MetadataValue.text(report.details["recall"])}
+                        if "recall" in report.details
+                        else {}
+                    ),
                     "collections": table(site, bars(figures.by_collection(), "collection", "chunks")),
                     "generations": table(site, generations.summaries(connection)),
                 },
