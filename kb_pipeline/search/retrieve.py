@@ -18,8 +18,10 @@ searches that do without it.
 from __future__ import annotations
 
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 import psycopg
@@ -41,6 +43,7 @@ from kb_pipeline.search.result import Clock, Explanation, Hit, Note, SearchResul
 from kb_pipeline.search.selection import Candidate, Group, reordered, selected
 from kb_pipeline.store import search as store
 from kb_pipeline.store.database import Connection, database_errors
+from kb_pipeline.store.fields import declared
 from kb_pipeline.store.generations import Generation, active_generation, named_generation
 
 if TYPE_CHECKING:
@@ -57,7 +60,25 @@ if TYPE_CHECKING:
     # masked as all their policies together do, may be logged, shown or embedded.
     MaskQuery = Callable[[str, Sequence[str]], Sequence[str]]
 
+ATTEMPTS = 3
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
+
+def _again_where_dropped(searched: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """A generation may be dropped after a search chose it: another one is searched by then."""
+
+    @wraps(searched)
+    def again(*given: Arguments.args, **named: Arguments.kwargs) -> Result:
+        for _ in range(ATTEMPTS - 1):
+            with suppress(psycopg.errors.UndefinedTable):
+                return searched(*given, **named)
+        return searched(*given, **named)
+
+    return again
+
+
+@_again_where_dropped
 def search(
     connect: Connect,
     request: SearchRequest,
@@ -79,9 +100,10 @@ def search(
     check(request)
     spellings = mask(unicodedata.normalize("NFC", request.query.strip()), request.collections)
     text = spellings[0]
-    allowed = condition(request, lambda value: mask(value, request.collections))
     with database_errors(), connect() as connection:
         generation = _generation(connection, request.generation)
+        fields = declared(connection) if generation is not None and request.where else {}
+    allowed = condition(request, lambda value: mask(value, request.collections), fields)
     if generation is None:
         return SearchResult(text, request.mode, None, None, (), clock.stopped(), _EMPTY)
     with clock.step("analyse"):

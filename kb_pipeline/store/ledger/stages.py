@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from kb_pipeline.chunking.chunks import Chunk
 from kb_pipeline.chunking.lexemes import Occurrence
+from kb_pipeline.fields.values import plain_given
 from kb_pipeline.parsing.elements import CleanedDocument, pack, unpack
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.ledger.pending import PendingChunks, PendingParse
@@ -59,6 +60,7 @@ def insert_elements(connection: Connection, parsed: Sequence[tuple[PendingParse,
             "warnings": list(document.warnings),
             "seconds": document.seconds,
             "coverage": document.coverage,
+            "metadata": Jsonb(plain_given(document.metadata)),
             "payload": pack(document),
         }
         for job, document in parsed

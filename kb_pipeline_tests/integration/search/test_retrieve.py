@@ -141,7 +141,8 @@ def test_a_result_has_the_documented_keys(connection: Connection, client: Embedd
     assert {"query", "mode", "generation", "event_id", "hits", "timings_ms"} <= set(data)
     assert set(data["hits"][0]) == {
         *("rank", "score", "content", "source_file", "page_number", "page_end", "section_title", "section_path"),
-        *("collection", "document_id", "chunk_key", "metadata", "chunk_keys", "highlights", "also_in", "explanation"),
+        *("collection", "document_id", "chunk_key", "metadata", "fields", "chunk_keys", "highlights", "also_in"),
+        "explanation",
     }
     assert [hit["rank"] for hit in data["hits"]] == [1, 2]
     assert {"embed", "vector", "lexical", "fetch", "total"} <= set(data["timings_ms"])
