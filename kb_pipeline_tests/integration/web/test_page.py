@@ -68,6 +68,14 @@ def test_a_question_is_answered_and_its_words_are_marked(page: Page) -> None:
     assert "p. 12" in texts(page, ".hit:first-child .tag")
 
 
+def test_a_hit_says_why_it_stands_where_it_does(page: Page) -> None:
+    ask(page, "pump")
+    assert page.evaluate("document.querySelector('.reasons').hidden")
+    page.evaluate("document.querySelector('.hit .actions button:last-child').click()")
+    assert not page.evaluate("document.querySelector('.reasons').hidden")
+    assert texts(page, ".hit:first-child .why tr:last-child td")[0] == "1"
+
+
 def test_what_a_passage_says_is_never_markup(page: Page) -> None:
     ask(page, "only text")
     assert texts(page, ".file")[0] == "odd.html"
