@@ -17,7 +17,9 @@ EXPENSIVE = {
 
 def imported_by(*modules: str) -> set[str]:
     program = f"import sys, {', '.join(modules)}; print(*sys.modules)"
-    return set(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split())
+    return set(
+        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    )
 
 
 def packages(loaded: set[str]) -> set[str]:

@@ -39,6 +39,7 @@ def address(database_url: str, embeddings: InstantServer) -> Iterator[str]:
 @pytest.fixture
 def page(chromium: Browser, address: str) -> Iterator[Page]:
     with chromium.page(f"{address}/") as page:
+        page.wait_for("document.activeElement.id === 'query'")  # else the browser notes that it came too late for that
         yield page
         assert page.problems == []
 
