@@ -30,6 +30,11 @@ INDEX_BYTES_BESIDES_VECTOR = 700
 SMALLEST_INDEX_MEMORY = 64 << 20
 MEMORY_SHARE = 4  # of the machine, where it is the database's; of somebody else's server nothing is known
 MEMORY_ELSEWHERE = 1 << 30
+# Of a page of 8 kB what rows may fill, and of a row what stays in it besides the vector. PostgreSQL moves values out of
+# line from 2 kB on, and takes no larger target than a page.
+PAGE_BYTES = 8_160
+ROW_BYTES_BESIDES_VECTOR = 250
+SMALLEST_ROW_TARGET = 2_032
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,8 @@ def ensure_generation(connection: Connection, key: GenerationKey) -> Generation:
         connection.execute(
             query("serving_table", "create_serving_table", table=table, dimension=sql.Literal(key.dimension))
         )
+        target = sql.Literal(row_target(key.dimension))
+        connection.execute(query("serving_table", "keep_vectors_in_rows", table=table, row_bytes=target))
         index = sql.Identifier(f"generation_{row[0]:d}_chunk")
         connection.execute(query("serving_table", "create_serving_indexes", table=table, index=index))
     return next(generation for generation in generations(connection) if generation.id == row[0])
@@ -269,6 +276,15 @@ def index_memory(rows: int, dimension: int, machine: int | None) -> int:
     """
     most = MEMORY_ELSEWHERE if machine is None else machine // MEMORY_SHARE
     return max(min(rows * (2 * dimension + INDEX_BYTES_BESIDES_VECTOR), most), SMALLEST_INDEX_MEMORY)
+
+
+def row_target(dimension: int) -> int:
+    """Bytes that a row of a serving table has at most, so that rows with their vectors fill a page without a rest.
+
+    At 1,024 dimensions three rows fill a page: what is left of it beside the vectors takes text instead of lying idle.
+    """
+    rows = max(PAGE_BYTES // (2 * dimension + ROW_BYTES_BESIDES_VECTOR), 1)
+    return min(max(PAGE_BYTES // rows - 32, SMALLEST_ROW_TARGET), PAGE_BYTES)
 
 
 def refresh_statistics(connection: Connection, generation: Generation) -> bool:
