@@ -6,11 +6,13 @@
     ├── UnavailableError             exit code 3: something needed is not there
     │   ├── DatabaseUnavailable
     │   ├── EmbeddingServerUnavailable
+    │   ├── RerankerUnavailable
     │   ├── SourceUnavailable
     │   ├── OutputUnavailable        what a command prints cannot be written
     │   └── TooFewFiles              this process may not open as many files as it needs
     └── DocumentError                one document cannot be processed; it becomes a failure row
         ├── UnreadableFile
+        ├── SharedName               another file's name is stored as this one's
         ├── UnsupportedFormat
         ├── EmptyDocument
         ├── EncryptedDocument
@@ -67,6 +69,10 @@ class EmbeddingServerUnavailable(UnavailableError):
     """The embedding server cannot be reached or did not become healthy."""
 
 
+class RerankerUnavailable(UnavailableError):
+    """The reranker cannot be reached, is late, or answers nonsense; searches do without it."""
+
+
 class SourceUnavailable(UnavailableError):
     """A source folder or bucket cannot be listed."""
 
@@ -93,6 +99,10 @@ class UnreadableFile(DocumentError):
     """The bytes cannot be read (permissions, vanished, bad name)."""
 
     transient = True
+
+
+class SharedName(DocumentError):
+    """Another file's name is stored as this file's would be: what the names hold is masked, and alike."""
 
 
 class UnsupportedFormat(DocumentError):

@@ -13,6 +13,7 @@ from kb_pipeline.site import Site, open_site
 
 if TYPE_CHECKING:
     from kb_pipeline.operations.ingest import IngestResult, PlanResult
+    from kb_pipeline.search.fusion import Fusion
     from kb_pipeline.search.request import Mode
     from kb_pipeline.search.result import SearchResult
     from kb_pipeline.store.ledger import ListedDocument
@@ -79,17 +80,40 @@ class KnowledgeBase:
         collections: Sequence[str] = (),
         where: str | None = None,
         generation: str | None = None,
+        fusion: Fusion = "convex",
+        per_document: int | None = None,
+        merge: bool = False,
+        fold: bool = True,
+        rerank: bool = True,
+        explain: bool = False,
     ) -> SearchResult:
         """The `k` best passages for `query`, best first; personal data in it is masked as in the documents.
 
-        `where`: a condition on the columns of a passage, such as `page_number >= 3`. Raises SettingsError for a wrong
-        request, GenerationMismatch, EmbeddingServerUnavailable, DatabaseUnavailable.
+        `where`: a condition on the columns of a passage, such as `page_number >= 3`. `fusion`: "rrf" for reciprocal
+        rank fusion. `per_document`: most hits of one document. `merge`: neighbouring passages become one hit. `fold`:
+        what says the same becomes one hit that names the others. `rerank`: by the site's reranker, if it has one.
+        `explain`: each hit says what its score comes from. Raises SettingsError for a wrong request,
+        GenerationMismatch, EmbeddingServerUnavailable, DatabaseUnavailable.
         """
         from kb_pipeline.operations.search import search
         from kb_pipeline.search.request import SearchRequest
 
         with self._call() as site:
-            return search(site, SearchRequest(query, k, mode, tuple(collections), where, generation))
+            request = SearchRequest(
+                query,
+                k,
+                mode,
+                tuple(collections),
+                where,
+                generation,
+                fusion=fusion,
+                per_document=per_document,
+                merge=merge,
+                fold=fold,
+                rerank=rerank,
+                explain=explain,
+            )
+            return search(site, request)
 
     def documents(self, collection: str | None = None) -> Iterator[ListedDocument]:
         """Every document, or those of one collection, with how many passages of it are searched and why it failed.

@@ -182,6 +182,7 @@ class CollectionSettings(Frozen):
     privacy: PolicySettings | None = None
     readers: dict[str, str] = Field({}, description='Format -> another reader: pdf = "unstructured:hi_res", "docling".')
     query_instruction: str | None = Field(None, description="Task sentence of queries over this collection alone.")
+    fusion_weight: float | None = Field(None, ge=0, le=1, description="That of [search], for this collection alone.")
 
 
 class GoldenQuestion(Frozen):
@@ -213,6 +214,25 @@ class RetentionSettings(Frozen):
     unused_days: int = Field(30, ge=0, description="Elements and vectors of documents that were deleted or changed.")
     searches_days: int = Field(90, ge=0, description="The log of searches.")
     generations_days: int = Field(30, ge=0, description="Retired generations, which are there for a rollback.")
+
+
+class SearchSettings(Frozen):
+    """How both rankings of a search become one."""
+
+    fusion_weight: float = Field(
+        0.5, ge=0, le=1, description="Part of meaning in a hybrid search; the rest is the part of words."
+    )
+
+
+class RerankerSettings(Frozen):
+    """A server that ranks the best passages anew, by `/v1/rerank`."""
+
+    url: str | None = Field(None, description="Base URL, usually ending in /v1; empty: none.")
+    model: str | None = Field(None, description="Model to ask for, where the server has several.")
+    api_key: SecretStr | None = Field(None, description="Bearer key of the server.")
+    depth: int = Field(50, ge=1, le=1000, description="How many of the best passages it is asked about.")
+    budget_ms: int = Field(1000, ge=1, description="How long a search waits for it, milliseconds.")
+    instruction: str | None = Field(None, description="Task sentence, for models that take one.")
 
 
 class SglangSettings(Frozen):
@@ -274,6 +294,8 @@ class Settings(EmptyIsUnset, BaseSettings):
     golden: tuple[GoldenQuestion, ...] = Field((), description="Questions that are asked after each load.")
     schedules: ScheduleSettings = ScheduleSettings()
     retention: RetentionSettings = RetentionSettings()
+    search: SearchSettings = SearchSettings()
+    reranker: RerankerSettings = RerankerSettings()
     sglang: SglangSettings = SglangSettings()
     limits: ParsingLimits = ParsingLimits()
     chunking: ChunkingSettings = ChunkingSettings()
@@ -324,6 +346,13 @@ class Settings(EmptyIsUnset, BaseSettings):
     def chunking_for(self, collection: str) -> ChunkingSettings:
         specific = self.collections.get(collection)
         return specific.chunking if specific and specific.chunking else self.chunking
+
+    def fusion_weight_for(self, collections: Sequence[str]) -> float:
+        """Of a search over `collections` (none: all), which has one weight: their own where they share it."""
+        specific = (self.collections.get(name) for name in collections)
+        own = {part.fusion_weight if part else None for part in specific}
+        weight = own.pop() if len(own) == 1 else None
+        return self.search.fusion_weight if weight is None else weight
 
     def readers_for(self, collection: str) -> dict[str, str]:
         specific = self.collections.get(collection)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM_DIGITS
@@ -48,7 +49,7 @@ _STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 def tokens(text: str) -> list[str]:
     """The lexemes of `text` in order, repeated as often as they occur."""
     found: list[str] = []
-    for cjk, pseudonym, number, word in _TOKEN.findall(unicodedata.normalize("NFKC", text).lower()):
+    for cjk, pseudonym, number, word in _TOKEN.findall(_folded(text)):
         if word:
             found += _word_lexemes(word)
         elif cjk:
@@ -57,6 +58,69 @@ def tokens(text: str) -> list[str]:
         else:
             found.append(number.replace(",", "") or pseudonym)
     return found
+
+
+def located(text: str) -> Iterator[tuple[str, int, int]]:
+    """What `tokens` finds, each with where it stands in `text`, [start, end): (lexeme, start, end).
+
+    Of a code, the whole and its parts stand where the code does.
+    """
+    folded = _folded(text)
+    starts, ends = _origins(text, folded)
+    for match in _TOKEN.finditer(folded):
+        start, end = match.span()
+        if match["cjk"]:
+            for length in (1, 2):
+                for at in range(start, end - length + 1):
+                    yield folded[at : at + length], starts[at], ends[at + length - 1]
+        elif match["word"]:
+            for lexeme in _word_lexemes(match["word"]):
+                yield lexeme, starts[start], ends[end - 1]
+        else:
+            yield (match["number"] or "").replace(",", "") or match["pseudonym"], starts[start], ends[end - 1]
+
+
+def _nfkc(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
+
+
+def _folded(text: str) -> str:
+    return _nfkc(text).lower()
+
+
+def _origins(text: str, folded: str) -> tuple[Sequence[int], Sequence[int]]:
+    """Place of a character in `folded` -> start and end of what it comes from in `text`."""
+    if text.isascii():
+        return range(len(text)), range(1, len(text) + 1)
+    clusters: Sequence[str] = text
+    if "".join(map(_folded_cluster, text)) != folded:  # some characters become one with their neighbours
+        clusters = list(_clusters(text))
+    starts: list[int] = []
+    ends: list[int] = []
+    at = 0
+    for cluster in clusters:
+        width = len(_folded_cluster(cluster))
+        starts += [at] * width
+        at += len(cluster)
+        ends += [at] * width
+    return starts, ends
+
+
+@lru_cache(maxsize=1 << 15)
+def _folded_cluster(cluster: str) -> str:
+    return _folded(cluster)
+
+
+def _clusters(text: str) -> Iterator[str]:
+    """The pieces of `text` that NFKC changes each by itself."""
+    cluster = ""
+    for character in text:
+        joined, apart = _nfkc(cluster + character), _nfkc(cluster) + _nfkc(character)
+        if cluster and joined == apart and not unicodedata.combining(character):
+            yield cluster
+            cluster = ""
+        cluster += character
+    yield cluster
 
 
 @lru_cache(maxsize=1 << 15)  # the words of a text recur

@@ -17,19 +17,19 @@ import typer
 from typer.exceptions import TyperException
 
 from kb_pipeline.cli.documents import documents_app
+from kb_pipeline.cli.entry import EXIT_INTERRUPTED, INTERRUPTED
 from kb_pipeline.cli.generations import generations_app
 from kb_pipeline.cli.health import health_app
 from kb_pipeline.cli.privacy import privacy_app
 from kb_pipeline.cli.running import running_app
 from kb_pipeline.cli.search import search_app
 from kb_pipeline.cli.server import server_app
-from kb_pipeline.cli.session import EXIT_FOUND, EXIT_INTERRUPTED, EXIT_UNAVAILABLE, EXIT_USAGE, too_few_files
+from kb_pipeline.cli.session import EXIT_FOUND, EXIT_UNAVAILABLE, EXIT_USAGE, too_few_files
 from kb_pipeline.errors import KbError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-INTERRUPTED = "Interrupted; what was committed stays, and the next run goes on from there."
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 
@@ -50,7 +50,7 @@ app.add_typer(running_app)
 
 
 def main() -> NoReturn:
-    """The entry point of `kb`."""
+    """What `kb` does once everything is imported; see `kb_pipeline.cli.entry`."""
     debug = "--debug" in sys.argv
     if not debug:  # without a handler, Python prints the warnings of libraries beside our one line
         logging.getLogger().addHandler(logging.NullHandler())

@@ -151,8 +151,9 @@ class EmbeddingClient:
     def embed_query(self, text: str, instruction: str) -> NDArray[np.float32]:
         """The vector of a search query, (native dimension,), wrapped as the model's profile says; read-only.
 
-        It does not wait for texts that `embed` has in flight, where the server knows priorities, and the latest
-        queries are remembered. Raises SettingsError when the query is blank or too long, EmbeddingServerUnavailable.
+        It does not wait for texts that `embed` has in flight, where the server knows priorities, nor for a server that
+        is not there, and the latest queries are remembered. Raises SettingsError when the query is blank or too long,
+        EmbeddingServerUnavailable.
         """
         if not text.strip():
             raise SettingsError("The query is empty; give some words to search for.")
@@ -206,14 +207,16 @@ class EmbeddingClient:
         `timeout`: seconds, if not those of the client. Raises EmbeddingServerUnavailable when key or model changed
         meanwhile.
         """
-        return self._replicas.request(lambda replica: self._ask(replica, texts, timeout, priority))
+        return self._replicas.request(
+            lambda replica: self._ask(replica, texts, timeout, priority), resting=priority == QUERY_PRIORITY
+        )
 
     def _ask(self, replica: Replica, texts: list[str], timeout: float | None, priority: int) -> Outcome:
         if replica.model is None:
             try:
                 identity = _identify(replica, self._expected, SHORT_PATIENCE)
             except EmbeddingServerUnavailable:
-                return Overloaded("connection failed")
+                return Overloaded("connection failed", unreachable=True)
             _check_same(identity, self.identity, replica.url, self._url)
         client = replica.client if timeout is None else _impatient(replica.client, timeout)
         model = replica.model or self.identity.name
@@ -410,13 +413,16 @@ def _impatient(client: openai.OpenAI, seconds: float) -> openai.OpenAI:
 
 
 def _ask_patiently(ask: Callable[[], Outcome], url: str, patience: float) -> Vectors | Refused:
-    """Ask for one text until there is an answer; EmbeddingServerUnavailable after `patience` seconds."""
+    """Ask for one text until there is an answer. Raises EmbeddingServerUnavailable after `patience` seconds, and at
+    once where nothing can be connected to."""
     backpressure = Backpressure(most_in_flight=1, most_texts=1)
     while True:
         sent_at = time.monotonic()
         outcome = _in_time(ask, patience)
         if isinstance(outcome, Refused) or (isinstance(outcome, Vectors) and outcome.usable[0]):
             return outcome
+        if isinstance(outcome, Overloaded) and outcome.unreachable:
+            raise unavailable(url, outcome.reason)
         now = time.monotonic()
         backpressure.failed(
             sent_at=sent_at,

@@ -51,8 +51,8 @@ class Replicas:
         self.members = tuple(members)
         self._lock = threading.Lock()
 
-    def request(self, ask: Callable[[Replica], Outcome]) -> Outcome:
-        """What the first replica answers that does not fail at once."""
+    def request(self, ask: Callable[[Replica], Outcome], *, resting: bool = False) -> Outcome:
+        """What the first replica answers that does not fail at once. `resting`: those that rest are tried, too."""
         tried: list[Replica] = []
         while True:
             replica = self._take(tried)
@@ -64,7 +64,8 @@ class Replicas:
                 self._give_back(replica, outcome)
             tried.append(replica)
             slow = time.monotonic() - sent_at > AT_ONCE
-            if not isinstance(outcome, Overloaded) or slow or not self._others_awake(tried):
+            others = len(tried) < len(self.members) if resting else self._others_awake(tried)
+            if not isinstance(outcome, Overloaded) or slow or not others:
                 return outcome
 
     def _take(self, tried: Iterable[Replica]) -> Replica:

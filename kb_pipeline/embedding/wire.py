@@ -58,12 +58,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Overloaded:
-    """`retry_after` in seconds. `too_large`: fewer texts in the request might pass. `answered`: it said so itself."""
+    """`retry_after` in seconds. `too_large`: fewer texts in the request might pass. `answered`: it said so itself.
+    `unreachable`: nothing could be connected to, so a person need not wait for it."""
 
     reason: str
     retry_after: float | None = None
     too_large: bool = False
     answered: bool = False
+    unreachable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ def request_embeddings(
     except openai.APITimeoutError:
         return Overloaded("no answer in time", too_large=True)
     except openai.APIConnectionError as error:
-        return Overloaded(f"connection failed: {type(error.__cause__ or error).__name__}")
+        kind = type(error.__cause__ or error).__name__  # of httpx or httpx2, as the version of openai has it
+        return Overloaded(f"connection failed: {kind}", unreachable=kind == "ConnectError")
     except openai.APIStatusError as error:
         return _of_status(error, str(client.base_url))
 

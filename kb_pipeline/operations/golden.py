@@ -52,4 +52,4 @@ def _ask(site: Site, golden: GoldenQuestion) -> Answer:
         result = search(site, SearchRequest(golden.question, golden.k, logged=False))
     except KbError as error:
         return Answer(golden, problem=str(error))
-    return Answer(golden, next((hit.rank for hit in result.hits if hit.source_file == golden.source_file), None))
+    return Answer(golden, next((hit.rank for hit in result.hits if hit.stands_in(golden.source_file)), None))

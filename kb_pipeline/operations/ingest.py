@@ -173,7 +173,8 @@ def pending_reasons(site: Site, connection: Connection) -> dict[str, int]:
         site.scope(),
         generation.id if generation else None,
         generation.model_fingerprint if generation else None,
-        site.parse_version,
+        site.parse_version(),
+        {name: site.parse_version(part.readers) for name, part in site.settings.collections.items()},
     )
 
 

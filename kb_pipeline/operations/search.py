@@ -20,6 +20,8 @@ def search(site: Site, request: SearchRequest) -> SearchResult:
         request,
         embedder=lambda: site.embedding,
         mask=partial(mask_query, site),
+        weight=site.settings.fusion_weight_for(request.collections),
+        reranker=site.reranker,
     )
 
 
@@ -32,5 +34,5 @@ def mask_query(site: Site, query: str, collections: Sequence[str]) -> list[str]:
     """
     maskers = site.maskers.among(collections)
     spellings = [masker.mask(query).text for masker in maskers]
-    stand_ins = [" ".join(masker.possible_stand_ins(query)) for masker in maskers]
-    return list(dict.fromkeys([*spellings, query, *filter(None, stand_ins)]))
+    stand_ins = [form for masker in maskers for form in masker.possible_stand_ins(query)]
+    return list(dict.fromkeys([*spellings, query, *stand_ins]))

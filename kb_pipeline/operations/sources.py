@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import permutations
-from pathlib import Path
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.settings import Settings
-from kb_pipeline.source.listing import canonical_uri, is_local
+from kb_pipeline.source.listing import canonical_uri, is_folder, is_local
 from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
 
@@ -81,7 +80,7 @@ def resolve(path: str, known: Sequence[str]) -> tuple[str, str]:
         raise SettingsError(
             f"{uri} holds the source {inside}, whose documents would then be there twice; name {inside}."
         )
-    if is_local(uri) and not Path(uri).is_dir():
+    if is_local(uri) and not is_folder(uri):
         if os.path.lexists(uri):
             raise SettingsError(f"{path} is a file outside every source; name the folder that holds it.")
         raise SettingsError(f"There is no folder {path}; check the spelling.")

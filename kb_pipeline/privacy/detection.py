@@ -252,6 +252,8 @@ def _candidates(text: str, shortest: int, longest: int, form: re.Pattern[str]) -
         last = 0
         for first in range(groups):
             digit = offsets[first]
+            if offsets[groups] - digit < shortest:
+                break
             if figures and offsets[first + 1] - digit <= _NARROW:
                 continue
             # Figures below each other are not a number that a line's end cut in two.
@@ -297,10 +299,16 @@ def find_numbers(
     return spans
 
 
+_NO_LABEL = re.compile(rf"[\d\s,.;|\"'(){HIDDEN}-]*")  # a row of numbers, where looking for words takes long
+
+
 def labelled(text: str, start: int, labels: re.Pattern[str], window: int = LABEL_WINDOW) -> str | None:
     """The kind (a group name of `labels`) of the last label in the window before `start`."""
     kind = None
-    for match in labels.finditer(text, max(0, start - window), start):
+    first = max(0, start - window)
+    if _NO_LABEL.fullmatch(text, first, start):
+        return None
+    for match in labels.finditer(text, first, start):
         kind = match.lastgroup
     return kind
 

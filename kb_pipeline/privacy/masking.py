@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
@@ -246,19 +246,22 @@ class Masker:
         """
         stand_in = stand_in or self._stand_in
         counts: Counter[str] = Counter()
-        texts = list(pieces)
-        if not self.policy.masked or not any(texts):
-            return texts, counts
+        if not self.policy.masked or not any(pieces):
+            return list(pieces), counts
+        parts = [_STRETCH.findall(piece) or [piece] for piece in pieces]
+        texts = [text for part in parts for text in part]
+        before = [lead for part, first in zip(parts, leads, strict=True) for lead in (first, *[""] * (len(part) - 1))]
         # What stands far from any change was looked at with the same surroundings before.
         focus: Sequence[int] = range(len(texts))
         surroundings: Sequence[int] = focus
         for _ in range(MOST_PASSES):
-            changed = self._one_pass(texts, leads, (focus, surroundings), counts, stand_in, seen)
-            if not changed:
+            changed = self._one_pass(texts, before, (focus, surroundings), counts, stand_in, seen)
+            focus = [index for index in _widened(changed, texts) if _is_left(texts[index])]
+            if not focus:
                 break
-            focus = _widened(changed, texts)
             surroundings = _widened(focus, texts)
-        return texts, counts
+        masked = iter(texts)
+        return ["".join(islice(masked, len(part))) for part in parts], counts
 
     def _one_pass(
         self,
@@ -379,16 +382,28 @@ def _replace(
     return sorted(changed)
 
 
+# What is looked at again after a change nearby: of a long piece not all.
+_STRETCH = re.compile(rf".{{{REACH_CHARACTERS},}}?[\s,.;:!?)，。；：！？）、]|.+", re.DOTALL)
+_CHARACTER = re.compile(r"[^\W_]")
+
+
+def _is_left(text: str) -> bool:
+    """Whether anything but pseudonyms and signs is left, which may be a value."""
+    return _CHARACTER.search(PSEUDONYM.sub("", text) if "<" in text else text) is not None
+
+
 def _widened(indexes: Sequence[int], texts: Sequence[str]) -> list[int]:
     """`indexes` and those around them, as far as any label or pattern reaches."""
+    middle = set(indexes)
     found = set(indexes)
-    for index in indexes:
-        for step in (-1, 1):
-            reached, place = 0, index + step
-            while 0 <= place < len(texts) and reached < REACH_CHARACTERS:
+    for places in (range(len(texts)), reversed(range(len(texts)))):
+        left = 0
+        for place in places:
+            if place in middle:
+                left = REACH_CHARACTERS
+            elif left > 0:
                 found.add(place)
-                reached += len(texts[place]) + 1
-                place += step
+                left -= len(texts[place]) + 1
     return sorted(found)
 
 

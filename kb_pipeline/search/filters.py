@@ -38,7 +38,7 @@ from kb_pipeline.store.conditions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 MOST_CHARACTERS = 4_000
 DEEPEST_NESTING = 20
@@ -56,21 +56,40 @@ def parse_filter(text: str) -> Node:
     return _Parser(text).parse()
 
 
-def mask_values(node: Node, mask: Callable[[str], str]) -> Node:
-    """`node` with the compared texts masked as the stored ones are, so that a masked value is found."""
+def mask_values(node: Node, forms: Callable[[str], Sequence[str]]) -> Node:
+    """`node` with the compared texts in every form in which they may be stored, so that a masked value is found.
+
+    `forms`: those of one text; the first is the one that it is masked to.
+    """
     match node:
         case Comparison(Column(name), _, str(value)) if name in MASKED_COLUMNS:
-            return replace(node, value=mask(value))
+            return _in_every_form(node, value, forms)
         case Membership(Column(name), values) if name in MASKED_COLUMNS:
-            return replace(node, values=tuple(mask(v) if isinstance(v, str) else v for v in values))
+            found = [form for value in values for form in (forms(value) if isinstance(value, str) else [value])]
+            return replace(node, values=tuple(dict.fromkeys(found)))
         case Not(inner):
-            return Not(mask_values(inner, mask))
+            return Not(mask_values(inner, forms))
         case And(left, right):
-            return And(mask_values(left, mask), mask_values(right, mask))
+            return And(mask_values(left, forms), mask_values(right, forms))
         case Or(left, right):
-            return Or(mask_values(left, mask), mask_values(right, mask))
+            return Or(mask_values(left, forms), mask_values(right, forms))
         case _:
             return node
+
+
+def _in_every_form(node: Comparison, value: str, forms: Callable[[str], Sequence[str]]) -> Node:
+    match node.operator:
+        case "=":
+            return Membership(node.column, tuple(forms(value)))
+        case "<>":
+            return Not(Membership(node.column, tuple(forms(value))))
+        case "like" | "ilike":
+            words = value.strip("%")
+            before, _, after = value.partition(words) if words else (value, "", "")
+            nodes: list[Node] = [replace(node, value=f"{before}{form}{after}") for form in forms(words)]
+            return reduce(Or, nodes)
+        case _:  # what stands for a value has no order
+            return replace(node, value=forms(value)[0])
 
 
 # --- tokens ----------------------------------------------------------------------------------------

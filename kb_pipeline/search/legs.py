@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from kb_pipeline.embedding.models import profile_for
-from kb_pipeline.search.languages import aims
+from kb_pipeline.search.languages import Aim, aims
 from kb_pipeline.search.lexical import (
     MOST_CANDIDATES,
     candidate_queries,
@@ -70,9 +70,7 @@ def _nearest(connection: Connection, plan: Plan, vector: np.ndarray, *, exact: b
     def near(aim: np.ndarray, node: Node | None) -> list[store.Ranked]:
         return store.nearest(connection, plan.generation, aim, compile_condition(node), plan.depth, exact=exact)
 
-    speaks = profile_for(plan.generation.model).speaks
-    means = {name: mean for name, mean in store.language_means(connection, plan.generation).items() if speaks(name)}
-    aimed = aims(vector, plan.language, means)
+    aimed = _aimed(connection, plan, vector)
     if not aimed:
         return near(vector, plan.condition)
     found: list[store.Ranked] = []
@@ -83,6 +81,18 @@ def _nearest(connection: Connection, plan: Plan, vector: np.ndarray, *, exact: b
         ranked = near(aim.vector, both(plan.condition, passages))
         found += [(row, similarity - aim.baseline) for row, similarity in ranked]
     return sorted(found, key=lambda row: (-row[1], row[0]))[: plan.depth]
+
+
+def language_shifts(connection: Connection, plan: Plan) -> dict[str, float]:
+    """Language -> what `by_meaning` takes from the similarities of its passages."""
+    aimed = {} if plan.vector is None else _aimed(connection, plan, plan.vector)
+    return {language: aim.baseline for language, aim in aimed.items()}
+
+
+def _aimed(connection: Connection, plan: Plan, vector: np.ndarray) -> dict[str, Aim]:
+    speaks = profile_for(plan.generation.model).speaks
+    means = {name: mean for name, mean in store.language_means(connection, plan.generation).items() if speaks(name)}
+    return aims(vector, plan.language, means)
 
 
 class Words(NamedTuple):

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.search.filters import mask_values, parse_filter
+from kb_pipeline.search.fusion import Fusion
 from kb_pipeline.store.conditions import And, Column, Membership, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Mode = Literal["hybrid", "vector", "lexical"]
 
@@ -21,7 +22,12 @@ MOST_CHARACTERS = 2_000  # of a query
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """`collections`: empty for all. `where`: see `search.filters`. `generation`: None for the active one."""
+    """`collections`: empty for all. `where`: see `search.filters`. `generation`: None for the active one.
+
+    `fusion`: of both rankings in hybrid mode, see `search.fusion`. `per_document`: most hits of one document. `merge`:
+    neighbouring passages become one hit. `fold`: passages that say the same become one hit. `rerank`: by the site's
+    reranker, where it has one. `explain`: say for each hit what its score comes from.
+    """
 
     query: str
     k: int = DEFAULT_K
@@ -29,6 +35,12 @@ class SearchRequest:
     collections: tuple[str, ...] = ()
     where: str | None = None
     generation: str | None = None
+    fusion: Fusion = "convex"
+    per_document: int | None = None
+    merge: bool = False
+    fold: bool = True
+    rerank: bool = True
+    explain: bool = False
     logged: bool = True  # False for questions that no person asked
 
 
@@ -45,16 +57,20 @@ def check(request: SearchRequest) -> None:
         raise SettingsError(f"k is {request.k}; choose a number of passages from 1 to {MOST_K}.")
     if request.mode not in get_args(Mode):
         raise SettingsError("The mode is unknown; choose hybrid, vector or lexical.")
+    if request.fusion not in get_args(Fusion):
+        raise SettingsError("The fusion is unknown; choose convex or rrf.")
+    if request.per_document is not None and request.per_document < 1:
+        raise SettingsError("No hits of a document were asked for; choose 1 or more, or leave it out for any number.")
 
 
-def condition(request: SearchRequest, mask: Callable[[str], str]) -> Node | None:
-    """Of the rows that `request` allows; `mask` gives the stored form of a text.
+def condition(request: SearchRequest, forms: Callable[[str], Sequence[str]]) -> Node | None:
+    """Of the rows that `request` allows; `forms` gives every form in which a text may be stored.
 
     Raises SettingsError, which points at the position of a mistake.
     """
     node = Membership(Column("collection"), request.collections) if request.collections else None
     if request.where and request.where.strip():
-        where = mask_values(parse_filter(request.where), mask)
+        where = mask_values(parse_filter(request.where), forms)
         return both(node, where)
     return node
 

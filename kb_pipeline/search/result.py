@@ -9,13 +9,50 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from kb_pipeline.search.fusion import Share
+    from kb_pipeline.search.highlights import Span
     from kb_pipeline.search.request import Mode
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a passage stands."""
+
+    source_file: str
+    page_number: int | None
+    page_end: int | None
+    collection: str
+    document_id: int
+    chunk_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the place of a hit comes from; of a merged one, that of its best passage.
+
+    `meaning`, `words`: what each ranking says, None where it did not find the passage; the fused score is the sum of
+    weight * normalised. `coverage`: how much of the question the best passage of words says, which their weight shrinks
+    with. `language_shift`: how near the question is to the mean of all passages in this one's language, which was taken
+    from its similarity. `rerank`: the reranker's score, None where it was not asked about it.
+    """
+
+    fused: float
+    meaning: Share | None
+    words: Share | None
+    coverage: float | None
+    language_shift: float | None
+    rerank: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """`score`: fused (hybrid), cosine similarity (vector; see `search.languages`) or BM25 (lexical); only its order
-    means something."""
+    """`score`: the reranker's where there is one; else fused (hybrid), cosine similarity (vector; see
+    `search.languages`) or BM25 (lexical); only its order means something.
+
+    `chunk_key`: of the passage that was found; of a merged hit, of the best. `chunk_keys`: of all that its content is
+    joined of, in their order. `highlights`: where the words of the question stand in the content, [start, end) in
+    characters. `also_in`: where else the same is said. `explanation`: only where it was asked for.
+    """
 
     rank: int
     score: float
@@ -29,19 +66,30 @@ class Hit:
     document_id: int
     chunk_key: str
     metadata: Mapping[str, Any]
+    chunk_keys: tuple[str, ...]
+    highlights: tuple[Span, ...]
+    also_in: tuple[Place, ...]
+    explanation: Explanation | None = None
+
+    def stands_in(self, source_file: str) -> bool:
+        """Whether this file says it, too."""
+        return source_file == self.source_file or any(place.source_file == source_file for place in self.also_in)
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
     """Something a person should know about a result; `code` is for programs and translations."""
 
-    code: Literal["empty", "embedding_server", "language", "language_vector", "no_terms", "unknown_collection"]
+    code: Literal[
+        "empty", "embedding_server", "language", "language_vector", "no_terms", "reranker", "unknown_collection"
+    ]
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """`query` is masked. `generation` and `event_id` are None where nothing was searched or logged."""
+    """`query` is masked. `generation` and `event_id` are None where nothing was searched or logged. `reranked`: a
+    reranker gave the order."""
 
     query: str
     mode: Mode
@@ -50,6 +98,7 @@ class SearchResult:
     hits: tuple[Hit, ...]
     timings_ms: Mapping[str, float]
     note: Note | None = None
+    reranked: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Plain data with the keys that the command line and the web API document."""
@@ -61,7 +110,7 @@ class SearchResult:
 
 @dataclass(slots=True)
 class Clock:
-    """Milliseconds per step."""
+    """Milliseconds per step, of all times that it was taken."""
 
     timings: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
@@ -72,7 +121,8 @@ class Clock:
         try:
             yield
         finally:
-            self.timings[name] = round((time.perf_counter() - begin) * 1000, 2)
+            taken = (time.perf_counter() - begin) * 1000
+            self.timings[name] = round(self.timings.get(name, 0.0) + taken, 2)
 
     def stopped(self) -> dict[str, float]:
         return {**self.timings, "total": round((time.perf_counter() - self.started) * 1000, 2)}

@@ -11,27 +11,32 @@ a query becomes its pseudonym, and so finds the passage that holds the number. A
 beside a value, though, and a query has little beside it. So its words are looked up in every form in which they may be
 stored: as they are, as each policy would have them, and as what may stand for them.
 
-No database connection is held while the embedding server is asked: a slow one takes no place from searches that do
-without it.
+No database connection is held while the embedding server or the reranker is asked: a slow one takes no place from
+searches that do without it.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import psycopg
 
+from kb_pipeline.chunking.chunks import embedded_text
 from kb_pipeline.chunking.language import has_letters, language_of
 from kb_pipeline.chunking.lexemes import query_terms
 from kb_pipeline.embedding.models import profile_for
 from kb_pipeline.embedding.truncation import to_dimension
-from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, SettingsError
-from kb_pipeline.search.fusion import fuse
-from kb_pipeline.search.legs import NO_WORDS, Plan, by_meaning, by_words
+from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, RerankerUnavailable, SettingsError
+from kb_pipeline.search.fusion import WEIGHT
+from kb_pipeline.search.hits import hit
+from kb_pipeline.search.legs import Plan, language_shifts
+from kb_pipeline.search.ranking import MOST_CANDIDATES, Ranking, look_up, next_round, read_candidates
 from kb_pipeline.search.request import check, condition
-from kb_pipeline.search.result import Clock, Hit, Note, SearchResult
+from kb_pipeline.search.result import Clock, Explanation, Hit, Note, SearchResult
+from kb_pipeline.search.selection import Candidate, Group, reordered, selected
 from kb_pipeline.store import search as store
 from kb_pipeline.store.database import Connection, database_errors
 from kb_pipeline.store.generations import Generation, active_generation, named_generation
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
 
     from kb_pipeline.embedding.client import EmbeddingClient
     from kb_pipeline.search.request import Mode, SearchRequest
+    from kb_pipeline.search.rerank import Reranker
 
     # An idle connection for the length of a block.
     Connect = Callable[[], AbstractContextManager[Connection]]
@@ -56,42 +62,49 @@ def search(
     *,
     embedder: Callable[[], EmbeddingClient],
     mask: MaskQuery,
+    weight: float = WEIGHT,
+    reranker: Reranker | None = None,
 ) -> SearchResult:
     """The best passages for `request`.
 
-    `embedder` is only called when a query vector is needed. Raises SettingsError for a wrong request,
-    GenerationMismatch when the embedding server's model is not the generation's, EmbeddingServerUnavailable
-    where only vectors were to be searched, DatabaseUnavailable.
+    `embedder` is only called when a query vector is needed. `weight`: of meaning, where both rankings are fused.
+    `reranker`: ranks the best anew; where it fails, a note says so. Raises SettingsError for a wrong request,
+    GenerationMismatch when the embedding server's model is not the generation's, EmbeddingServerUnavailable where only
+    vectors were to be searched, DatabaseUnavailable.
     """
     clock = Clock()
     check(request)
     spellings = mask(unicodedata.normalize("NFC", request.query.strip()), request.collections)
     text = spellings[0]
-    allowed = condition(request, lambda value: mask(value, request.collections)[0])
+    allowed = condition(request, lambda value: mask(value, request.collections))
     with database_errors(), connect() as connection:
         generation = _generation(connection, request.generation)
     if generation is None:
         return SearchResult(text, request.mode, None, None, (), clock.stopped(), _EMPTY)
     with clock.step("analyse"):
-        found = dict.fromkeys(term for spelling in spellings for term in query_terms(spelling))
-        terms = tuple(found) if request.mode != "vector" else ()
-        mode, note = _choose_mode(request.mode, text, bool(terms), generation)
+        terms = tuple(dict.fromkeys(term for spelling in spellings for term in query_terms(spelling)))
+        looked_up = terms if request.mode != "vector" else ()
+        mode, note = _choose_mode(request.mode, text, bool(looked_up), generation)
     vector = None
     if mode != "lexical":
         try:
             vector = _query_vector(embedder, text, generation, request.collections, clock)
         except EmbeddingServerUnavailable:
-            if not terms:
+            if not looked_up:
                 raise
             note = _WORDS_ONLY
-    plan = Plan(generation, allowed, request.k, terms, vector, language_of(text))
+    plan = Plan(generation, allowed, request.k, looked_up, vector, language_of(text))
+    found = _find(connect, plan, request, weight, reranker if request.rerank else None, text, clock)
+    with clock.step("present"):
+        hits = tuple(
+            hit(rank, group, terms, found.explanations.get(group.best.row.id))
+            for rank, group in enumerate(found.groups, start=1)
+        )
     with database_errors(), connect() as connection:
-        with store.snapshot(connection, depth=plan.depth):
-            ranked = _rank(connection, plan, clock)
-            hits = _hits(connection, plan, ranked, clock)
-            note = note if hits else _why_nothing(connection, plan, request) or note
+        note = note if hits else _why_nothing(connection, plan, request) or note
         event = _record(connection, generation, text, plan.mode, hits, clock) if request.logged else None
-    return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note)
+    reranked = bool(found.reranked)
+    return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note or found.note, reranked)
 
 
 def searched_collections(connect: Connect) -> list[str]:
@@ -164,44 +177,68 @@ def _query_vector(
 # --- ranking ---------------------------------------------------------------------------------------
 
 
-def _rank(connection: Connection, plan: Plan, clock: Clock) -> list[store.Ranked]:
-    """The best k rows; `plan` says by which rankings."""
-    meaning: list[store.Ranked] = []
-    words, covered = NO_WORDS
-    if plan.vector is not None:
-        with clock.step("vector"):
-            meaning = by_meaning(connection, plan, plan.vector)
-    if plan.terms:
-        with clock.step("lexical"):
-            words, covered = by_words(connection, plan)
-    ranked = fuse(meaning, words, covered) if plan.mode == "hybrid" else meaning or words
-    return ranked[: plan.k]
+@dataclass(slots=True)
+class _Found:
+    """`groups`: what the hits will show. `explanations`: row -> what its place comes from, where that is asked for.
+    `reranked`: row -> the reranker's score; `note`: why there are none."""
+
+    groups: list[Group] = field(default_factory=list)
+    explanations: dict[int, Explanation] = field(default_factory=dict)
+    reranked: dict[int, float] = field(default_factory=dict)
+    note: Note | None = None
 
 
-def _hits(connection: Connection, plan: Plan, ranked: Sequence[store.Ranked], clock: Clock) -> tuple[Hit, ...]:
-    with clock.step("fetch"):
-        rows = store.rows(connection, plan.generation, [row for row, _ in ranked])
-    return tuple(
-        Hit(
-            rank=rank,
-            score=round(score, 6),
-            content=rows[row].content,
-            source_file=rows[row].source_file,
-            page_number=rows[row].page_number,
-            page_end=rows[row].page_end,
-            section_title=rows[row].section_title,
-            section_path=tuple(rows[row].section_path),
-            collection=rows[row].collection,
-            document_id=rows[row].document_id,
-            chunk_key=rows[row].chunk_key,
-            metadata=rows[row].metadata,
-        )
-        for rank, (row, score) in enumerate(ranked, start=1)
-    )
+def _find(
+    connect: Connect,
+    plan: Plan,
+    request: SearchRequest,
+    weight: float,
+    reranker: Reranker | None,
+    text: str,
+    clock: Clock,
+) -> _Found:
+    ranking = Ranking()
+    rows: dict[int, store.Row] = {}
+    found = _Found()
+    least = max(reranker.depth, request.k) if reranker else 0
+    while True:
+        with database_errors(), connect() as connection, store.snapshot(connection, depth=plan.depth):
+            more = look_up(connection, plan, clock, weight, request.fusion)
+            ranking = ranking.followed_by(more)
+            with clock.step("fetch"):
+                candidates = read_candidates(connection, plan, request, ranking, rows, least)
+            shifts = language_shifts(connection, plan) if request.explain else {}
+        if reranker is not None and candidates:
+            found.reranked, found.note = _reranked(reranker, text, candidates[:least], clock)
+            reranker = None  # once is enough: what a later round brings comes after
+        found.groups = selected(reordered(candidates, found.reranked) if found.reranked else candidates, request)
+        if len(found.groups) == request.k or more.is_whole or len(ranking.ranked) >= MOST_CANDIDATES:
+            break
+        plan = next_round(plan, request, ranking, candidates)
+    if request.explain:
+        own = shifts.get(plan.language)  # what has no language of the model's is compared with the question's
+        for row in (group.best.row for group in found.groups):
+            shift = shifts.get(row.language, own)
+            found.explanations[row.id] = ranking.explanation(row, shift, found.reranked.get(row.id))
+    return found
+
+
+def _reranked(
+    reranker: Reranker, text: str, candidates: Sequence[Candidate], clock: Clock
+) -> tuple[dict[int, float], Note | None]:
+    """Row -> score; or none, and a note why."""
+    texts = [embedded_text(candidate.row.section_path, candidate.row.content) for candidate in candidates]
+    try:
+        with clock.step("rerank"):
+            scores = reranker.scores(text, texts)
+    except RerankerUnavailable as error:
+        return {}, Note("reranker", f"{error} The order is that without it.")
+    return {candidate.row.id: score for candidate, score in zip(candidates, scores, strict=True)}, None
 
 
 def _why_nothing(connection: Connection, plan: Plan, request: SearchRequest) -> Note | None:
-    known = store.collections(connection, plan.generation)
+    with connection.transaction():
+        known = store.collections(connection, plan.generation)
     if not known:
         return _EMPTY
     unknown = [name for name in request.collections if name not in known]

@@ -1,7 +1,7 @@
 """Listing a source: a local folder, or anything that fsspec opens (s3://bucket/prefix, …).
 
-Local folders are walked with `os.scandir`, which costs a tenth of fsspec's local walk; everything
-else goes through fsspec, where an etag stands in for the modification time.
+Local folders are walked (`source.walk`); everything else goes through fsspec, where an etag stands in for the
+modification time.
 
 *Entry*: one file. *Signature*: one line of text over all that a listing says of a file; two equal
 signatures mean that nothing needs to be read again. *Unlisted*: a folder (its path ends with a slash)
@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -27,12 +26,9 @@ from typing import Any, BinaryIO
 from kb_pipeline.errors import SettingsError, SourceUnavailable, UnreadableFile
 from kb_pipeline.source.boundary import Boundary
 from kb_pipeline.source.selection import EVERYTHING, Selection
-from kb_pipeline.system.files import in_time, open_regular
+from kb_pipeline.source.walk import Walk, is_ignored, printable_path
+from kb_pipeline.system.files import in_time, open_regular, while_it_moves
 from kb_pipeline.system.scratch import remove_stale_folders, scratch_folder
-
-IGNORED_SUFFIXES = (".part", ".tmp", ".crdownload", ".swp", "~")
-IGNORED_PREFIXES = (".", "~$")
-IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini"})
 
 # A file touched this recently may still be being written; it is looked at twice.
 SETTLE_SECONDS = 1.0
@@ -92,7 +88,11 @@ def canonical_uri(uri: str) -> str:
     if "://" in uri and not uri.startswith("file://"):
         return uri.rstrip("/")
     try:
-        return str(Path(uri.removeprefix("file://")).expanduser().resolve())
+        path = Path(uri.removeprefix("file://")).expanduser()
+        try:
+            return str(in_time(path.resolve, PATIENCE_SECONDS))
+        except TimeoutError:  # its share does not answer, and keeps the name under which it was registered
+            return str(path.absolute())
     except (OSError, RuntimeError):
         raise SettingsError(
             f"The path {uri} leads nowhere (a link to itself, or an unknown user); correct it."
@@ -125,115 +125,22 @@ def shard_range(first: str, last: str) -> ShardRange:
 
 
 def list_source(uri: str, selection: Selection = EVERYTHING, *, boundary: Boundary = Boundary()) -> Listing:  # noqa: B008
-    """List what lies below `uri` and is selected. Raises SourceUnavailable when the source itself is not there."""
-    return _list_local(uri, selection, boundary) if is_local(uri) else _list_remote(uri, selection)
-
-
-def printable_path(path: str) -> str:
-    """`path` with undecodable bytes written out, so that PostgreSQL and terminals can hold it."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _ignored(name: str) -> bool:
-    lower = name.lower()
-    return lower.startswith(IGNORED_PREFIXES) or lower.endswith(IGNORED_SUFFIXES) or lower in IGNORED_NAMES
-
-
-# One look at the first letter and the last two spares most names the full comparison.
-_MAYBE_IGNORED_FIRST = frozenset(".~")
-_MAYBE_IGNORED_LAST = frozenset(
-    "".join(letters)
-    for name in (*IGNORED_SUFFIXES, *IGNORED_NAMES)
-    for letters in product(*((letter, letter.upper()) for letter in name[-2:]))
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Folder:
-    """A folder to read: where it is, its path below the root, and the identities of it and the folders above."""
-
-    where: str
-    prefix: str
-    lineage: tuple[tuple[int, int], ...]
-
-
-def _list_local(root: str, selection: Selection, boundary: Boundary) -> Listing:
+    """List what lies below `uri` and is selected. Raises SourceUnavailable when the source is not there, or silent."""
+    if not is_local(uri):
+        return _list_remote(uri, selection)
+    walk = Walk(selection, boundary)
     try:
-        identity = Path(root).stat()
-    except OSError as error:
-        raise SourceUnavailable(f"The source {root} cannot be opened ({error.strerror}); mount or create it.") from None
-    if not stat.S_ISDIR(identity.st_mode):
-        raise SourceUnavailable(f"The source {root} is not a folder; name the folder that holds it.")
-    real_root = os.path.realpath(root)
-    if boundary.is_home(real_root):
-        raise SourceUnavailable(f"The source {root} lies in KB_HOME, which holds no documents; name another folder.")
-    walk = _Walk(selection, boundary, real_root, [_Folder(root, "", ((identity.st_dev, identity.st_ino),))])
-    while walk.pending:
-        folder = walk.pending.pop()
-        try:
-            walk.read(folder)
-        except OSError as error:
-            if not folder.prefix:
-                raise SourceUnavailable(
-                    f"The source {root} cannot be listed ({error.strerror}); check its permissions."
-                ) from None
-            walk.unlisted[printable_path(folder.prefix)] = error.strerror or "cannot be listed"
-    signatures = frozenset(_storable(walk.signatures, walk.unlisted))
-    return Listing(root, signatures, walk.unlisted, walk.ignored, walk.skipped)
+        while_it_moves(lambda: walk.read_all(uri), lambda: walk.looked_at, PATIENCE_SECONDS)
+    except TimeoutError:
+        raise _silent(uri) from None
+    return Listing(uri, frozenset(_storable(walk.signatures, walk.unlisted)), walk.unlisted, walk.ignored, walk.skipped)
 
 
-@dataclass(slots=True)
-class _Walk:
-    """A source that is being read: its rules, the folders that are left, and what was found."""
-
-    selection: Selection
-    boundary: Boundary
-    real_root: str
-    pending: list[_Folder]
-    signatures: list[str] = field(default_factory=list)
-    unlisted: dict[str, str] = field(default_factory=dict)
-    skipped: Counter[str] = field(default_factory=Counter)
-    ignored: int = 0
-
-    def read(self, folder: _Folder) -> None:
-        """Read one folder: its files become signatures, its folders pending."""
-        prefix = folder.prefix
-        with os.scandir(folder.where) as entries:
-            for entry in entries:
-                name = entry.name
-                end = name[-2:]
-                suspect = name[0] in _MAYBE_IGNORED_FIRST or end in _MAYBE_IGNORED_LAST or end[-1] == "~"
-                if suspect and _ignored(name):
-                    self.ignored += 1
-                    continue
-                try:
-                    if entry.is_symlink() and not self.boundary.holds_link(entry.path, self.real_root):
-                        self.ignored += 1
-                    elif entry.is_dir():
-                        self._take_folder(entry, f"{prefix}{name}/", folder.lineage)
-                    else:
-                        self._take_file(entry.stat(), f"{prefix}{name}", name)
-                except FileNotFoundError:
-                    continue  # a dangling link, or gone since the folder was read
-                except OSError as error:
-                    self.unlisted[printable_path(f"{prefix}{name}")] = error.strerror or "cannot be read"
-
-    def _take_folder(self, entry: os.DirEntry[str], path: str, above: tuple[tuple[int, int], ...]) -> None:
-        info = entry.stat()
-        if self.selection.excludes(path) or self.boundary.is_home_folder(info):
-            self.ignored += 1
-        elif (key := (info.st_dev, info.st_ino)) not in above:  # a link back to a folder above is a loop
-            self.pending.append(_Folder(entry.path, path, (*above, key)))
-
-    def _take_file(self, info: os.stat_result, path: str, name: str) -> None:
-        if not stat.S_ISREG(info.st_mode):
-            return
-        if self.selection.excludes(path):
-            self.ignored += 1
-        elif kind := self.selection.unreadable_kind(name):
-            self.skipped[kind] += 1
-        else:
-            self.signatures.append(f"{path}\t{info.st_size}\t{info.st_mtime_ns}\t")
+def _silent(uri: str) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"The source {uri} does not answer: its disk or share gave nothing for {PATIENCE_SECONDS:.0f} seconds; check "
+        "it and run again."
+    )
 
 
 def _storable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
@@ -241,7 +148,7 @@ def _storable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
     try:
         "".join(signatures).encode()  # one attempt to encode everything finds undecodable names cheaply
     except UnicodeEncodeError:
-        signatures = _printable(signatures, unlisted)
+        signatures = _printable(signatures)
     if max(map(len, signatures), default=0) <= LONGEST_PATH // 4:
         return signatures
     kept = []
@@ -254,16 +161,24 @@ def _storable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
     return kept
 
 
-def _printable(signatures: list[str], unlisted: dict[str, str]) -> list[str]:
-    """The signatures with printable paths; a file whose name would then be another's is unlisted."""
+def _printable(signatures: list[str]) -> list[str]:
+    """The signatures with printable paths; a file whose path would then be another's gets a number, and cannot be read
+    under that name, as none can whose name is not valid UTF-8."""
     written: dict[str, str] = {}
-    for signature in sorted(signatures, key=lambda line: printable_path(line) != line):
-        path = printable_path(entry_of(signature).path)
-        if path in written:
-            unlisted[path] = "its name is not valid UTF-8, and written out it is that of another file; rename it"
-        else:
-            written[path] = printable_path(signature)
+    for signature in sorted(signatures, key=lambda line: (printable_path(line) != line, line)):
+        path = entry_of(signature).path
+        rest = signature.removeprefix(path)
+        stored = numbered(printable_path(path), written)
+        written[stored] = stored + rest
     return list(written.values())
+
+
+def numbered(path: str, taken: Container[str]) -> str:
+    """`path`, or where it is `taken`, `path` with the first number behind its stem that is not."""
+    if path not in taken:
+        return path
+    stem, suffix = os.path.splitext(path)  # noqa: PTH122 - a text, and not always that of a local file
+    return next(name for number in count(2) if (name := f"{stem} [{number}]{suffix}") not in taken)
 
 
 @cache
@@ -299,7 +214,7 @@ def _list_remote(uri: str, selection: Selection) -> Listing:
         path = key[len(root) + 1 :]
         if not path or key.endswith("/"):
             continue
-        if any(_ignored(part) for part in path.split("/")) or selection.excludes(path):
+        if any(is_ignored(part) for part in path.split("/")) or selection.excludes(path):
             ignored += 1
             continue
         if kind := selection.unreadable_kind(path):
@@ -323,8 +238,9 @@ def is_empty(uri: str) -> bool:
     """Whether a source holds nothing at all, at the cost of one look at it. Raises SourceUnavailable."""
     if is_local(uri):
         try:
-            with os.scandir(uri) as entries:
-                return next(entries, None) is None
+            return in_time(lambda: _holds_nothing(uri), PATIENCE_SECONDS)
+        except TimeoutError:
+            raise _silent(uri) from None
         except OSError as error:
             raise SourceUnavailable(
                 f"The source {uri} cannot be opened ({error.strerror}); mount or create it, or correct its permissions."
@@ -337,8 +253,23 @@ def is_empty(uri: str) -> bool:
         raise _unreachable(uri, error) from None
 
 
+def _holds_nothing(folder: str) -> bool:
+    with os.scandir(folder) as entries:
+        return next(entries, None) is None
+
+
+def is_folder(path: str) -> bool:
+    """Whether a local folder is there. Raises SourceUnavailable where nothing answers."""
+    try:
+        return in_time(Path(path).is_dir, PATIENCE_SECONDS)
+    except TimeoutError:
+        raise _silent(path) from None
+
+
 def list_names(uri: str, folder: str) -> list[str]:
-    """The names in one folder of a remote source. Raises OSError."""
+    """The names in one folder of a source. Raises OSError."""
+    if is_local(uri):
+        return in_time(lambda: os.listdir(Path(uri, folder)), PATIENCE_SECONDS)  # noqa: PTH208 - ten times faster
     filesystem, root = _filesystem(uri)
     filesystem.invalidate_cache()
     return [key.rstrip("/").rpartition("/")[2] for key in filesystem.ls(f"{root}/{folder}".rstrip("/"), detail=False)]

@@ -7,15 +7,14 @@ names in its folder again.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from kb_pipeline.errors import UnreadableFile
 from kb_pipeline.privacy.masking import Maskers
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM
-from kb_pipeline.source.listing import collection_of, is_local, list_names, printable_path
+from kb_pipeline.source.listing import collection_of, list_names
+from kb_pipeline.source.walk import printable_path
 
 
 @dataclass
@@ -29,6 +28,10 @@ class Names:
     def policy(self) -> str:
         """What stored paths depend on besides the real ones."""
         return self.maskers.fingerprint
+
+    def look_again(self) -> None:
+        """Forget which files were where: a scan found it out anew."""
+        self._folders.clear()
 
     def stored(self, paths: Iterable[str]) -> dict[str, str]:
         """The stored path of each of `paths` whose stored path is another."""
@@ -80,7 +83,12 @@ class Names:
 
     def _stored_names(self, uri: str, folder: str, is_file: bool) -> dict[str, list[str]]:
         try:
-            names = os.listdir(Path(uri, folder)) if is_local(uri) else list_names(uri, folder)  # noqa: PTH208
+            names = list_names(uri, folder)
+        except TimeoutError:
+            raise UnreadableFile(
+                "The file's folder cannot be listed: its disk or share does not answer; check it, the next scan looks "
+                "again."
+            ) from None
         except OSError as error:
             raise UnreadableFile(
                 f"The file's folder cannot be listed ({error.strerror}); correct its permissions."

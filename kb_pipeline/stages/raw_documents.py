@@ -7,13 +7,12 @@ process at a time applies a source, and it lists under that lock, so what it app
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from kb_pipeline.errors import SourceUnavailable, UnreadableFile
+from kb_pipeline.errors import DocumentError, SharedName, SourceUnavailable, UnreadableFile
 from kb_pipeline.parsing.formats import UNREADABLE_EXTENSIONS
 from kb_pipeline.progress import track
 from kb_pipeline.settings import Settings
@@ -29,6 +28,7 @@ from kb_pipeline.source.listing import (
     hash_file,
     is_local,
     list_source,
+    numbered,
     settle,
     shard_hash,
 )
@@ -51,14 +51,16 @@ COUNTS = (
 class Scan:
     """A source, its difference to the ledger, and why some of its folders could not be listed.
 
-    `real_paths`: stored path -> the file's own, where names hold personal data. `skipped`: extension -> files of a
-    kind that nobody can read.
+    `real_paths`: stored path -> the file's own, where names hold personal data. `namesakes`: stored paths with a
+    number, since another file is stored under the path without it. `skipped`: extension -> files of a kind that nobody
+    can read.
     """
 
     source: Source
     diff: SourceDiff
     unlisted: dict[str, str]
     real_paths: Mapping[str, str] = field(default_factory=dict, repr=False)
+    namesakes: frozenset[str] = frozenset()
     skipped: Mapping[str, int] = field(default_factory=dict)
 
     def shards(self, digits: int) -> dict[str, int]:
@@ -92,6 +94,7 @@ def scan_source(
     `hashes` collects what had to be hashed to tell moves from new files. Raises SourceUnavailable.
     """
     listed_ns = time.time_ns()
+    names.look_again()
     selection, boundary = selection_of(settings, source.uri), _boundary(settings, source.uri)
     listing = list_source(source.uri, selection, boundary=boundary)
     # A name that stands in the ledger as it is was found to hold nothing, unless the policies changed.
@@ -110,10 +113,11 @@ def scan_source(
     at_rest, writing = settle(source.uri, differing, real_paths, listed_ns)
     unlisted_names = names.stored(listing.unlisted)
     unlisted = {unlisted_names.get(path, path): reason for path, reason in listing.unlisted.items()}
-    unlisted |= dict.fromkeys(namesakes, "its name is stored as that of another file is; rename one of them")
     found = hashes if hashes is not None else {}
 
     def content_hash(entry: Entry) -> bytes | None:
+        if entry.path in namesakes:
+            return None
         try:
             return found.setdefault(entry.path, hash_file(source.uri, real_paths.get(entry.path, entry.path)))
         except UnreadableFile:
@@ -131,7 +135,7 @@ def scan_source(
     )
     if not looked_at and not differing and source.id != UNREGISTERED:
         ledger.set_names_policy(connection, source.id, names.policy)
-    return Scan(source, result, unlisted, real_paths, listing.skipped)
+    return Scan(source, result, unlisted, real_paths, namesakes, listing.skipped)
 
 
 def selection_of(settings: Settings, uri: str) -> Selection:
@@ -164,26 +168,30 @@ def _suspects(signatures: frozenset[str], known: frozenset[str]) -> frozenset[st
 
 def _stored(
     signatures: frozenset[str], suspects: frozenset[str] | None, names: Names
-) -> tuple[frozenset[str], dict[str, str], set[str]]:
-    """The signatures with the paths under which files are stored, the real paths of those that differ, and the stored
-    paths that more than one file has: only the first of them, by its real path, is among the signatures.
+) -> tuple[frozenset[str], dict[str, str], frozenset[str]]:
+    """The signatures with the paths under which files are stored, the real paths of those that differ, and those stored
+    paths that have a number because another file, the first by its real path, is stored under the path without it.
 
     `suspects`: the signatures whose names are looked at; None for all.
     """
     lines = {line: entry_of(line).path for line in (signatures if suspects is None else suspects)}
     stored = names.stored(dict.fromkeys(lines.values()))
     if not stored:
-        return signatures, {}, set()
-    real = {}  # the first of the files that share a stored path
-    for path in sorted(stored, reverse=True):
-        real[stored[path]] = path
-    masked = {line for line, path in lines.items() if path in stored}
-    plain = signatures - masked
-    taken = real.keys() & {entry_of(line).path for line in plain}
-    namesakes = taken | {path for path, count in Counter(stored.values()).items() if count > 1}
-    first = {real[path] for path in real.keys() - taken}
-    kept = frozenset(stored[lines[line]] + line.removeprefix(lines[line]) for line in masked if lines[line] in first)
-    return plain | kept, {path: real[path] for path in real.keys() - taken}, namesakes
+        return signatures, {}, frozenset()
+    masked = {path: line for line, path in lines.items() if path in stored}
+    plain = signatures - set(masked.values())
+    taken = {entry_of(line).path for line in plain}
+    real: dict[str, str] = {}
+    kept: set[str] = set()
+    namesakes: set[str] = set()
+    for path, line in sorted(masked.items()):
+        own = numbered(stored[path], taken)
+        if own != stored[path]:
+            namesakes.add(own)
+        taken.add(own)
+        real[own] = path
+        kept.add(own + line.removeprefix(path))
+    return plain | kept, real, frozenset(namesakes)
 
 
 def within(scan: Scan, prefix: str, shards: Sequence[str] | None, digits: int) -> Scan:
@@ -284,7 +292,7 @@ def _apply(
     source, found = scan.source, scan.diff
     entries: list[tuple[Entry, KnownDocument | None]] = [(entry, None) for entry in found.new]
     entries += [(change.entry, change.document) for change in found.changed]
-    with track("reading files", len(entries)) as progress, _hashing(source, hashes, scan.real_paths) as hash_all:
+    with track("reading files", len(entries)) as progress, _hashing(scan, hashes) as hash_all:
         for batch in batched(entries, batch_documents):
             digests = hash_all([entry for entry, _ in batch])
             with connection.transaction():
@@ -302,18 +310,18 @@ def _write(
     connection: Connection,
     source: Source,
     batch: Sequence[tuple[Entry, KnownDocument | None]],
-    digests: Sequence[bytes | UnreadableFile],
+    digests: Sequence[bytes | DocumentError],
     report: StageReport,
 ) -> None:
     ledger.lock_paths(connection, source, [entry.path for entry, _ in batch])
-    readable = [None if isinstance(digest, UnreadableFile) else digest for digest in digests]
+    readable = [None if isinstance(digest, DocumentError) else digest for digest in digests]
     fresh = [(entry, digest) for (entry, known), digest in zip(batch, readable, strict=True) if known is None]
     inserted = ledger.insert_documents(connection, source, fresh)
     ids = [inserted[entry.path] if known is None else known.id for entry, known in batch]
     rows = list(zip(ids, batch, digests, readable, strict=True))
     changed = [(document, entry, digest) for document, (entry, known), _, digest in rows if known is not None]
     ledger.update_documents(connection, changed)
-    failed = [(i, entry.signature, error) for i, (entry, _), error, _ in rows if isinstance(error, UnreadableFile)]
+    failed = [(i, entry.signature, error) for i, (entry, _), error, _ in rows if isinstance(error, DocumentError)]
     ledger.record_failures(connection, STAGE, failed)
     report.counts["failed"] += len(failed)
     read = [(document, known, digest) for document, (_, known), _, digest in rows if digest is not None]
@@ -323,18 +331,20 @@ def _write(
 
 
 @contextmanager
-def _hashing(
-    source: Source, known: dict[str, bytes], real_paths: Mapping[str, str]
-) -> Iterator[Callable[[Sequence[Entry]], list[bytes | UnreadableFile]]]:
+def _hashing(scan: Scan, known: dict[str, bytes]) -> Iterator[Callable[[Sequence[Entry]], list[bytes | DocumentError]]]:
     """A function that hashes a batch of files: one after another on a local disk, many at once over a network."""
 
-    def digest(entry: Entry) -> bytes | UnreadableFile:
+    uri = scan.source.uri
+
+    def digest(entry: Entry) -> bytes | DocumentError:
+        if entry.path in scan.namesakes:
+            return SharedName("Another file's name is stored as this one's would be; rename one of them.")
         try:
-            return known.get(entry.path) or hash_file(source.uri, real_paths.get(entry.path, entry.path))
+            return known.get(entry.path) or hash_file(uri, scan.real_paths.get(entry.path, entry.path))
         except UnreadableFile as error:
             return error
 
-    if is_local(source.uri):
+    if is_local(uri):
         yield lambda entries: [digest(entry) for entry in entries]
         return
     with ThreadPoolExecutor(REMOTE_READERS) as pool:

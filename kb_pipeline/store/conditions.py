@@ -20,7 +20,7 @@ from psycopg import sql
 
 Kind = Literal["text", "number", "date", "any"]
 Operator = Literal["=", "<>", "<", "<=", ">", ">=", "like", "ilike"]
-Value = str | Decimal | bool | date | datetime
+Value = str | int | Decimal | bool | date | datetime
 
 COLUMNS: dict[str, Kind] = {
     "source_file": "text",

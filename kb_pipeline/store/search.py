@@ -53,6 +53,8 @@ class Row:
     collection: str
     document_id: int
     chunk_key: str
+    ordinal: int
+    language: str
     metadata: dict[str, Any]
 
 

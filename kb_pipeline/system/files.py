@@ -44,6 +44,11 @@ def in_time(work: Callable[[], T], seconds: float) -> T:
 
     For calls that the kernel may never come back from, such as reading from a share whose server is gone.
     """
+    return while_it_moves(work, int, seconds)
+
+
+def while_it_moves(work: Callable[[], T], progress: Callable[[], int], seconds: float) -> T:
+    """As `in_time`, for work that may take long: `seconds` are counted from the last change of `progress`."""
     outcome: list[T] = []
     failure: list[BaseException] = []
 
@@ -55,7 +60,9 @@ def in_time(work: Callable[[], T], seconds: float) -> T:
 
     thread = threading.Thread(target=attempt, daemon=True)
     thread.start()
-    thread.join(seconds)
+    seen = -1
+    while thread.is_alive() and seen != (seen := progress()):
+        thread.join(seconds)
     if failure:
         raise failure[0]
     if not outcome:

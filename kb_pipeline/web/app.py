@@ -7,7 +7,8 @@ name was pointed at this address, cannot read the knowledge base through its rea
 have that browser ask: what a browser says another site wants is refused before it is searched or logged. Queries may
 hold personal data, so no access log is written and the page sends them in bodies, not in URLs.
 
-A slow embedding server holds up only searches by meaning: those wait in threads of their own, without a connection.
+A slow embedding server or reranker holds up only the searches that need it: those wait in threads of their own, without
+a connection.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from kb_pipeline.errors import (
     SettingsError,
     UnavailableError,
 )
+from kb_pipeline.search.fusion import Fusion
 from kb_pipeline.search.request import DEFAULT_K, Mode, SearchRequest
 from kb_pipeline.search.retrieve import search, searched_collections
 from kb_pipeline.store.database import Connection, register_types
@@ -50,12 +52,13 @@ from kb_pipeline.store.search import ping
 from kb_pipeline.web.metrics import CONTENT_TYPE, SearchMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from kb_pipeline.embedding.client import EmbeddingClient
+    from kb_pipeline.search.rerank import Reranker
     from kb_pipeline.search.retrieve import MaskQuery
 
 MOST_CONNECTIONS = 8
@@ -76,11 +79,14 @@ def create_app(
     database_url: Callable[[], str],
     connect_embedder: Callable[[], EmbeddingClient],
     mask: MaskQuery,
+    fusion_weight: Callable[[Sequence[str]], float],
+    reranker: Reranker | None = None,
 ) -> Starlette:
     """The application. `database_url` is asked at every new connection and `connect_embedder` when a query
-    vector is first needed, and again after a failure, so that both may start what is not running.
+    vector is first needed, and again after a failure, so that both may start what is not running. `fusion_weight`: of
+    meaning in a hybrid search over these collections (none: all).
     """
-    backend = _Backend(database_url, connect_embedder, mask)
+    backend = _Backend(database_url, connect_embedder, mask, fusion_weight, reranker)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -97,7 +103,7 @@ def create_app(
         return await answer(await _request_of_body(request))
 
     async def answer(wanted: SearchRequest) -> Response:
-        threads = None if wanted.mode == "lexical" else backend.waiting
+        threads = backend.waiting if backend.waits_for_others(wanted) else None
         return JSONResponse(await to_thread.run_sync(backend.search, wanted, limiter=threads))
 
     async def collections(_: Request) -> Response:
@@ -141,6 +147,8 @@ class _Backend:
         database_url: Callable[[], str],
         connect_embedder: Callable[[], EmbeddingClient],
         mask: MaskQuery,
+        fusion_weight: Callable[[Sequence[str]], float],
+        reranker: Reranker | None,
     ) -> None:
         self.pool: ConnectionPool[Connection] = ConnectionPool(
             database_url,
@@ -161,6 +169,8 @@ class _Backend:
         )
         self._connect_embedder = connect_embedder
         self._mask = mask
+        self._fusion_weight = fusion_weight
+        self._reranker = reranker
         self._lock = Lock()
         self._client: EmbeddingClient | None = None
         self.waiting = CapacityLimiter(MOST_WAITING)
@@ -168,7 +178,14 @@ class _Backend:
 
     def search(self, request: SearchRequest) -> dict[str, Any]:
         try:
-            found = search(self._connection, request, embedder=self._embedder, mask=self._mask)
+            found = search(
+                self._connection,
+                request,
+                embedder=self._embedder,
+                mask=self._mask,
+                weight=self._fusion_weight(request.collections),
+                reranker=self._reranker,
+            )
         except (EmbeddingServerUnavailable, GenerationMismatch):
             self._forget_embedder()
             raise
@@ -179,6 +196,9 @@ class _Backend:
             found.mode, found.timings_ms["total"] / 1000, None if embedding is None else embedding / 1000
         )
         return found.as_json()
+
+    def waits_for_others(self, request: SearchRequest) -> bool:
+        return request.mode != "lexical" or (request.rerank and self._reranker is not None)
 
     def collections(self) -> list[str]:
         return searched_collections(self._connection)
@@ -224,17 +244,26 @@ class _Backend:
 # --- requests --------------------------------------------------------------------------------------
 
 
+WholeNumber = StrictInt | Annotated[str, StringConstraints(pattern="^-?[0-9]{1,9}$")]
+
+
 class _Asked(BaseModel):
     """A search as a client writes it."""
 
     model_config = ConfigDict(extra="forbid")
 
     query: str | None = None
-    k: StrictInt | Annotated[str, StringConstraints(pattern="^-?[0-9]{1,9}$")] = DEFAULT_K
+    k: WholeNumber = DEFAULT_K
     mode: str | None = None
     collections: list[str] | None = None
     where: str | None = None
     generation: str | None = None
+    fusion: str | None = None
+    per_document: WholeNumber | None = None
+    merge: bool = False
+    fold: bool = True
+    rerank: bool = True
+    explain: bool = False
 
     def request(self) -> SearchRequest:
         return SearchRequest(
@@ -244,12 +273,23 @@ class _Asked(BaseModel):
             collections=tuple(self.collections or ()),
             where=self.where or None,
             generation=self.generation or None,
+            fusion=cast("Fusion", self.fusion or "convex"),
+            per_document=None if self.per_document is None else int(self.per_document),
+            merge=self.merge,
+            fold=self.fold,
+            rerank=self.rerank,
+            explain=self.explain,
         )
 
 
 _WRONG_FIELDS = {
     "k": "k is not a whole number; choose how many passages to return, such as 10.",
+    "per_document": "per_document is not a whole number; choose how many hits a document may have, or leave it out.",
     "collections": "The field collections is not a list of names; send a list, or leave it out for all.",
+    **{
+        name: f"The field {name} is neither true nor false; send one of both."
+        for name in ("merge", "fold", "rerank", "explain")
+    },
 }
 
 
@@ -266,7 +306,7 @@ def _wrong_request(error: ValidationError) -> SettingsError:
 
 def _request_of_url(request: Request) -> SearchRequest:
     given = request.query_params
-    names = {"query": "q", "k": "k", "mode": "mode", "where": "where", "generation": "generation"}
+    names = {name: name for name in _Asked.model_fields if name not in {"query", "collections"}} | {"query": "q"}
     values: dict[str, Any] = {field: given[name] for field, name in names.items() if name in given}
     try:
         return _Asked(**values, collections=[name for name in given.getlist("collection") if name]).request()

@@ -25,5 +25,7 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
             database_url=lambda: database_url(settings),
             connect_embedder=lambda: connect_embedding(settings),
             mask=partial(mask_query, site),
+            fusion_weight=settings.fusion_weight_for,
+            reranker=site.reranker,
         )
         return serve(app, port=settings.search_port, announce=announce)

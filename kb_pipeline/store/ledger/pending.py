@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from psycopg import sql
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from kb_pipeline.chunking.chunks import embedded_text
 from kb_pipeline.store.database import Connection
@@ -133,15 +134,22 @@ def dirty_shards(connection: Connection, scope: Scope, generation: int | None, m
 
 
 def pending_reasons(
-    connection: Connection, scope: Scope, generation: int | None, model: str | None, parse_version: str
+    connection: Connection,
+    scope: Scope,
+    generation: int | None,
+    model: str | None,
+    parse_version: str,
+    collection_versions: Mapping[str, str],
 ) -> dict[str, int]:
     """Why the documents that `dirty_shards` counts wait -> how many, the most frequent first.
 
     new, changed, moved, deleted: nobody worked on what a scan found; policy, parse, chunk: what is asked for changed;
-    vectors: of the generation, or its rows; retry: failed before, due again. `parse_version`: see ParsePolicy.
+    vectors: of the generation, or its rows; retry: failed before, due again. `parse_version`: see ParsePolicy;
+    `collection_versions`: those of collections whose own may be another.
     """
     parameters = _wanted_parameters(scope) | loading_parameters(scope, generation, model)
-    rows = connection.execute(_wanted("pending_reasons"), parameters | {"parse_version": parse_version})
+    versions = {"parse_version": parse_version, "parse_versions": Jsonb(dict(collection_versions))}
+    rows = connection.execute(_wanted("pending_reasons"), parameters | versions)
     return dict(rows.fetchall())
 
 

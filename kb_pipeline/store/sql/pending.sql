@@ -196,7 +196,7 @@ SELECT CASE
          WHEN EXISTS (SELECT FROM failures x WHERE x.document_id = d.id AND x.next_retry <= now()) THEN 'retry'
          WHEN d.revision = 0 THEN 'new'
          WHEN d.chunked_hash <> d.content_hash THEN 'changed'
-         WHEN d.chunked_parse <> w.parse_fingerprint AND p.parse_version = %(parse_version)s THEN 'policy'
+         WHEN d.chunked_parse <> w.parse_fingerprint AND p.parse_version = w.parse_version THEN 'policy'
          WHEN d.chunked_parse <> w.parse_fingerprint OR d.chunked_extension <> d.extension THEN 'parse'
          WHEN d.chunked_fingerprint <> w.chunk_fingerprint THEN 'chunk'
          WHEN g.revision IS DISTINCT FROM d.revision THEN 'vectors'
@@ -207,7 +207,8 @@ JOIN documents d USING (id)
 LEFT JOIN ({fingerprints}) f ON f.collection = d.collection
 CROSS JOIN LATERAL (
     SELECT coalesce(f.parse_fingerprint, %(parse_fingerprint)s) AS parse_fingerprint,
-           coalesce(f.chunk_fingerprint, %(chunk_fingerprint)s) AS chunk_fingerprint
+           coalesce(f.chunk_fingerprint, %(chunk_fingerprint)s) AS chunk_fingerprint,
+           coalesce(%(parse_versions)s::jsonb ->> d.collection, %(parse_version)s) AS parse_version
 ) w
 LEFT JOIN privacy_policies p ON p.parse_fingerprint = d.chunked_parse
 LEFT JOIN generation_documents g ON g.document_id = d.id AND g.generation_id = %(generation)s

@@ -42,7 +42,7 @@ SELECT language, mean FROM generation_languages WHERE generation_id = %(generati
 
 -- name: rows
 SELECT id, content, source_file, page_number, page_end, section_title, section_path, collection, document_id,
-       chunk_key, metadata
+       chunk_key, ordinal, language, metadata
 FROM {table} WHERE id = ANY(%(ids)s)
 
 -- name: collections

@@ -376,11 +376,25 @@ class TestQuery:
         instant.inject("503", "reset", "nan")
         np.testing.assert_allclose(client.embed_query("q", "i"), instant_vector("q", DIMENSION), atol=1e-6)
 
-    def test_without_a_server_is_unavailable_after_the_patience(self, connect: Connect, instant: InstantServer) -> None:
-        client = connect(instant.base_url, patience=0.3)
+    def test_does_not_wait_for_a_server_that_is_gone(
+        self, connect: Connect, instant: InstantServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = connect(instant.base_url)
         instant.kill()
-        with pytest.raises(EmbeddingServerUnavailable):
+        waited: list[float] = []
+        monkeypatch.setattr("kb_pipeline.embedding.client.time.sleep", waited.append)
+        with pytest.raises(EmbeddingServerUnavailable, match="connection failed"):
             client.embed_query("q", "i")
+        assert len(waited) <= 1  # where the lost connection was an open one
+
+    def test_finds_the_server_that_rests_when_the_other_one_is_gone(
+        self, connect: Connect, instant: InstantServer
+    ) -> None:
+        with instant_server(DIMENSION) as other:
+            client = connect(f"{instant.base_url},{other.base_url}")
+            client._replicas.members[0].awake_at = float("inf")
+            other.kill()
+            np.testing.assert_allclose(client.embed_query("q", "i"), instant_vector("q", DIMENSION), atol=1e-6)
 
     @pytest.mark.parametrize("fault", ["hang", "trickle"])
     def test_that_never_gets_its_answer_is_unavailable_after_the_patience(

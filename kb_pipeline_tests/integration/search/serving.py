@@ -54,6 +54,8 @@ class Passage:
     page_number: int | None = None
     section_path: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
+    document_id: int | None = None  # by default each passage is a document of its own
+    ordinal: int = 0
 
     @property
     def text(self) -> str:
@@ -95,9 +97,9 @@ def fill(
             lexemes = tuple(tokens(passage.text))
             writer.write_row(
                 (
-                    number + 1,
-                    hashlib.sha256(passage.content.encode()).hexdigest()[:32],
-                    0,
+                    passage.document_id or number + 1,
+                    hashlib.sha256(f"{passage.content}{passage.ordinal or ''}".encode()).hexdigest()[:32],
+                    passage.ordinal,
                     passage.content,
                     HalfVector(vector),
                     passage.source_file,

@@ -140,7 +140,7 @@ def test_a_result_has_the_documented_keys(connection: Connection, client: Embedd
     assert {"query", "mode", "generation", "event_id", "hits", "timings_ms"} <= set(data)
     assert set(data["hits"][0]) == {
         *("rank", "score", "content", "source_file", "page_number", "page_end", "section_title", "section_path"),
-        *("collection", "document_id", "chunk_key", "metadata"),
+        *("collection", "document_id", "chunk_key", "metadata", "chunk_keys", "highlights", "also_in", "explanation"),
     }
     assert [hit["rank"] for hit in data["hits"]] == [1, 2]
     assert {"embed", "vector", "lexical", "fetch", "total"} <= set(data["timings_ms"])
@@ -276,6 +276,25 @@ def test_a_filter_on_a_masked_value_finds_it(connection: Connection, client: Emb
     fill(connection, generation, [Passage("甲", metadata={"phone": phone}), Passage("乙")])
     hits = find(connection, "甲", client, where="metadata.phone = '手机 13812345678'", mode="vector").hits
     assert [hit.content for hit in hits] == ["甲"]
+
+
+@pytest.mark.parametrize(
+    "where", ["metadata.author = '张伟'", "metadata.author like '%张伟%'", "metadata.author in ('张伟')"]
+)
+def test_a_filter_finds_what_was_masked_because_of_its_label(
+    connection: Connection, client: EmbeddingClient, where: str
+) -> None:
+    generation = make_generation(connection, client.identity)
+    author = MASKER.mask("Author: 张伟").text.removeprefix("Author: ")
+    assert author != "张伟"
+    fill(connection, generation, [Passage("甲", metadata={"author": author}), Passage("乙")])
+    found = search(
+        using(connection),
+        SearchRequest("甲", where=where, mode="vector"),
+        embedder=lambda: client,
+        mask=lambda text, _: [MASKER.mask(text).text, text, *MASKER.possible_stand_ins(text)],
+    )
+    assert [hit.content for hit in found.hits] == ["甲"]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

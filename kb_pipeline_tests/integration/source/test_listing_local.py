@@ -20,8 +20,10 @@ from kb_pipeline.source.listing import (
     LONGEST_PATH,
     Entry,
     Listing,
+    canonical_uri,
     entry_of,
     hash_file,
+    is_folder,
     list_source,
     local_copy,
     settle,
@@ -161,12 +163,39 @@ def test_a_share_that_does_not_answer_costs_its_time_limit_and_no_more(
     answer.set()
 
 
-def test_a_name_that_is_written_out_as_another_files_name_is_unlisted(root: Path) -> None:
+def test_a_share_that_falls_silent_while_it_is_listed_is_unavailable(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root, "a.md")
+    answer = threading.Event()
+    monkeypatch.setattr(listing, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("kb_pipeline.source.walk.os.scandir", lambda _: answer.wait())
+    with pytest.raises(SourceUnavailable, match="does not answer"):
+        list_source(str(root))
+    answer.set()
+
+
+def test_a_share_that_does_not_answer_keeps_its_name_and_is_no_folder(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+    monkeypatch.setattr(listing, "PATIENCE_SECONDS", 0.1)
+    for method in ("resolve", "is_dir"):
+        monkeypatch.setattr(Path, method, lambda _: answer.wait())
+    assert canonical_uri(str(root)) == str(root)
+    with pytest.raises(SourceUnavailable, match="does not answer"):
+        is_folder(str(root))
+    answer.set()
+
+
+def test_a_name_that_is_written_out_as_another_files_name_gets_a_number_and_cannot_be_read(root: Path) -> None:
     write(root, os.fsdecode(b"caf\xe9.txt"))
     write(root, "caf\\xe9.txt", b"the one with a backslash")
-    found = list_source(str(root))
-    assert entries(found)["caf\\xe9.txt"].size == len("the one with a backslash")
-    assert "that of another file" in found.unlisted["caf\\xe9.txt"]
+    found = entries(list_source(str(root)))
+    assert found["caf\\xe9.txt"].size == len("the one with a backslash")
+    assert set(found) == {"caf\\xe9.txt", "caf\\xe9 [2].txt"}
+    with pytest.raises(UnreadableFile, match="not valid UTF-8"):
+        hash_file(str(root), "caf\\xe9 [2].txt")
 
 
 def test_a_link_to_itself_cannot_be_looked_at(root: Path) -> None:

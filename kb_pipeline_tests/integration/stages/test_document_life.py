@@ -408,14 +408,23 @@ def test_every_report_has_the_same_counts_whether_there_is_work_or_not(kb: TestS
     assert all(idle)
 
 
-def test_files_whose_stored_names_are_equal_are_one_document_and_one_note(kb: TestSite) -> None:
+def test_of_files_whose_stored_names_are_equal_all_but_one_are_failures_until_they_are_renamed(kb: TestSite) -> None:
     kb.write("报销 13812345678.md", "# 甲\n\n第一份的内容。")
     kb.write("报销 １３８１２３４５６７８.md", "# 乙\n\n第二份的内容。")
     first = kb.scan()
-    assert (first["new"], first["unlisted"]) == (1, 1)
+    assert (first["new"], first["failed"], first["unlisted"]) == (2, 1, 0)
     kb.refresh()
     assert [row["content"] for row in kb.rows()] == ["第一份的内容。"]
-    assert kb.scan()["new"] == 0
+    ((path, failure),) = kb.failures().items()
+    assert path.endswith("> [2].md")
+    assert "rename one of them" in failure.reason
+    again = kb.scan()
+    assert (again["new"], again["changed"], again["failed"]) == (0, 0, 0)
+    (kb.documents / "报销 13812345678.md").unlink()
+    kb.write("报销 １３８１２３４５６７８.md", "# 乙\n\n第二份的内容，已改名。")
+    kb.refresh()
+    assert [row["content"] for row in kb.rows()] == ["第二份的内容，已改名。"]
+    assert not kb.failures()
 
 
 def test_folders_whose_stored_names_are_equal_keep_their_files_apart(kb: TestSite) -> None:

@@ -190,6 +190,20 @@ def test_a_plan_says_why_documents_wait(kb: TestSite) -> None:
     assert sum(pending_reasons(kb.site, kb.connection).values()) == kb.dirty()
 
 
+def test_a_plan_tells_other_readers_of_a_collection_from_another_policy(
+    kb: TestSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kb_pipeline.parsing.exchange._are_there", lambda _: True)  # no file here is for the reader
+    kb.write("c/d.md", TEXT)
+    kb.refresh()
+    kb.reopen(collections={"c": {"readers": {"html": "unstructured"}}})
+    assert pending_reasons(kb.site, kb.connection) == {"parse": 1}
+    kb.refresh()
+    assert pending_reasons(kb.site, kb.connection) == {}
+    kb.reopen(collections={"c": {"readers": {"html": "unstructured"}, "privacy": {"preset": "strict"}}})
+    assert pending_reasons(kb.site, kb.connection) == {"policy": 1}
+
+
 def test_a_file_that_becomes_excluded_is_taken_out_under_the_guard(kb: TestSite) -> None:
     for name in ("a.md", "drafts/b.md", "drafts/c.md", "film.mp4"):
         kb.write(name, f"# {name}\n\nText of {name}.\n")

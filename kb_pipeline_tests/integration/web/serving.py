@@ -44,6 +44,7 @@ def served(database_url: Callable[[], str], connect_embedder: Callable[[], Embed
         database_url=database_url,
         connect_embedder=connect_embedder,
         mask=lambda text, collections: [text.replace("13812345678", "<M>")],
+        fusion_weight=lambda collections: 0.5,
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(server_config(app))

@@ -58,6 +58,21 @@ def test_a_search_by_url_and_by_body_give_the_same_hits(client: httpx.Client) ->
     assert by_body["event_id"] == by_url["event_id"] + 1
 
 
+def test_what_a_hit_shows_can_be_chosen_by_url_and_by_body(client: httpx.Client) -> None:
+    options: dict[str, Any] = {
+        "mode": "lexical",
+        "per_document": 1,
+        "fusion": "rrf",
+        "merge": True,
+        "fold": False,
+        "explain": True,
+    }
+    by_url = client.get("/search", params={"q": "年假"} | options).json()["hits"]
+    assert by_url == client.post("/search", json={"query": "年假"} | options).json()["hits"]
+    assert by_url[0]["explanation"]["words"]["rank"] == 1
+    assert [by_url[0]["content"][start:end] for start, end in by_url[0]["highlights"]] == ["年假"]
+
+
 def test_prometheus_reads_how_long_query_vectors_took(client: httpx.Client, embeddings: InstantServer) -> None:
     client.get("/search", params={"q": "pump", "mode": "vector"})
     client.get("/search", params={"q": "pump", "mode": "lexical"})
@@ -93,6 +108,10 @@ WRONG_BODIES: list[tuple[Any, str]] = [
     ({"query": "x", "collections": ["a\0b"]}, "no text can hold"),
     ({"query": "x", "generation": "\0"}, "no text can hold"),
     ({"query": "x", "k": 10**40}, "choose a number of passages"),
+    ({"query": "x", "fusion": "sum"}, "The fusion is unknown"),
+    ({"query": "x", "per_document": 0}, "choose 1 or more"),
+    ({"query": "x", "per_document": "few"}, "per_document is not a whole number"),
+    ({"query": "x", "merge": "perhaps"}, "merge is neither true nor false"),
 ]
 # What no JSON library writes, but a client may send.
 HOSTILE_BODIES = [
@@ -312,7 +331,8 @@ import sys
 from kb_pipeline.errors import KbError
 from kb_pipeline.web.app import create_app
 from kb_pipeline.web.serve import serve
-app = create_app(database_url=lambda: sys.argv[1], connect_embedder=lambda: None, mask=lambda text, collections: [text])
+app = create_app(database_url=lambda: sys.argv[1], connect_embedder=lambda: None, mask=lambda text, collections: [text],
+                 fusion_weight=lambda collections: 0.5)
 try:
     code = serve(app, port=int(sys.argv[2]), announce=lambda url: print(url, flush=True))
 except KbError as error:

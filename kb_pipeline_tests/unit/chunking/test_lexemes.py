@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kb_pipeline.chunking.lexemes import LONGEST_LEXEME, query_terms, tokens
+from kb_pipeline.chunking.lexemes import LONGEST_LEXEME, located, query_terms, tokens
 from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy
 
@@ -72,3 +74,37 @@ def test_odd_characters_do_no_harm() -> None:
     for text in ("\ud800", "a\x00b", "'\\''", "👍🏽", "\u202e", "İstanbul"):
         assert all("\x00" not in token for token in tokens(text))
     assert tokens("ﬁne") == ["fine"]
+
+
+PIECES = st.sampled_from(
+    [
+        "年假",
+        "５Ａ",
+        "ﬁne",
+        "R&D",
+        "GB/T-19001",
+        "e\u0301",
+        "가",
+        "İ",
+        "ΑΣ",
+        "㎡",
+        "1,200",
+        "<CN_MOBILE_3fa9c1>",
+        " ",
+        "b\u0301\u0323",
+    ]
+)
+
+
+@given(st.lists(PIECES | st.text(max_size=5)).map("".join))
+def test_every_token_is_located(text: str) -> None:
+    found = list(located(text))
+    assert sorted(lexeme for lexeme, _, _ in found) == sorted(tokens(text))
+    for _, start, end in found:
+        assert 0 <= start < end <= len(text)
+
+
+def test_tokens_are_located_in_the_text_as_it_is_written() -> None:
+    text = "Ｐｕｍｐｓ ﬁt. 年假 1,200 R & D"
+    places = {text[start:end]: lexeme for lexeme, start, end in located(text) if lexeme not in ("年", "假")}
+    assert places == {"Ｐｕｍｐｓ": "pump", "ﬁt": "fit", "年假": "年假", "1,200": "1200", "R & D": "r&d"}

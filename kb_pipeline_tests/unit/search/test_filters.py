@@ -164,8 +164,25 @@ def test_length_and_nesting_are_bounded() -> None:
 def test_values_of_masked_columns_are_masked_and_others_are_not() -> None:
     text = "section_title = '{0}' and not (metadata.x in ('{0}', 'b') or metadata.y = 1)"
     text += " and source_file = 'a' and language = 'a'"
-    masked = mask_values(parse_filter(text.format("a")), lambda value: value.replace("a", "MASKED"))
-    assert masked == parse_filter(text.format("MASKED"))
+    masked = mask_values(parse_filter(text.format("a")), lambda value: [value.replace("a", "MASKED")])
+    asked = "section_title in ('{0}') and not (metadata.x in ('{0}', 'b') or metadata.y = 1)"
+    assert masked == parse_filter(f"{asked.format('MASKED')} and source_file = 'a' and language = 'a'")
+
+
+@pytest.mark.parametrize(
+    ("asked", "looked_up"),
+    [
+        ("metadata.x = 'a'", "metadata.x in ('A', 'a')"),
+        ("metadata.x <> 'a'", "not metadata.x in ('A', 'a')"),
+        ("metadata.x in ('a', 'b')", "metadata.x in ('A', 'a', 'B', 'b')"),
+        ("metadata.x like '%a_%'", "metadata.x like '%A_%' or metadata.x like '%a_%'"),
+        ("metadata.x like '%'", "metadata.x like '%'"),
+        ("metadata.x < 'a'", "metadata.x < 'A'"),
+    ],
+)
+def test_a_masked_column_is_compared_with_every_form_of_a_value(asked: str, looked_up: str) -> None:
+    found = mask_values(parse_filter(asked), lambda value: list(dict.fromkeys([value.upper(), value])))
+    assert found == parse_filter(looked_up)
 
 
 # --- no value becomes SQL ----------------------------------------------------------------------------

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kb_pipeline.search.fusion import fuse
+from kb_pipeline.search.fusion import WEIGHT, by_shares, fuse, shares
+from kb_pipeline.settings import Settings
 
 ROWS = st.lists(st.tuples(st.integers(1, 30), st.floats(-1, 50)), unique_by=lambda row: row[0], max_size=30)
 RANKING = ROWS.map(lambda rows: sorted(rows, key=lambda row: -row[1]))
@@ -50,3 +51,23 @@ def test_words_that_say_little_of_the_question_move_little() -> None:
 def test_where_words_find_nothing_the_ranking_by_meaning_stays_as_it_is(meaning: list[tuple[int, float]]) -> None:
     assert [row for row, _ in fuse(meaning, [], coverage=0.0)] == [row for row, _ in meaning]
     assert [row for row, _ in fuse([], meaning)] == [row for row, _ in meaning]
+
+
+def test_reciprocal_rank_fusion_looks_at_ranks_alone() -> None:
+    meaning, words = [(1, 0.9), (2, 0.1)], [(2, 9000.0), (3, 1.0)]
+    found = shares(meaning, words, coverage=0.01, weight=0.9, fusion="rrf")
+    assert dict(by_shares(found)) == pytest.approx({1: 0.5, 2: 0.5 * 61 / 62 + 0.5, 3: 0.5 * 61 / 62})
+    assert dict(by_shares(shares(meaning, [], fusion="rrf"))) == pytest.approx({1: 1.0, 2: 61 / 62})
+
+
+def test_shares_say_what_a_score_comes_from() -> None:
+    found = shares([(1, 0.9), (2, 0.7)], [(2, 8.0)], coverage=0.5)[2]
+    assert (found["meaning"].rank, found["meaning"].score, found["meaning"].normalised) == (2, 0.7, 0.0)
+    assert (found["words"].weight, found["words"].normalised) == pytest.approx((1 / 3, 1.0))
+
+
+def test_the_weight_is_the_sites_or_that_of_the_collections_that_are_searched() -> None:
+    settings = Settings(collections={"laws": {"fusion_weight": 0.2}, "mail": {"fusion_weight": 0.2}, "notes": {}})
+    assert Settings().fusion_weight_for([]) == WEIGHT
+    assert settings.fusion_weight_for(["laws", "mail"]) == 0.2
+    assert settings.fusion_weight_for(["laws", "notes"]) == settings.fusion_weight_for([]) == WEIGHT

@@ -15,10 +15,10 @@ from kb_pipeline.source.listing import (
     collection_of,
     entry_of,
     is_local,
-    printable_path,
     shard_hash,
     shard_names,
 )
+from kb_pipeline.source.walk import printable_path
 
 
 @given(

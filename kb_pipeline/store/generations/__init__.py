@@ -1,0 +1,53 @@
+"""Generations: the serving tables, and which one is live.
+
+A *generation* is one serving table with its model, dimension and query instructions. Exactly one is
+*active*: the view `knowledge_chunks` shows it. A generation is *building* until it becomes active: the first one
+when it holds documents, so that they are searchable while more come in, a later one when it holds every document
+that has chunks. The one before the active one is *retired* and stays for rollback.
+
+The face of its files:
+
+    generation  what one is, and which there are
+    life        making, activating and dropping
+    swap        documents in and out of a serving table
+    index       the vector index
+    statistics  what the ranking by words counts
+"""
+
+from kb_pipeline.store.generations.generation import (
+    WIDEST_DEFAULT,
+    Generation,
+    GenerationKey,
+    active_generation,
+    generations,
+    named_generation,
+    serves_nothing,
+    summaries,
+    working_generation,
+)
+from kb_pipeline.store.generations.index import ensure_vector_index, index_memory
+from kb_pipeline.store.generations.life import activate, activate_first, drop, ensure_generation
+from kb_pipeline.store.generations.statistics import refresh_statistics
+from kb_pipeline.store.generations.swap import Swap, note_loaded, swap_documents
+
+__all__ = [
+    "WIDEST_DEFAULT",
+    "Generation",
+    "GenerationKey",
+    "Swap",
+    "activate",
+    "activate_first",
+    "active_generation",
+    "drop",
+    "ensure_generation",
+    "ensure_vector_index",
+    "generations",
+    "index_memory",
+    "named_generation",
+    "note_loaded",
+    "refresh_statistics",
+    "serves_nothing",
+    "summaries",
+    "swap_documents",
+    "working_generation",
+]

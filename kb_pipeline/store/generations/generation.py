@@ -1,0 +1,112 @@
+"""What a generation is, and which there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from kb_pipeline.errors import SettingsError
+from kb_pipeline.store.database import Connection
+from kb_pipeline.store.queries import query, serving_table
+
+WIDEST_DEFAULT = 1024  # dimensions that are served where the settings do not say
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """`dimension` is that of the serving table; `native_dimension` that of the stored vectors."""
+
+    id: int
+    name: str
+    model_fingerprint: str
+    model: str
+    native_dimension: int
+    dimension: int
+    query_instruction: str
+    collection_instructions: dict[str, str]
+    state: str
+    created_at: datetime
+    activated_at: datetime | None
+    retired_at: datetime | None
+    row_count: int
+
+    @property
+    def table(self) -> sql.Identifier:
+        return serving_table(self.id)
+
+    def instruction_for(self, collections: Sequence[str]) -> str:
+        """The instruction of a query over `collections` (empty: all). One query has one vector, so a collection's own
+        counts where all that are searched share it."""
+        own = {self.collection_instructions.get(name, self.query_instruction) for name in collections}
+        return own.pop() if len(own) == 1 else self.query_instruction
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationKey:
+    """What distinguishes one generation from another: everything that vectors depend on."""
+
+    model_fingerprint: str
+    model: str
+    native_dimension: int
+    dimension: int
+    query_instruction: str
+    collection_instructions: Mapping[str, str] = field(default_factory=dict)
+
+    def matches(self, generation: Generation) -> bool:
+        return (self.model_fingerprint, self.dimension, self.query_instruction, dict(self.collection_instructions)) == (
+            generation.model_fingerprint,
+            generation.dimension,
+            generation.query_instruction,
+            generation.collection_instructions,
+        )
+
+
+def generations(connection: Connection) -> list[Generation]:
+    with connection.cursor(row_factory=class_row(Generation)) as cursor:
+        return cursor.execute(query("generations", "generation_columns")).fetchall()
+
+
+def active_generation(connection: Connection) -> Generation | None:
+    return next((generation for generation in generations(connection) if generation.state == "active"), None)
+
+
+def working_generation(connection: Connection) -> Generation | None:
+    """The active generation, or before there is one the newest: what a refresh works for."""
+    known = generations(connection)
+    active = (generation for generation in known if generation.state == "active")
+    return next(active, known[-1] if known else None)
+
+
+def serves_nothing(connection: Connection, generation: Generation) -> bool:
+    """Whether a generation holds no document although there are some for it."""
+    row = connection.execute(query("generations", "serves_nothing"), {"generation": generation.id}).fetchone()
+    return row is not None and bool(row[0])
+
+
+def named_generation(connection: Connection, name: str) -> Generation:
+    """Raises SettingsError, which lists the names there are."""
+    known = generations(connection)
+    for generation in known:
+        if generation.name == name:
+            return generation
+    names = ", ".join(generation.name for generation in known) or "none yet"
+    raise SettingsError(f"There is no generation {name}; there are: {names}.")
+
+
+def summaries(connection: Connection) -> list[dict[str, Any]]:
+    """Each generation with its number of rows, for people to read."""
+    return [
+        {
+            "name": generation.name,
+            "state": generation.state,
+            "model": generation.model,
+            "dimension": generation.dimension,
+            "rows": generation.row_count,
+        }
+        for generation in generations(connection)
+    ]

@@ -1,0 +1,64 @@
+"""Documents go in and out of a serving table, whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from kb_pipeline.store import ledger
+from kb_pipeline.store.database import Connection
+from kb_pipeline.store.generations.generation import Generation
+from kb_pipeline.store.queries import query
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """`loaded`: ids of the documents whose rows are now those of their chunks; `inserted`: rows."""
+
+    loaded: list[int]
+    inserted: int
+
+
+def swap_documents(connection: Connection, generation: Generation, documents: Sequence[int]) -> Swap:
+    """Bring the rows of `documents` in the serving table up to date, in one transaction, and commit.
+
+    A reader sees all of a document's old chunks or all of its new ones. Rows whose chunk is unchanged
+    stay where they are, so the vector index grows only by what is new. Of a document whose chunks lack
+    vectors only the path is brought up to date. A generation that was dropped meanwhile takes nothing.
+    """
+    parameters = {"generation": generation.id, "model": generation.model_fingerprint}
+    table = generation.table
+    with connection.transaction():
+        ledger.lock_documents(connection, documents)
+        held = connection.execute(query("generations", "hold"), parameters).fetchone()
+        if held is None:
+            return Swap([], 0)
+        given = parameters | {"ids": list(documents)}
+        connection.execute(query("generations", "move_rows", table=table), given)
+        connection.execute(query("generations", "record_moved"), given)
+        rows = connection.execute(query("generations", "loadable_documents"), given).fetchall()
+        loaded = [row[0] for row in rows]
+        swap = parameters | {"ids": loaded}
+        deleted = connection.execute(query("generations", "delete_stale_rows", table=table), swap).rowcount
+        connection.execute(query("generations", "update_kept_rows", table=table), swap)
+        inserted = connection.execute(
+            query("generations", "insert_rows", table=table, dimension=sql.Literal(generation.dimension)), swap
+        ).rowcount
+        connection.execute(query("generations", "forget_loaded"), swap)
+        connection.execute(query("generations", "record_loaded"), swap)
+        if held[0] == "active":
+            connection.execute(query("generations", "note_loaded"), given)
+        if inserted or deleted:
+            connection.execute(
+                query("generations", "count_rows"), parameters | {"inserted": inserted, "deleted": deleted}
+            )
+    return Swap(loaded, inserted)
+
+
+def note_loaded(connection: Connection, generation: Generation, documents: Sequence[int]) -> None:
+    """Note that the active generation holds `documents` as they are, where it does, in one transaction. Commits."""
+    with connection.transaction():
+        ledger.lock_documents(connection, documents)
+        connection.execute(query("generations", "note_loaded"), {"generation": generation.id, "ids": list(documents)})
