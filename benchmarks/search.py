@@ -19,6 +19,7 @@ uses it again. --data: how like real embeddings the made ones are, on the retrie
 from __future__ import annotations
 
 import argparse
+import itertools
 import multiprocessing
 import os
 import sys
@@ -35,12 +36,13 @@ from common import ROOT, Home, home, say, table, tree_cpu
 from psycopg import sql
 from search_corpus import Corpus, Floats
 from search_exact import Ids
-from search_load import Loaded, delete_documents, load, path_of, prepare_documents, replace_documents, sizes, vectors_of
+from search_load import Loaded, delete_documents, load, path_of, replace_documents, sizes, vectors_of
 
 from kb_pipeline.chunking.lexemes import query_terms
 from kb_pipeline.search import legs
 from kb_pipeline.search.request import SearchRequest
 from kb_pipeline.search.retrieve import search
+from kb_pipeline.stages.knowledge_chunks import DOCUMENTS_PER_SWAP
 from kb_pipeline.store import database, generations
 from kb_pipeline.store import search as store
 from kb_pipeline.store.conditions import EVERYTHING, Column, Comparison, Membership, Node
@@ -94,8 +96,9 @@ def main() -> None:
             table(title, COLUMNS, [_measure(connection, generation, kind) for kind in measured])
             table("Questions a second", ["clients", *map(str, CLIENTS)], _rates(place, generation, measured))
             if options.streaming:
-                with _streaming(place.database_url(), generation):
-                    rows = [_measure(connection, generation, kind) for kind in measured]
+                with _streaming(place.database_url(), generation, corpus):
+                    # What is true changes meanwhile, so only what it costs is shown.
+                    rows = [_measure(connection, generation, Kind(kind.name, kind.asks)) for kind in measured]
                 table("The same while documents are swapped in", COLUMNS, rows)
             if options.streaming or not options.home:
                 _report_changes(connection, generation, corpus)
@@ -262,9 +265,9 @@ def _client(url: str, generation: Generation, kind: Kind, number: int, done: mul
 
 
 @contextmanager
-def _streaming(url: str, generation: Generation) -> Iterator[None]:
+def _streaming(url: str, generation: Generation, corpus: Corpus) -> Iterator[None]:
     context = multiprocessing.get_context("fork")
-    worker = context.Process(target=_stream, args=(url, generation), daemon=True)
+    worker = context.Process(target=_stream, args=(url, generation, corpus.documents), daemon=True)
     worker.start()
     try:
         yield
@@ -273,21 +276,20 @@ def _streaming(url: str, generation: Generation) -> Iterator[None]:
         worker.join()
 
 
-def _stream(url: str, generation: Generation) -> None:
+def _stream(url: str, generation: Generation, documents: int) -> None:
     """Replace documents, one swap after another, for ever."""
     with database.connect(url, autocommit=True) as connection:
         database.register_types(connection)
-        first = 1
-        while True:
-            replace_documents(connection, generation, list(range(first, first + 100)), first)
-            first = (first + 100) % 10_000 + 1
+        for round_ in itertools.count(1):
+            first = (round_ * DOCUMENTS_PER_SWAP) % max(documents - DOCUMENTS_PER_SWAP, 1) + 1
+            some = list(range(first, min(first + DOCUMENTS_PER_SWAP, documents)))
+            replace_documents(connection, generation, some, round_)
 
 
 def _report_changes(connection: Connection, generation: Generation, corpus: Corpus) -> None:
     database.register_types(connection)
     some = list(range(corpus.documents // 2, corpus.documents // 2 + min(1_000, corpus.documents // 10)))
     rows: list[list[object]] = []
-    prepare_documents(connection, generation, some, 0)
     rows.append([f"{len(some):,} documents replaced", f"{replace_documents(connection, generation, some, 1):.1f}"])
     rows.append([f"{len(some):,} documents deleted", f"{delete_documents(connection, generation, some):.1f}"])
     total = sum(sizes(connection, generation)[:2])
