@@ -45,6 +45,7 @@ from kb_pipeline.errors import (
     UnavailableError,
 )
 from kb_pipeline.search.fusion import Fusion
+from kb_pipeline.search.glossary import NO_GLOSSARY, Glossary
 from kb_pipeline.search.request import DEFAULT_K, Mode, SearchRequest
 from kb_pipeline.search.retrieve import search, searched_collections
 from kb_pipeline.store.database import Connection, register_types
@@ -81,12 +82,13 @@ def create_app(
     mask: MaskQuery,
     fusion_weight: Callable[[Sequence[str]], float],
     reranker: Reranker | None = None,
+    glossary: Callable[[], Glossary] = lambda: NO_GLOSSARY,
 ) -> Starlette:
     """The application. `database_url` is asked at every new connection and `connect_embedder` when a query
     vector is first needed, and again after a failure, so that both may start what is not running. `fusion_weight`: of
     meaning in a hybrid search over these collections (none: all).
     """
-    backend = _Backend(database_url, connect_embedder, mask, fusion_weight, reranker)
+    backend = _Backend(database_url, connect_embedder, mask, fusion_weight, reranker, glossary)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -149,6 +151,7 @@ class _Backend:
         mask: MaskQuery,
         fusion_weight: Callable[[Sequence[str]], float],
         reranker: Reranker | None,
+        glossary: Callable[[], Glossary],
     ) -> None:
         self.pool: ConnectionPool[Connection] = ConnectionPool(
             database_url,
@@ -171,6 +174,7 @@ class _Backend:
         self._mask = mask
         self._fusion_weight = fusion_weight
         self._reranker = reranker
+        self._glossary = glossary
         self._lock = Lock()
         self._client: EmbeddingClient | None = None
         self.waiting = CapacityLimiter(MOST_WAITING)
@@ -185,6 +189,7 @@ class _Backend:
                 mask=self._mask,
                 weight=self._fusion_weight(request.collections),
                 reranker=self._reranker,
+                glossary=self._glossary(),
             )
         except (EmbeddingServerUnavailable, GenerationMismatch):
             self._forget_embedder()

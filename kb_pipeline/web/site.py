@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from kb_pipeline.operations.search import mask_query
+from kb_pipeline.search.glossary import load_glossary
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import connect_embedding, database_url, open_site
 from kb_pipeline.store.database import database_errors
@@ -27,5 +28,6 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
             mask=partial(mask_query, site),
             fusion_weight=settings.fusion_weight_for,
             reranker=site.reranker,
+            glossary=lambda: load_glossary(settings.glossary.file),
         )
         return serve(app, port=settings.search_port, announce=announce)
