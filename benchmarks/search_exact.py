@@ -15,7 +15,7 @@ from search_load import collection_of, in_parts, vectors_of
 
 from kb_pipeline.chunking.lexemes import query_terms
 from kb_pipeline.search.languages import aims
-from kb_pipeline.store.words import BM25_B, BM25_K1
+from kb_pipeline.store.postings import BM25_B, BM25_K1
 
 Ids = list[list[int]]  # of each question, the rows that should be found (ids of the serving table), best first
 
@@ -97,7 +97,7 @@ class Words:
         """Ids and scores of the k best rows; more where the last of them ties."""
         scores = np.zeros(len(self._lengths), np.float64)
         for term in query_terms(question):
-            held = np.flatnonzero(self._tokens == self._numbers.get(term, -1))
+            held = np.flatnonzero(self._tokens == self._numbers.get(term.lexeme, -1))
             rows, counts = np.unique(np.searchsorted(self._ends, held, side="right"), return_counts=True)
             idf = np.log(1 + (len(scores) - len(rows) + 0.5) / (len(rows) + 0.5))
             norm = BM25_K1 * (1 - BM25_B + BM25_B * self._lengths[rows] / self._lengths.mean())
@@ -118,7 +118,7 @@ class Words:
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
-        return np.cumsum(self._lengths, dtype=np.int64)
+        return np.cumsum(np.load(self.folder / "counts.npy"), dtype=np.int64)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:

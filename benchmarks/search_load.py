@@ -23,7 +23,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from search_corpus import CHUNKS_PER_DOCUMENT, Corpus, Floats, unit
 
-from kb_pipeline.chunking.lexemes import tokens
+from kb_pipeline.chunking.lexemes import Occurrence, occurrences
 from kb_pipeline.stages.knowledge_chunks import DOCUMENTS_PER_SWAP
 from kb_pipeline.stages.report import batched
 from kb_pipeline.store import database, generations, ledger
@@ -112,14 +112,17 @@ def _load_rows(connection: Connection, generation: Generation, corpus: Corpus, f
         generation.table, sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
     )
     seconds, known, lengths = 0.0, dict[str, int](), list[NDArray[np.int32]]()
+    places: list[int] = []
     with (folder / "vectors.f16").open("wb") as vectors, (folder / "tokens.i32").open("wb") as held:
         for passages in corpus.passages(ROWS_PER_TRANSACTION):
             rows, counts = [], []
             for place, (text, language) in enumerate(zip(passages.texts, passages.languages, strict=True)):
                 number = passages.first + place
-                lexemes = tuple(tokens(text))
-                counts.append(len(lexemes))
-                held.write(np.array([known.setdefault(one, len(known)) for one in lexemes], np.int32).tobytes())
+                lexemes = occurrences(text)
+                numbers = [known.setdefault(one.lexeme, len(known)) for one in lexemes]
+                places.append(lexemes[-1].place)
+                counts.append(len(numbers))
+                held.write(np.array(numbers, np.int32).tobytes())
                 rows.append(_row(number, text, language, lexemes, HalfVector(passages.vectors[place])))
             vectors.write(passages.vectors.astype(np.float16).tobytes())
             lengths.append(np.array(counts, np.int32))
@@ -132,20 +135,21 @@ def _load_rows(connection: Connection, generation: Generation, corpus: Corpus, f
             if passages.first % 50_000 == 0:
                 say(f"{passages.first + len(rows):,} rows")
     (folder / "lexemes.txt").write_text("\n".join(known), encoding="utf-8")
-    np.save(folder / "lengths.npy", np.concatenate(lengths))
+    np.save(folder / "counts.npy", np.concatenate(lengths))
+    np.save(folder / "lengths.npy", np.array(places, np.int32))
     connection.execute(
         "UPDATE generations SET row_count = %s, churn = %s WHERE id = %s", [corpus.rows, corpus.rows, generation.id]
     )
     return seconds
 
 
-def _row(number: int, text: str, language: str, lexemes: tuple[str, ...], vector: HalfVector) -> tuple[object, ...]:
+def _row(number: int, text: str, language: str, lexemes: list[Occurrence], vector: HalfVector) -> tuple[object, ...]:
     """In the order of COLUMNS."""
     document, ordinal = divmod(number, CHUNKS_PER_DOCUMENT)
     return (
         *(document + 1, hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(), ordinal, text, vector),
         *(path_of(document), collection_of(document), ordinal + 1, ordinal + 1, f"Section {ordinal}"),
-        *([f"Document {document}", f"Section {ordinal}"], language, len(lexemes), Jsonb({}), TsVector(lexemes)),
+        *([f"Document {document}", f"Section {ordinal}"], language, lexemes[-1].place, Jsonb({}), TsVector(lexemes)),
     )
 
 
