@@ -5,12 +5,13 @@
         …
     vector = client.embed_query("…", instruction)
 
-It speaks the OpenAI protocol by httpx alone: importing the `openai` package takes longer than a search. Nothing is
-repeated here: what to do after a failure depends on the batch, see `stream`.
+It speaks the OpenAI protocol through the `openai` package, whose own retries are off: what to do after
+a failure depends on the batch, see `stream`.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import queue
 import random
 import threading
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
+import openai
 
 from kb_pipeline.embedding.backpressure import Backpressure
 from kb_pipeline.embedding.models import ExpectedModel, ModelProfile, model_fingerprint, profile_for, same_model
@@ -39,13 +41,13 @@ from kb_pipeline.embedding.stream import (
 from kb_pipeline.embedding.tokenizer import TokenCounter, token_counter
 from kb_pipeline.embedding.wire import Outcome, Overloaded, Refused, Vectors, public_url, request_embeddings
 from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
-from kb_pipeline.system.hosts import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
+    from openai.types import Model
 
 __all__ = ["EmbeddedText", "EmbeddingClient", "ModelIdentity", "RejectedText", "Result", "Usage"]
 
@@ -216,15 +218,11 @@ class EmbeddingClient:
             except EmbeddingServerUnavailable:
                 return Overloaded("connection failed", unreachable=True)
             _check_same(identity, self.identity, replica.url, self._url)
+        client = replica.client if timeout is None else _impatient(replica.client, timeout)
         model = replica.model or self.identity.name
         try:
             outcome = request_embeddings(
-                replica.client,
-                model,
-                texts,
-                self.identity.native_dimension,
-                priority if replica.prioritises else None,
-                timeout=None if timeout is None else _impatient(timeout),
+                client, model, texts, self.identity.native_dimension, priority if replica.prioritises else None
             )
         except SettingsError as error:  # what was right when we connected is not now: the server changed
             raise EmbeddingServerUnavailable(str(error)) from error
@@ -241,26 +239,30 @@ class EmbeddingClient:
         return isinstance(outcome, Vectors) and bool(outcome.usable[0])
 
 
-def _http_client(base_url: str, api_key: str | None, timeout: float) -> httpx.Client:
+def _openai_client(base_url: str, api_key: str | None, timeout: float) -> openai.OpenAI:
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingsError("KB_EMBEDDING_URL is not a URL; write it like http://127.0.0.1:30000/v1.")
-    # A proxy from the environment cannot reach this machine's own address, and reading certificates takes longer than
-    # embedding a query: nothing leads away from there.
-    is_local = is_loopback(parts.hostname)
-    return httpx.Client(
+    # A proxy from the environment cannot reach this machine's own address.
+    http_client = openai.DefaultHttpxClient(trust_env=False) if _is_loopback(parts.hostname) else None
+    return openai.OpenAI(
         base_url=base_url,
-        headers={"authorization": f"Bearer {api_key or 'none'}"},
-        timeout=httpx.Timeout(timeout, connect=CONNECT_TIMEOUT),
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=MOST_IN_FLIGHT),
-        trust_env=not is_local,
-        follow_redirects=not is_local,
-        verify=not is_local or parts.scheme == "https",
+        api_key=api_key or "none",
+        timeout=openai.Timeout(timeout, connect=CONNECT_TIMEOUT),
+        max_retries=0,
+        http_client=http_client,
     )
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _replica(base_url: str, api_key: str | None, timeout: float) -> Replica:
-    return Replica(public_url(base_url), _http_client(base_url, api_key, timeout))
+    return Replica(public_url(base_url), _openai_client(base_url, api_key, timeout))
 
 
 def _identify_all(members: list[Replica], expected: ExpectedModel | None, patience: float) -> ModelIdentity:
@@ -300,7 +302,7 @@ def _identify(replica: Replica, expected: ExpectedModel | None, patience: float)
     name = _real_name(card, info)
     revision = _revision(info, url, expected)
     probe = _ask_patiently(
-        lambda: request_embeddings(client, asked_as, [PROBE_TEXT], None, timeout=_impatient(patience)), url, patience
+        lambda: request_embeddings(_impatient(client, patience), asked_as, [PROBE_TEXT], None), url, patience
     )
     if isinstance(probe, Refused):
         raise SettingsError(
@@ -315,7 +317,7 @@ def _identify(replica: Replica, expected: ExpectedModel | None, patience: float)
         )
     replica.model, replica.answers_as = asked_as, probe.model
     replica.prioritises = card.owned_by in PRIORITISING_OWNERS
-    length = card.context_length
+    length = (card.model_extra or {}).get("max_model_len")
     return ModelIdentity(
         name=name,
         native_dimension=dimension,
@@ -350,66 +352,42 @@ def _revision(info: Mapping[str, Any], url: str, expected: ExpectedModel | None)
     return revision
 
 
-def _model_info(client: httpx.Client, url: str) -> dict[str, Any]:
+def _model_info(client: openai.OpenAI, url: str) -> dict[str, Any]:
     """What SGLang tells about its model; empty for other servers. Its older releases know only the second path."""
-    root = client.base_url
-    if not root.path.rstrip("/").endswith("/v1"):
+    if not str(client.base_url).rstrip("/").endswith("/v1"):
         return {}
-    above = root.copy_with(path=root.path.rstrip("/").removesuffix("v1"))
-    for path in ("model_info", "get_model_info"):
-        answer = _got(client, str(above.join(path)), url)
+    root = client.with_options(base_url=str(client.base_url).rstrip("/").removesuffix("/v1"), timeout=SHORT_PATIENCE)
+    for path in ("/model_info", "/get_model_info"):
         try:
-            info = answer.json() if answer.is_success else None
-        except ValueError:
+            info = root.get(path, cast_to=httpx.Response).json()
+        except (openai.APIStatusError, ValueError):
             continue
+        except openai.APIConnectionError as error:
+            raise unavailable(url, "connection failed") from error
         if isinstance(info, dict):
             return info
     return {}
 
 
-def _got(client: httpx.Client, path: str, url: str) -> httpx.Response:
-    """Raises EmbeddingServerUnavailable when there is no answer."""
-    try:
-        return client.get(path, timeout=_impatient(SHORT_PATIENCE))
-    except httpx.HTTPError as error:
-        raise unavailable(url, "connection failed") from error
-
-
-@dataclass(frozen=True, slots=True)
-class _ModelCard:
-    """What a server's list of models says of one."""
-
-    id: str
-    owned_by: object
-    context_length: object
-
-    @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> _ModelCard:
-        return cls(str(entry["id"]), entry.get("owned_by"), entry.get("max_model_len"))
-
-
-def _real_name(card: _ModelCard, info: Mapping[str, Any]) -> str:
+def _real_name(card: Model, info: Mapping[str, Any]) -> str:
     """The model's name, which a router may not know although it passes on what the server tells about its model."""
     if card.id != UNKNOWN_MODEL:
         return card.id
     return _name(info.get("served_model_name")) or _name(info.get("model_path")) or UNKNOWN_MODEL
 
 
-def _served_model(
-    client: httpx.Client, url: str, expected: ExpectedModel | None, info: Mapping[str, Any]
-) -> _ModelCard:
+def _served_model(client: openai.OpenAI, url: str, expected: ExpectedModel | None, info: Mapping[str, Any]) -> Model:
     """What the server tells about the model to use; with one served model it need not be named."""
-    answer = _got(client, "models", url)
-    if answer.status_code == httpx.codes.UNAUTHORIZED:
-        raise SettingsError(f"The embedding server at {url} refused the key; correct KB_EMBEDDING_API_KEY.")
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        raise SettingsError(f"There is no /models at {url}; KB_EMBEDDING_URL usually ends in /v1.")
-    if not answer.is_success:
-        raise unavailable(url, f"status {answer.status_code}")
     try:
-        models = [_ModelCard.of(entry) for entry in answer.json()["data"]]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise unavailable(url, "an answer that is not a list of models") from None
+        models = client.with_options(timeout=SHORT_PATIENCE).models.list().data
+    except openai.AuthenticationError:
+        raise SettingsError(f"The embedding server at {url} refused the key; correct KB_EMBEDDING_API_KEY.") from None
+    except openai.NotFoundError:
+        raise SettingsError(f"There is no /models at {url}; KB_EMBEDDING_URL usually ends in /v1.") from None
+    except openai.APIStatusError as error:
+        raise unavailable(url, f"status {error.status_code}") from error
+    except openai.APIConnectionError as error:
+        raise unavailable(url, "connection failed") from error
     names = [_real_name(model, info) for model in models]
     matching = [
         model for model, name in zip(models, names, strict=True) if expected is None or same_model(name, expected.name)
@@ -430,8 +408,8 @@ def _served_model(
     return matching[0]
 
 
-def _impatient(seconds: float) -> httpx.Timeout:
-    return httpx.Timeout(seconds, connect=CONNECT_TIMEOUT)
+def _impatient(client: openai.OpenAI, seconds: float) -> openai.OpenAI:
+    return client.with_options(timeout=openai.Timeout(seconds, connect=CONNECT_TIMEOUT))
 
 
 def _ask_patiently(ask: Callable[[], Outcome], url: str, patience: float) -> Vectors | Refused:

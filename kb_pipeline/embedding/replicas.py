@@ -18,7 +18,7 @@ from kb_pipeline.embedding.wire import Overloaded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    import httpx
+    import openai
 
     from kb_pipeline.embedding.wire import Outcome
 
@@ -35,7 +35,7 @@ class Replica:
     """
 
     url: str
-    client: httpx.Client
+    client: openai.OpenAI
     model: str | None = None
     answers_as: str | None = None
     prioritises: bool = False

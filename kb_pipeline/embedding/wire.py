@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
 import numpy as np
+import openai
 import orjson
 
 from kb_pipeline.embedding.truncation import normalized
@@ -77,61 +77,55 @@ Outcome = Vectors | Refused | Overloaded | Broken
 
 
 def request_embeddings(
-    client: httpx.Client,
-    model: str,
-    texts: Sequence[str],
-    dimension: int | None,
-    priority: int | None = None,
-    *,
-    timeout: httpx.Timeout | None = None,
+    client: openai.OpenAI, model: str, texts: Sequence[str], dimension: int | None, priority: int | None = None
 ) -> Outcome:
     """Ask for the vectors of `texts`; `dimension` is what they must have, None when it is not known yet.
 
-    `priority`: the larger is computed first; only for servers of SGLang's protocol. `timeout`: None for the client's.
+    `priority`: the larger is computed first; only for servers of SGLang's protocol.
     """
-    body: dict[str, object] = {"model": model, "input": list(texts), "encoding_format": "base64"}
+    body: dict[str, object] = {"input": texts}
     if priority is not None:
         body["priority"] = priority
     try:
-        answer = client.post("embeddings", json=body, timeout=timeout or httpx.USE_CLIENT_DEFAULT)
-    except httpx.TimeoutException:
+        # Given as extra_body: the client would otherwise walk through every text to convert it, which
+        # costs more than all the rest. The raw answer spares a pydantic model of every number.
+        answer = client.embeddings.with_raw_response.create(
+            model=model, input=[], encoding_format="base64", extra_body=body
+        )
+        return read_answer(answer.content, len(texts), dimension)
+    except openai.APITimeoutError:
         return Overloaded("no answer in time", too_large=True)
-    except httpx.HTTPError as error:
-        kind = type(error).__name__
-        return Overloaded(f"connection failed: {kind}", unreachable=isinstance(error, httpx.ConnectError))
-    if not answer.is_success:
-        return _of_status(answer, str(client.base_url))
-    return read_answer(answer.content, len(texts), dimension)
+    except openai.APIConnectionError as error:
+        kind = type(error.__cause__ or error).__name__  # of httpx or httpx2, as the version of openai has it
+        return Overloaded(f"connection failed: {kind}", unreachable=kind == "ConnectError")
+    except openai.APIStatusError as error:
+        return _of_status(error, str(client.base_url))
 
 
-def _of_status(answer: httpx.Response, url: str) -> Outcome:
-    status = answer.status_code
+def _of_status(error: openai.APIStatusError, url: str) -> Outcome:
+    status = error.status_code
     if status in (401, 403):
         raise SettingsError(
             f"The embedding server at {public_url(url)} refused the key ({status}); correct KB_EMBEDDING_API_KEY."
-        )
+        ) from None
     if status in (404, 405):
         raise SettingsError(
             f"There is no /embeddings at {public_url(url)} ({status}); KB_EMBEDDING_URL usually ends in /v1."
-        )
+        ) from None
     if status in _CLIENT_ERRORS:
-        too_long = _TOO_LONG.search(_message(answer))
+        too_long = _TOO_LONG.search(_message(error.body))
         if too_long:
             return Refused(status, int(too_long[1]), int(too_long[2]))
         return Refused(status)
     if status in _OVERLOADED:
-        retry_after = _retry_after(answer.headers.get("retry-after"))
+        retry_after = _retry_after(error.response.headers.get("retry-after"))
         return Overloaded(f"status {status}", retry_after, too_large=True, answered=True)
     return Broken(f"status {status}")
 
 
-def _message(answer: httpx.Response) -> str:
-    """The message of SGLang's flat error, or of OpenAI's nested one."""
-    try:
-        body = answer.json()
-        return str((body.get("error") or body).get("message", ""))
-    except (ValueError, AttributeError):
-        return ""
+def _message(body: object) -> str:
+    """The message of SGLang's flat error, or of OpenAI's nested one (the client has unwrapped that)."""
+    return str(body.get("message", "")) if isinstance(body, dict) else ""
 
 
 def _retry_after(value: str | None) -> float | None:
