@@ -16,9 +16,11 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import cast
 
+import psycopg
+
 from kb_pipeline.access.principal import RIGHTS, Principal, Right
 from kb_pipeline.access.tokens import Token, new_token, read_token
-from kb_pipeline.errors import SettingsError, Unauthenticated
+from kb_pipeline.errors import DatabaseUnavailable, SettingsError, Unauthenticated
 from kb_pipeline.store import keys as store
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.keys import StoredKey
@@ -111,6 +113,7 @@ class KeyRing:
     connect: Callable[[], AbstractContextManager[Connection]]
     _keys: dict[str, StoredKey] = field(default_factory=dict)
     _read_at: float | None = None
+    _failed_at: float | None = None
     _noted: dict[str, float] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -126,9 +129,16 @@ class KeyRing:
         with self._lock:
             if self.is_fresh(token):
                 return
+            if self._failed_at is not None and time.monotonic() - self._failed_at < YOUNGEST:
+                raise DatabaseUnavailable("The keys cannot be read from PostgreSQL just now; try again in a moment.")
             asked_at = time.monotonic()  # a key may be revoked while they are read
-            with self.connect() as connection:
-                self._keys = {key.id: key for key in store.all_keys(connection)}
+            self._failed_at = None
+            try:
+                with self.connect() as connection:
+                    self._keys = {key.id: key for key in store.all_keys(connection)}
+            except (DatabaseUnavailable, psycopg.Error):
+                self._failed_at = time.monotonic()  # all who wait here need not find out one by one
+                raise
             self._read_at = asked_at
 
     @property

@@ -75,6 +75,8 @@ def condition(request: SearchRequest, forms: Callable[[str], Sequence[str]]) -> 
     return node
 
 
-def both(one: Node | None, other: Node) -> Node:
+def both(one: Node | None, other: Node | None) -> Node | None:
     """Rows that pass both; None is every row."""
-    return other if one is None else And(one, other)
+    if one is None or other is None:
+        return one or other
+    return And(one, other)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psycopg
 
+from kb_pipeline.access.principal import ANYONE, Principal
 from kb_pipeline.chunking.language import has_letters, language_of
 from kb_pipeline.chunking.lexemes import query_terms
 from kb_pipeline.embedding.models import profile_for
@@ -32,10 +33,11 @@ from kb_pipeline.search.fusion import WEIGHT
 from kb_pipeline.search.hits import hit
 from kb_pipeline.search.legs import Plan, language_shifts
 from kb_pipeline.search.ranking import MOST_CANDIDATES, Ranking, look_up, next_round, read_candidates
-from kb_pipeline.search.request import check, condition
+from kb_pipeline.search.request import both, check, condition
 from kb_pipeline.search.result import Clock, Explanation, Hit, Note, SearchResult
 from kb_pipeline.search.selection import Group, selected
 from kb_pipeline.store import search as store
+from kb_pipeline.store.conditions import compile_condition
 from kb_pipeline.store.database import Connection, database_errors
 from kb_pipeline.store.generations import Generation, active_generation, named_generation
 
@@ -60,8 +62,9 @@ def search(
     embedder: Callable[[], EmbeddingClient],
     mask: MaskQuery,
     weight: float = WEIGHT,
+    principal: Principal = ANYONE,
 ) -> SearchResult:
-    """The best passages for `request`.
+    """The best passages for `request`, of those that `principal` may search.
 
     `embedder` is only called when a query vector is needed. `weight`: of meaning, where both rankings are fused. Raises
     SettingsError for a wrong request, GenerationMismatch when the embedding server's model is not the generation's,
@@ -69,9 +72,10 @@ def search(
     """
     clock = Clock()
     check(request)
-    spellings = mask(unicodedata.normalize("NFC", request.query.strip()), request.collections)
+    read_by = principal.among(request.collections)
+    spellings = mask(unicodedata.normalize("NFC", request.query.strip()), read_by)
     text = spellings[0]
-    allowed = condition(request, lambda value: mask(value, request.collections))
+    allowed = both(condition(request, lambda value: mask(value, read_by)), principal.condition())
     with database_errors(), connect() as connection:
         generation = _generation(connection, request.generation)
     if generation is None:
@@ -83,7 +87,7 @@ def search(
     vector = None
     if mode != "lexical":
         try:
-            vector = _query_vector(embedder, text, generation, request.collections, clock)
+            vector = _query_vector(embedder, text, generation, read_by, clock)
         except EmbeddingServerUnavailable:
             if not looked_up:
                 raise
@@ -95,19 +99,19 @@ def search(
             hit(rank, group, terms, explanations.get(group.best.row.id)) for rank, group in enumerate(groups, start=1)
         )
     with database_errors(), connect() as connection:
-        note = note if hits else _why_nothing(connection, plan, request) or note
+        note = note if hits else _why_nothing(connection, plan, request, principal) or note
         event = _record(connection, generation, text, plan.mode, hits, clock) if request.logged else None
     return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note)
 
 
-def searched_collections(connect: Connect) -> list[str]:
-    """The collections that the active generation holds, in order."""
+def searched_collections(connect: Connect, principal: Principal = ANYONE) -> list[str]:
+    """The collections of the active generation in which `principal` may search something, in order."""
     with database_errors(), connect() as connection:
         generation = _generation(connection, None)
         if generation is None:
             return []
         with connection.transaction():
-            return store.collections(connection, generation)
+            return store.collections(connection, generation, compile_condition(principal.condition()))
 
 
 _EMPTY = Note("empty", "The knowledge base is empty; run `kb ingest` with a folder of documents.")
@@ -192,9 +196,9 @@ def _find(
     return groups, {row.id: ranking.explanation(row, shifts.get(row.language, own)) for row in best}
 
 
-def _why_nothing(connection: Connection, plan: Plan, request: SearchRequest) -> Note | None:
+def _why_nothing(connection: Connection, plan: Plan, request: SearchRequest, principal: Principal) -> Note | None:
     with connection.transaction():
-        known = store.collections(connection, plan.generation)
+        known = store.collections(connection, plan.generation, compile_condition(principal.condition()))
     if not known:
         return _EMPTY
     unknown = [name for name in request.collections if name not in known]
