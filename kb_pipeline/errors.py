@@ -6,6 +6,7 @@
     ├── UnavailableError             exit code 3: something needed is not there
     │   ├── DatabaseUnavailable
     │   ├── EmbeddingServerUnavailable
+    │   ├── RerankerUnavailable
     │   ├── SourceUnavailable
     │   ├── OutputUnavailable        what a command prints cannot be written
     │   └── TooFewFiles              this process may not open as many files as it needs
@@ -69,6 +70,10 @@ class DatabaseUnavailable(UnavailableError):
 
 class EmbeddingServerUnavailable(UnavailableError):
     """The embedding server cannot be reached or did not become healthy."""
+
+
+class RerankerUnavailable(UnavailableError):
+    """The reranker cannot be reached, is late, or answers nonsense; searches do without it."""
 
 
 class SourceUnavailable(UnavailableError):

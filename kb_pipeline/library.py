@@ -84,14 +84,16 @@ class KnowledgeBase:
         per_document: int | None = None,
         merge: bool = False,
         fold: bool = True,
+        rerank: bool = True,
         explain: bool = False,
     ) -> SearchResult:
         """The `k` best passages for `query`, best first; personal data in it is masked as in the documents.
 
         `where`: a condition on the columns of a passage, such as `page_number >= 3`. `fusion`: "rrf" for reciprocal
         rank fusion. `per_document`: most hits of one document. `merge`: neighbouring passages become one hit. `fold`:
-        what says the same becomes one hit that names the others. `explain`: each hit says what its score comes from.
-        Raises SettingsError for a wrong request, GenerationMismatch, EmbeddingServerUnavailable, DatabaseUnavailable.
+        what says the same becomes one hit that names the others. `rerank`: by the site's reranker, if it has one.
+        `explain`: each hit says what its score comes from. Raises SettingsError for a wrong request,
+        GenerationMismatch, EmbeddingServerUnavailable, DatabaseUnavailable.
         """
         from kb_pipeline.operations.search import search
         from kb_pipeline.search.request import SearchRequest
@@ -108,6 +110,7 @@ class KnowledgeBase:
                 per_document=per_document,
                 merge=merge,
                 fold=fold,
+                rerank=rerank,
                 explain=explain,
             )
             return search(site, request)

@@ -50,6 +50,26 @@ def listening(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
+_tell: ContextVar[Callable[[str], None] | None] = ContextVar("progress_tell", default=None)
+
+
+@contextmanager
+def telling(tell: Callable[[str], None]) -> Iterator[None]:
+    """Tell `tell` in a sentence what this context has to wait for."""
+    token = _tell.set(tell)
+    try:
+        yield
+    finally:
+        _tell.reset(token)
+
+
+def waiting_for(sentence: str) -> None:
+    """Say what begins now and may take minutes without a sign."""
+    tell = _tell.get()
+    if tell is not None:
+        tell(sentence)
+
+
 def is_heard() -> bool:
     """Whether somebody listens already."""
     return _listener.get() is not None

@@ -251,6 +251,17 @@ class ServerSettings(Frozen):
         return value.lower() if isinstance(value, str) else tuple(name.lower() for name in value)
 
 
+class RerankerSettings(Frozen):
+    """A server that ranks the best passages anew, by `/v1/rerank`."""
+
+    url: str | None = Field(None, description="Base URL, usually ending in /v1; empty: none.")
+    model: str | None = Field(None, description="Model to ask for, where the server has several.")
+    api_key: SecretStr | None = Field(None, description="Bearer key of the server.")
+    depth: int = Field(50, ge=1, le=1000, description="How many of the best passages it is asked about.")
+    budget_ms: int = Field(1000, ge=1, description="How long a search waits for it, milliseconds.")
+    instruction: str | None = Field(None, description="Task sentence, for models that take one.")
+
+
 class SglangSettings(Frozen):
     """An SGLang server on this machine's GPU. Empty values leave the choice to SGLang itself."""
 
@@ -312,6 +323,7 @@ class Settings(EmptyIsUnset, BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     search: SearchSettings = SearchSettings()
     server: ServerSettings = ServerSettings()
+    reranker: RerankerSettings = RerankerSettings()
     sglang: SglangSettings = SglangSettings()
     limits: ParsingLimits = ParsingLimits()
     chunking: ChunkingSettings = ChunkingSettings()

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from kb_pipeline.embedding.models import ExpectedModel
     from kb_pipeline.parsing.exchange import Choice
     from kb_pipeline.parsing.sandbox import ParserPool
+    from kb_pipeline.search.rerank import Reranker
 
 MOST_PARSER_PROCESSES = 8
 
@@ -63,6 +64,13 @@ class Site:
         if self.lasting is not None:
             return self.lasting.embedding
         return self._resources.enter_context(connect_embedding(self.settings))
+
+    @cached_property
+    def reranker(self) -> Reranker | None:
+        """The site's reranker, if it has one; it is asked when a search needs it."""
+        if self.lasting is not None:
+            return self.lasting.reranker
+        return configured_reranker(self.settings)
 
     def model_now(self, *, ask: bool) -> ModelIdentity | str | None:
         """The model that embeds: by the server that was asked already, or if `ask` is elsewhere; else by the settings.
@@ -219,6 +227,22 @@ def connect_embedding(settings: Settings) -> EmbeddingClient:
 
     url, expected = _embedding_server(settings)
     return EmbeddingClient.connect(url, api_key=embedding_key(settings), expected_model=expected)
+
+
+def configured_reranker(settings: Settings) -> Reranker | None:
+    part = settings.reranker
+    if part.url is None:
+        return None
+    from kb_pipeline.search.rerank import Reranker
+
+    return Reranker(
+        url=part.url,
+        model=part.model,
+        api_key=part.api_key.get_secret_value() if part.api_key else None,
+        depth=part.depth,
+        budget=part.budget_ms / 1000,
+        instruction=part.instruction,
+    )
 
 
 def configured_model(settings: Settings) -> str | None:

@@ -52,6 +52,7 @@ def search(
     ] = None,
     merge: Annotated[bool, typer.Option("--merge", help="Neighbouring passages become one hit.")] = False,
     fold: Annotated[bool, typer.Option("--fold/--no-fold", help="Passages that say the same become one hit.")] = True,
+    rerank: Annotated[bool, typer.Option("--rerank/--no-rerank", help="By the site's reranker, if it has one.")] = True,
     explain: Annotated[bool, typer.Option("--explain", help="Say for each hit what its place comes from.")] = False,
     as_json: Json = False,
 ) -> int:
@@ -71,6 +72,7 @@ def search(
         per_document=per_document,
         merge=merge,
         fold=fold,
+        rerank=rerank,
         explain=explain,
     )
     with opened_site() as site:

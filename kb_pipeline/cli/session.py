@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import resource
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from kb_pipeline.errors import TooFewFiles
+from kb_pipeline.terminal.output import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +51,13 @@ def too_few_files() -> str:
 
 @contextmanager
 def opened_site() -> Iterator[Site]:
-    """The site of this call; what a database refuses is a KbError."""
+    """The site of this call; what a database refuses is a KbError, and a terminal is told what is waited for."""
+    from kb_pipeline.progress import telling
     from kb_pipeline.site import open_site
     from kb_pipeline.store.database import database_errors
 
-    with database_errors(), open_site(call_settings()) as site:
+    told = telling(note) if sys.stderr.isatty() else nullcontext()
+    with told, database_errors(), open_site(call_settings()) as site:
         yield site
 
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from kb_pipeline.operations.agreement import difference
 from kb_pipeline.operations.sources import known_sources
 from kb_pipeline.privacy.key import KEY_FILE
 from kb_pipeline.privacy.pseudonyms import key_id
+from kb_pipeline.search.rerank import CHECK_QUESTIONS, Reranker
 from kb_pipeline.services.postgres import PARALLEL_SHARED_MEMORY
 from kb_pipeline.settings import CONFIG_VARIABLE, Settings
 from kb_pipeline.site import Site, connect_embedding, open_site
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 LEAST_FREE_GB = 2.0
 SHORT_LIMIT_SECONDS = 600.0  # an index build may take longer
 SECRETS = [name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation)]
+SECRETS += ["api_key", "reranker__api_key"]
 MOST_LOST = 0.05  # of what is found at full dimension
 LANGUAGE_NAMES = {"zh": "Chinese", "en": "English"}
 PACKAGES = ("dagster", "openai", "unstructured", "psycopg", "pgvector", "presidio-analyzer")
@@ -61,6 +64,7 @@ def examine(settings: Settings) -> list[Check]:
             checks += [_attempt("privacy key", lambda: _key(site))]
             checks += [_attempt(f"source {uri}", partial(_source, uri)) for uri in _sources(site)]
             checks += [_attempt("embedding server", lambda: _embedding(site))]
+            checks += [_attempt("reranker", partial(_reranker, site.reranker))] if site.reranker else []
             checks += [_attempt("model of the active generation", lambda: _generation(site))]
     except KbError as error:
         checks.append(_failed("database", error))
@@ -250,6 +254,23 @@ def _embedding(site: Site) -> Check:
     tokens = "estimated" if site.embedding.count_tokens is estimated_tokens else "counted by its own tokenizer"
     detail = f"{identity.name}, {identity.native_dimension} dimensions, languages: {languages}, tokens {tokens}"
     return Check("embedding server", True, detail)
+
+
+def _reranker(reranker: Reranker) -> Check:
+    """Does it rank sensibly? A server without its model's chat template answers, and its scores are near random."""
+    started = time.perf_counter()
+    sorts = reranker.sorts()
+    took = (time.perf_counter() - started) / len(CHECK_QUESTIONS)
+    if sorts:
+        detail = f"puts the right one of three texts first, in {took * 1000:.0f} ms a question; searches wait"
+        return Check("reranker", True, f"{detail} {reranker.budget * 1000:.0f} ms for {reranker.depth}")
+    return Check(
+        "reranker",
+        False,
+        "it answers, but does not put the right one of three texts first: its scores are near random",
+        "Start Qwen3-Reranker with its chat template (qwen3_reranker.jinja of SGLang) and without --is-embedding, or "
+        "unset KB_RERANKER__URL.",
+    )
 
 
 def _generation(site: Site) -> Check:

@@ -21,6 +21,7 @@ def search(site: Site, request: SearchRequest) -> SearchResult:
         embedder=lambda: site.embedding,
         mask=partial(mask_query, site),
         weight=site.settings.fusion_weight_for(request.collections),
+        reranker=site.reranker,
     )
 
 

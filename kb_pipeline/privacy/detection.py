@@ -252,6 +252,8 @@ def _candidates(text: str, shortest: int, longest: int, form: re.Pattern[str]) -
         last = 0
         for first in range(groups):
             digit = offsets[first]
+            if offsets[groups] - digit < shortest:
+                break
             if figures and offsets[first + 1] - digit <= _NARROW:
                 continue
             # Figures below each other are not a number that a line's end cut in two.

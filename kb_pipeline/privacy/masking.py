@@ -394,14 +394,16 @@ def _is_left(text: str) -> bool:
 
 def _widened(indexes: Sequence[int], texts: Sequence[str]) -> list[int]:
     """`indexes` and those around them, as far as any label or pattern reaches."""
+    middle = set(indexes)
     found = set(indexes)
-    for index in indexes:
-        for step in (-1, 1):
-            reached, place = 0, index + step
-            while 0 <= place < len(texts) and reached < REACH_CHARACTERS:
+    for places in (range(len(texts)), reversed(range(len(texts)))):
+        left = 0
+        for place in places:
+            if place in middle:
+                left = REACH_CHARACTERS
+            elif left > 0:
                 found.add(place)
-                reached += len(texts[place]) + 1
-                place += step
+                left -= len(texts[place]) + 1
     return sorted(found)
 
 

@@ -23,7 +23,7 @@ PSEUDONYM = re.compile(rf"<[A-Z][A-Z_]*_[0-9a-f]{{{PSEUDONYM_DIGITS}}}>")
 def pseudonym(entity: str, canonical: str, key: bytes) -> str:
     """The pseudonym of a value that all its spellings share: `canonical`."""
     message = f"{entity}\0{canonical}".encode()
-    return f"<{entity}_{hmac.new(key, message, hashlib.sha256).hexdigest()[:PSEUDONYM_DIGITS]}>"
+    return f"<{entity}_{hmac.digest(key, message, 'sha256').hex()[:PSEUDONYM_DIGITS]}>"
 
 
 def key_id(key: bytes) -> str:

@@ -52,7 +52,7 @@ class Ranking:
         """The scores of a leg that was asked alone stay as they are."""
         return by_shares(self.shares) if self.is_fused else list(self.meaning or self.words)
 
-    def explanation(self, row: Row, language_shift: float | None) -> Explanation:
+    def explanation(self, row: Row, language_shift: float | None, rerank: float | None) -> Explanation:
         legs = self.shares[row.id]
         return Explanation(
             fused=sum(share.weight * share.normalised for share in legs.values()),
@@ -60,7 +60,7 @@ class Ranking:
             words=legs.get("words"),
             coverage=self.coverage if self.words else None,
             language_shift=language_shift,
-            rerank=None,
+            rerank=rerank,
         )
 
     def followed_by(self, later: Ranking) -> Ranking:
@@ -88,7 +88,7 @@ def look_up(connection: Connection, plan: Plan, clock: Clock, weight: float, fus
 
 
 def read_candidates(
-    connection: Connection, plan: Plan, request: SearchRequest, ranking: Ranking, rows: dict[int, Row], least: int = 0
+    connection: Connection, plan: Plan, request: SearchRequest, ranking: Ranking, rows: dict[int, Row], least: int
 ) -> list[Candidate]:
     """The best passages of `ranking`, at least `least` and as many as k hits need, or all.
 

@@ -88,7 +88,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """`query` is masked. `generation` and `event_id` are None where nothing was searched or logged."""
+    """`query` is masked. `generation` and `event_id` are None where nothing was searched or logged. `reranked`: a
+    reranker gave the order."""
 
     query: str
     mode: Mode
@@ -97,6 +98,7 @@ class SearchResult:
     hits: tuple[Hit, ...]
     timings_ms: Mapping[str, float]
     note: Note | None = None
+    reranked: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Plain data with the keys that the command line and the web API document."""

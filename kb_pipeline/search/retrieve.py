@@ -11,31 +11,33 @@ a query becomes its pseudonym, and so finds the passage that holds the number. A
 beside a value, though, and a query has little beside it. So its words are looked up in every form in which they may be
 stored: as they are, as each policy would have them, and as what may stand for them.
 
-No database connection is held while the embedding server is asked: a slow one takes no place from searches that do
-without it.
+No database connection is held while the embedding server or the reranker is asked: a slow one takes no place from
+searches that do without it.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import psycopg
 
 from kb_pipeline.access.principal import ANYONE, Principal
+from kb_pipeline.chunking.chunks import embedded_text
 from kb_pipeline.chunking.language import has_letters, language_of
 from kb_pipeline.chunking.lexemes import query_terms
 from kb_pipeline.embedding.models import profile_for
 from kb_pipeline.embedding.truncation import to_dimension
-from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, SettingsError
+from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, RerankerUnavailable, SettingsError
 from kb_pipeline.search.fusion import WEIGHT
 from kb_pipeline.search.hits import hit
 from kb_pipeline.search.legs import Plan, language_shifts
 from kb_pipeline.search.ranking import MOST_CANDIDATES, Ranking, look_up, next_round, read_candidates
 from kb_pipeline.search.request import both, check, condition
 from kb_pipeline.search.result import Clock, Explanation, Hit, Note, SearchResult
-from kb_pipeline.search.selection import Group, selected
+from kb_pipeline.search.selection import Candidate, Group, reordered, selected
 from kb_pipeline.store import search as store
 from kb_pipeline.store.conditions import compile_condition
 from kb_pipeline.store.database import Connection, database_errors
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
     from kb_pipeline.embedding.client import EmbeddingClient
     from kb_pipeline.search.request import Mode, SearchRequest
+    from kb_pipeline.search.rerank import Reranker
 
     # An idle connection for the length of a block.
     Connect = Callable[[], AbstractContextManager[Connection]]
@@ -62,13 +65,15 @@ def search(
     embedder: Callable[[], EmbeddingClient],
     mask: MaskQuery,
     weight: float = WEIGHT,
+    reranker: Reranker | None = None,
     principal: Principal = ANYONE,
 ) -> SearchResult:
     """The best passages for `request`, of those that `principal` may search.
 
-    `embedder` is only called when a query vector is needed. `weight`: of meaning, where both rankings are fused. Raises
-    SettingsError for a wrong request, GenerationMismatch when the embedding server's model is not the generation's,
-    EmbeddingServerUnavailable where only vectors were to be searched, DatabaseUnavailable.
+    `embedder` is only called when a query vector is needed. `weight`: of meaning, where both rankings are fused.
+    `reranker`: ranks the best anew; where it fails, a note says so. Raises SettingsError for a wrong request,
+    GenerationMismatch when the embedding server's model is not the generation's, EmbeddingServerUnavailable where only
+    vectors were to be searched, DatabaseUnavailable.
     """
     clock = Clock()
     check(request)
@@ -93,15 +98,17 @@ def search(
                 raise
             note = _WORDS_ONLY
     plan = Plan(generation, allowed, request.k, looked_up, vector, language_of(text))
-    groups, explanations = _find(connect, plan, request, weight, clock)
+    found = _find(connect, plan, request, weight, reranker if request.rerank else None, text, clock)
     with clock.step("present"):
         hits = tuple(
-            hit(rank, group, terms, explanations.get(group.best.row.id)) for rank, group in enumerate(groups, start=1)
+            hit(rank, group, terms, found.explanations.get(group.best.row.id))
+            for rank, group in enumerate(found.groups, start=1)
         )
     with database_errors(), connect() as connection:
         note = note if hits else _why_nothing(connection, plan, request, principal) or note
         event = _record(connection, generation, text, plan.mode, hits, clock) if request.logged else None
-    return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note)
+    reranked = bool(found.reranked)
+    return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note or found.note, reranked)
 
 
 def searched_collections(connect: Connect, principal: Principal = ANYONE) -> list[str]:
@@ -174,26 +181,63 @@ def _query_vector(
 # --- ranking ---------------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class _Found:
+    """`groups`: what the hits will show. `explanations`: row -> what its place comes from, where that is asked for.
+    `reranked`: row -> the reranker's score; `note`: why there are none."""
+
+    groups: list[Group] = field(default_factory=list)
+    explanations: dict[int, Explanation] = field(default_factory=dict)
+    reranked: dict[int, float] = field(default_factory=dict)
+    note: Note | None = None
+
+
 def _find(
-    connect: Connect, plan: Plan, request: SearchRequest, weight: float, clock: Clock
-) -> tuple[list[Group], dict[int, Explanation]]:
-    """What the hits will show, and where that is asked for, row -> what its place comes from."""
+    connect: Connect,
+    plan: Plan,
+    request: SearchRequest,
+    weight: float,
+    reranker: Reranker | None,
+    text: str,
+    clock: Clock,
+) -> _Found:
     ranking = Ranking()
     rows: dict[int, store.Row] = {}
+    found = _Found()
+    least = max(reranker.depth, request.k) if reranker else 0
     while True:
         with database_errors(), connect() as connection, store.snapshot(connection, depth=plan.depth):
             more = look_up(connection, plan, clock, weight, request.fusion)
             ranking = ranking.followed_by(more)
             with clock.step("fetch"):
-                candidates = read_candidates(connection, plan, request, ranking, rows)
+                candidates = read_candidates(connection, plan, request, ranking, rows, least)
             shifts = language_shifts(connection, plan) if request.explain else {}
-        groups = selected(candidates, request)
-        if len(groups) == request.k or more.is_whole or len(ranking.ranked) >= MOST_CANDIDATES:
+        if reranker is not None and candidates:
+            found.reranked, found.note = _reranked(reranker, text, candidates[:least], clock)
+            reranker = None  # once is enough: what a later round brings comes after
+        found.groups = selected(reordered(candidates, found.reranked) if found.reranked else candidates, request)
+        if len(found.groups) == request.k or more.is_whole or len(ranking.ranked) >= MOST_CANDIDATES:
             break
         plan = next_round(plan, request, ranking, candidates)
-    best = [group.best.row for group in groups] if request.explain else []
-    own = shifts.get(plan.language)  # what has no language of the model's is compared with the question's
-    return groups, {row.id: ranking.explanation(row, shifts.get(row.language, own)) for row in best}
+    if request.explain:
+        own = shifts.get(plan.language)  # what has no language of the model's is compared with the question's
+        for row in (group.best.row for group in found.groups):
+            shift = shifts.get(row.language, own)
+            found.explanations[row.id] = ranking.explanation(row, shift, found.reranked.get(row.id))
+    return found
+
+
+def _reranked(
+    reranker: Reranker, text: str, candidates: Sequence[Candidate], clock: Clock
+) -> tuple[dict[int, float], Note | None]:
+    """Row -> score; or none, and a note why."""
+    texts = [embedded_text(candidate.row.section_path, candidate.row.content) for candidate in candidates]
+    try:
+        with clock.step("rerank"):
+            scores = reranker.scores(text, texts)
+    except RerankerUnavailable as error:
+        return {}, Note("reranker", f"{error} The order is that without it.")
+    return {candidate.row.id: score for candidate, score in zip(candidates, scores, strict=True)}, None
 
 
 def _why_nothing(connection: Connection, plan: Plan, request: SearchRequest, principal: Principal) -> Note | None:

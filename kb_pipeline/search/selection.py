@@ -11,13 +11,13 @@ Candidates are taken in the order of the ranking until there are k hits, so a hi
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kb_pipeline.search.duplicates import grouped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kb_pipeline.search.request import SearchRequest
     from kb_pipeline.store.search import Row
@@ -56,6 +56,16 @@ def folded(candidates: Sequence[Candidate]) -> list[Candidate]:
         Candidate(first.row, first.score, tuple(copy.row for copy in copies))
         for first, *copies in grouped(candidates, lambda candidate: candidate.row.content)
     ]
+
+
+def reordered(candidates: Sequence[Candidate], scores: Mapping[int, float]) -> list[Candidate]:
+    """By the reranker's `scores` (row -> score), which become theirs; those without one come after, in their order,
+    each with the lowest."""
+    lowest = min(scores.values(), default=0.0)
+    ranked = [candidate for candidate in candidates if candidate.row.id in scores]
+    ranked.sort(key=lambda candidate: -scores[candidate.row.id])
+    others = [candidate for candidate in candidates if candidate.row.id not in scores]
+    return [replace(candidate, score=scores.get(candidate.row.id, lowest)) for candidate in [*ranked, *others]]
 
 
 def selected(candidates: Sequence[Candidate], request: SearchRequest) -> list[Group]:

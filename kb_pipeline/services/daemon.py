@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kb_pipeline.progress import waiting_for
 from kb_pipeline.services import lease
 from kb_pipeline.services.home import log_folder, make_home, run_folder
 from kb_pipeline.system.files import write_atomically
@@ -75,6 +76,7 @@ class ServiceRequest:
     """A service that a command wants. `title` and `remedy` go into the error when it cannot be had.
 
     `replace`: a server that was started with other options is stopped and started anew; otherwise it is used.
+    `takes_long`: a person who waits for it wants to know.
     """
 
     name: str
@@ -85,6 +87,7 @@ class ServiceRequest:
     error: type[UnavailableError]
     options: Mapping[str, str] = field(default_factory=dict)
     replace: bool = True
+    takes_long: bool = False
 
     def accepts(self, state: ServiceState) -> bool:
         return not self.replace or state.options == self.options
@@ -100,6 +103,10 @@ def ensure(home: Path, request: ServiceRequest) -> str:
     state = read_state(home, request.name)
     if state is not None and (url := state.ready_url) is not None and request.accepts(state):
         return url
+    if request.takes_long:
+        waiting_for(
+            f"{request.title} is being started, which may take a while; its log is {log_file(home, request.name)}."
+        )
     with locked(run_folder(home) / f"{request.name}.start"):
         return _start(home, request)
 

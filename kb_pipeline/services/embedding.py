@@ -33,6 +33,7 @@ def ensure_embedding_server(home: Path, *, model: str | None, idle_seconds: floa
         remedy=REMEDY,
         error=EmbeddingServerUnavailable,
         options={} if model is None else {"model": model},
+        takes_long=True,
     )
     return ensure(home, request)
 

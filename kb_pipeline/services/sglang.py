@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
+from kb_pipeline.progress import waiting_for
 from kb_pipeline.services.daemon import SGLANG, ServiceRequest, ensure, log_file, owner_lock
 from kb_pipeline.services.home import make_home, run_folder
 from kb_pipeline.system.files import write_atomically
@@ -182,6 +183,7 @@ def ensure_sglang(home: Path, settings: SglangSettings, model: ServedModel, api_
             "revision": model.revision,
         },
         replace=False,
+        takes_long=True,
     )
     _write_private(flags, json.dumps(launch_flags(settings, model, api_key)))  # JSON is YAML
     try:
@@ -296,12 +298,14 @@ def log_lines(home: Path, name: str, count: int, api_key: str | None) -> list[st
 def _is_there(settings: SglangSettings) -> bool:
     """Whether someone else's server is healthy at the port; waits for one that is starting."""
     deadline = time.monotonic() + settings.start_seconds
+    told = False
     while True:
         match health_at(settings):
-            case Health.READY:
-                return True
-            case Health.ABSENT:
-                return False
+            case Health.READY | Health.ABSENT as found:
+                return found is Health.READY
+            case Health.STARTING if not told:
+                told = True
+                waiting_for(f"The server at {base_url(settings)} is starting, which may take minutes.")
             case Health.FOREIGN:
                 raise SettingsError(
                     f"Something that is no SGLang server answers at port {settings.port}; set KB_SGLANG__PORT to a "

@@ -7,7 +7,8 @@ address, cannot read the knowledge base through its reader's browser. Nor can su
 browser says another site wants is refused before it is searched or logged. Queries may hold personal data, so no access
 log is written and the page sends them in bodies, not in URLs.
 
-A slow embedding server holds up only searches by meaning: those wait in threads of their own, without a connection.
+A slow embedding server or reranker holds up only the searches that need it: those wait in threads of their own, without
+a connection.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
     from kb_pipeline.access.principal import Principal
     from kb_pipeline.embedding.client import EmbeddingClient
+    from kb_pipeline.search.rerank import Reranker
     from kb_pipeline.search.retrieve import MaskQuery
 
 MOST_CONNECTIONS = 8
@@ -67,13 +69,14 @@ def create_app(
     connect_embedder: Callable[[], EmbeddingClient],
     mask: MaskQuery,
     fusion_weight: Callable[[Sequence[str]], float],
+    reranker: Reranker | None = None,
     admission: Admission = Admission(),  # noqa: B008 - frozen
 ) -> Starlette:
     """The application. `database_url` is asked at every new connection and `connect_embedder` when a query
     vector is first needed, and again after a failure, so that both may start what is not running. `fusion_weight`: of
     meaning in a hybrid search over these collections (none: all).
     """
-    backend = _Backend(database_url, connect_embedder, mask, fusion_weight)
+    backend = _Backend(database_url, connect_embedder, mask, fusion_weight, reranker)
     access = Connections(database_url, name="access", most=1, timeout=ACCESS_TIMEOUT)
     gate = Gate(admission, KeyRing(access.connection))
 
@@ -94,7 +97,7 @@ def create_app(
         return await answer(await _request_of_body(request), principal)
 
     async def answer(wanted: SearchRequest, principal: Principal) -> Response:
-        threads = None if wanted.mode == "lexical" else backend.waiting
+        threads = backend.waiting if backend.waits_for_others(wanted) else None
         return JSONResponse(await to_thread.run_sync(backend.search, wanted, principal, limiter=threads))
 
     async def collections(_: Request, principal: Principal) -> Response:
@@ -140,11 +143,13 @@ class _Backend:
         connect_embedder: Callable[[], EmbeddingClient],
         mask: MaskQuery,
         fusion_weight: Callable[[Sequence[str]], float],
+        reranker: Reranker | None,
     ) -> None:
         self.connections = Connections(database_url, name="search", most=MOST_CONNECTIONS, timeout=CONNECTION_TIMEOUT)
         self._connect_embedder = connect_embedder
         self._mask = mask
         self._fusion_weight = fusion_weight
+        self._reranker = reranker
         self._lock = Lock()
         self._client: EmbeddingClient | None = None
         self.waiting = CapacityLimiter(MOST_WAITING)
@@ -159,6 +164,7 @@ class _Backend:
                 mask=self._mask,
                 weight=self._fusion_weight(principal.among(request.collections)),
                 principal=principal,
+                reranker=self._reranker,
             )
         except (EmbeddingServerUnavailable, GenerationMismatch):
             self._forget_embedder()
@@ -170,6 +176,9 @@ class _Backend:
             found.mode, found.timings_ms["total"] / 1000, None if embedding is None else embedding / 1000
         )
         return found.as_json()
+
+    def waits_for_others(self, request: SearchRequest) -> bool:
+        return request.mode != "lexical" or (request.rerank and self._reranker is not None)
 
     def collections(self, principal: Principal) -> list[str]:
         return searched_collections(self.connections.connection, principal)
@@ -220,6 +229,7 @@ class _Asked(BaseModel):
     per_document: WholeNumber | None = None
     merge: bool = False
     fold: bool = True
+    rerank: bool = True
     explain: bool = False
 
     def request(self) -> SearchRequest:
@@ -234,6 +244,7 @@ class _Asked(BaseModel):
             per_document=None if self.per_document is None else int(self.per_document),
             merge=self.merge,
             fold=self.fold,
+            rerank=self.rerank,
             explain=self.explain,
         )
 
@@ -242,7 +253,10 @@ _WRONG_FIELDS = {
     "k": "k is not a whole number; choose how many passages to return, such as 10.",
     "per_document": "per_document is not a whole number; choose how many hits a document may have, or leave it out.",
     "collections": "The field collections is not a list of names; send a list, or leave it out for all.",
-    **{name: f"The field {name} is neither true nor false; send one of both." for name in ("merge", "fold", "explain")},
+    **{
+        name: f"The field {name} is neither true nor false; send one of both."
+        for name in ("merge", "fold", "rerank", "explain")
+    },
 }
 
 

@@ -37,6 +37,7 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
             connect_embedder=lambda: connect_embedding(settings),
             mask=partial(mask_query, site),
             fusion_weight=settings.fusion_weight_for,
+            reranker=site.reranker,
             admission=admission,
         )
         return serve(app, port=settings.search_port, announce=announce, host=settings.server.host)
@@ -45,7 +46,7 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
 def admission_of(server: ServerSettings) -> Admission:
     """Whom the server lets in; what others than this machine reach is never open."""
     proxies = Proxies(server.proxies, server.user_header, server.groups_header) if server.proxies else None
-    own = {f"[{server.host}]" if ":" in server.host else server.host.lower()}
+    own = {f"[{server.host}]" if ":" in server.host else server.host.lower()} - {"0.0.0.0", "[::]"}  # noqa: S104
     asks = server.require_keys or bool(server.proxies) or not is_loopback(server.host)
     return Admission(HOSTS | own | frozenset(server.names), asks, proxies)
 

@@ -63,9 +63,8 @@ def loses_text(document: pdfium.PdfDocument, pages: Iterable[Page]) -> bool:
         left[span.font] += len(span.raw)
         chinese[span.font] += sum(map(is_ideograph, span.raw))
     latin = {font for font, length in left.items() if chinese[font] < _CHINESE_SHARE * length}
-    lost = Counter(name for name in _lost_texts(document) if name not in latin)
-    if not left:  # blanks without any text are no loss, and are set in these
-        lost = Counter({name: count for name, count in lost.items() if not _LATIN.match(name)})
+    # Those are no fonts for Chinese, and what is lost in them is no more than blanks.
+    lost = Counter(name for name in _lost_texts(document) if name not in latin and not _LATIN.match(name))
     return lost.total() > _MOST_LOST * sum(left[name] for name in left.keys() - latin)
 
 

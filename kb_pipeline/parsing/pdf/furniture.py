@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from kb_pipeline.parsing.numbering import display_width
 from kb_pipeline.parsing.pdf.layout import Line
 from kb_pipeline.parsing.pdf.page import Page, Rule, Span
-from kb_pipeline.parsing.pdf.rows import Row, without
+from kb_pipeline.parsing.pdf.rows import Row, among
 from kb_pipeline.parsing.pdf.tags import ARTIFACT
 
 TILTED = "tilted watermark"
@@ -88,7 +88,11 @@ def furniture(pages: Sequence[Page], rows: Sequence[Sequence[Row]]) -> Mapping[i
     found.update(_artifacts(pages))
     found.update(_watermarks(pages, body))
     found.update((id(span), TILTED) for page in pages for span in page.spans if span.tilted)
-    found.update(_running_text(pages, [without(page_rows, found.keys()) for page_rows in rows], body))
+    body_rows = [
+        among(page_rows, (span for span in page.spans if id(span) not in found))
+        for page, page_rows in zip(pages, rows, strict=True)
+    ]
+    found.update(_running_text(pages, body_rows, body))
     return found
 
 
@@ -132,10 +136,12 @@ def _watermarks(pages: Sequence[Page], body: float) -> Iterator[tuple[int, str]]
 def _overprinted(span: Span, page: Page) -> bool:
     """Whether other text of the page runs through the span."""
     return any(
-        other is not span
-        and other.text != span.text
+        other.top < span.bottom
+        and span.top < other.bottom
         and min(span.x1, other.x1) - max(span.x0, other.x0) > 0.3 * min(span.x1 - span.x0, other.x1 - other.x0)
         and min(span.bottom, other.bottom) - max(span.top, other.top) > 0.4 * min(span.size, other.size)
+        and other is not span
+        and other.text != span.text
         for other in page.spans
     )
 

@@ -13,7 +13,7 @@ from kb_pipeline.parsing.pdf.aligned import aligned_tables
 from kb_pipeline.parsing.pdf.columns import Item, regions
 from kb_pipeline.parsing.pdf.numeric import Found, continued, numeric_tables
 from kb_pipeline.parsing.pdf.page import Rule, Span
-from kb_pipeline.parsing.pdf.rows import rows_of
+from kb_pipeline.parsing.pdf.rows import Row, among
 from kb_pipeline.parsing.pdf.tables import PageTable
 
 _BLOCK_PITCH = 1.8  # ems between the baselines of lines that stand in one block
@@ -53,24 +53,25 @@ class Line:
 
 def lines_in_reading_order(
     spans: Sequence[Span],
+    rows: Sequence[Row],
     tables: Sequence[PageTable],
     page_number: int,
     rules: Sequence[Rule] = (),
     known: Sequence[float] = (),
     above: PageTable | None = None,
 ) -> list[Line]:
-    """All lines and tables of a page. `rules`: those outside `tables`, which may bound more tables; `known`: the
-    gutters that the page itself shows, or that other pages of the document have; `above`: the table that the page
-    before ends with."""
-    rows = rows_of(spans)
-    rest = continued(rows, above) if above is not None else None
-    wide = numeric_tables(rows[len(rest.rows) :] if rest else rows, known)
+    """All lines and tables of a page. `rows`: those of the whole page; `rules`: those outside `tables`, which may bound
+    more tables; `known`: the gutters that the page itself shows, or that other pages of the document have; `above`: the
+    table that the page before ends with."""
+    own = among(rows, spans)
+    rest = continued(own, above) if above is not None else None
+    wide = numeric_tables(own[len(rest.rows) :] if rest else own, known)
     if rest is not None:
         wide.insert(0, rest)
     lines: list[Line] = []
     parts = regions(_with_tables([*spans, *tables], wide), rules, known)
     for number, region in enumerate(parts):
-        narrow = numeric_tables(rows_of([item for item in region if isinstance(item, Span)])) if known else []
+        narrow = numeric_tables(among(own, (item for item in region if isinstance(item, Span)))) if known else []
         lines.extend(_region_lines(_with_tables(region, narrow), rules, page_number, number))
     return lines
 

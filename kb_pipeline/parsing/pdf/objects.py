@@ -6,8 +6,7 @@ Coordinates are points in page space: from the bottom left, before the page is t
 from __future__ import annotations
 
 import ctypes
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pypdfium2.raw as pdfium_c
@@ -24,36 +23,56 @@ _BOLD_SHIFT = 0.1  # times its height: a text printed again that near looks bold
 Edge = tuple[float, float, float, float]
 
 
-def drawn_edges(page: pdfium_c.FPDF_PAGE) -> Iterator[Edge]:
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The paths of a page, each with the matrix of the form it stands in, and its texts."""
+
+    paths: Sequence[tuple[pdfium_c.FPDF_PAGEOBJECT, _Matrix]]
+    texts: Sequence[pdfium_c.FPDF_PAGEOBJECT]
+
+
+def objects_of(page: pdfium_c.FPDF_PAGE) -> Objects:
+    paths, texts = [], []
+    path, text = pdfium_c.FPDF_PAGEOBJ_PATH, pdfium_c.FPDF_PAGEOBJ_TEXT
+    for kind, item, outer in _walk(_top_objects(page)):
+        if kind == text:
+            texts.append(item)
+        elif kind == path:
+            paths.append((item, outer))
+    return Objects(paths, texts[:_MOST_OBJECTS])
+
+
+def drawn_edges(objects: Objects) -> Iterator[Edge]:
     """x0, y0, x1, y1 of each straight piece; none on a page that has too few to rule a table or so many that it is a
     drawing."""
-    found = ((item, outer) for kind, item, outer in _walk(_top_objects(page)) if kind == pdfium_c.FPDF_PAGEOBJ_PATH)
-    paths = list(itertools.islice(found, _MOST_OBJECTS + 1))
-    if not _FEWEST_PATHS <= len(paths) <= _MOST_OBJECTS:
-        return
-    for path, outer in paths:
-        for x0, y0, x1, y1 in _path_edges(path):
-            yield (*outer.point(x0, y0), *outer.point(x1, y1))
+    if _FEWEST_PATHS <= len(objects.paths) <= _MOST_OBJECTS:
+        bounds = _Bounds()
+        for path, outer in objects.paths:
+            for x0, y0, x1, y1 in _path_edges(path, bounds):
+                yield (*outer.point(x0, y0), *outer.point(x1, y1))
 
 
-def printed_twice(page: pdfium_c.FPDF_PAGE) -> frozenset[int]:
+def printed_twice(objects: Objects) -> frozenset[int]:
     """The addresses of the texts that are printed again a little beside themselves, as programs do without a bold
     face. pdfium leaves the second print out of the text that it gives."""
+    bounds = _Bounds()
     found: set[int] = set()
-    seen: dict[tuple[float, ...], tuple[int, _Box]] = {}
-    texts = (item for kind, item, _ in _walk(_top_objects(page)) if kind == pdfium_c.FPDF_PAGEOBJ_TEXT)
-    for text in itertools.islice(texts, _MOST_OBJECTS):
-        box = _bounds(text)
+    # Texts of one size on one line, by where they begin.
+    lines: dict[tuple[int, int, int], dict[float, tuple[pdfium_c.FPDF_PAGEOBJECT, _Box]]] = {}
+    for text in objects.texts:
+        box = bounds.of(text)
         if box is None or box[3] <= box[1]:
             continue
-        near = _BOLD_SHIFT * (box[3] - box[1])
-        width, height, column = round(box[2] - box[0], 1), round(box[3] - box[1], 1), box[0] // near
-        others = (seen.get((width, height, column + step, round(box[1]))) for step in (0, -1, 1))
-        first = next((address for address, other in filter(None, others) if _is_beside(other, box, near)), None)
-        if first is None:
-            seen[width, height, column, round(box[1])] = address_of(text), box
+        x0, y0, x1, y1 = box
+        near = _BOLD_SHIFT * (y1 - y0)
+        column = x0 // near
+        line = lines.setdefault((round(10 * (x1 - x0)), round(10 * (y1 - y0)), round(y0)), {})
+        for place in (column, column - 1, column + 1):
+            if place in line and _is_beside(line[place][1], box, near):
+                found.add(address_of(line[place][0]))
+                break
         else:
-            found.add(first)
+            line[column] = text, box
     return frozenset(found)
 
 
@@ -84,11 +103,18 @@ def address_of(item: pdfium_c.FPDF_PAGEOBJECT) -> int:
 _Box = tuple[float, float, float, float]
 
 
-def _bounds(item: pdfium_c.FPDF_PAGEOBJECT) -> _Box | None:
-    x0, y0, x1, y1 = (ctypes.c_float() for _ in range(4))
-    if not pdfium_c.FPDFPageObj_GetBounds(item, *map(ctypes.byref, (x0, y0, x1, y1))):
-        return None
-    return x0.value, y0.value, x1.value, y1.value
+class _Bounds:
+    """Reads the boxes of objects: left, bottom, right, top."""
+
+    def __init__(self) -> None:
+        self._edges = tuple(ctypes.c_float() for _ in range(4))
+        self._pointers = tuple(map(ctypes.byref, self._edges))
+
+    def of(self, item: pdfium_c.FPDF_PAGEOBJECT) -> _Box | None:
+        if not pdfium_c.FPDFPageObj_GetBounds(item, *self._pointers):
+            return None
+        x0, y0, x1, y1 = self._edges
+        return x0.value, y0.value, x1.value, y1.value
 
 
 def _is_beside(first: _Box, second: _Box, near: float) -> bool:
@@ -125,28 +151,29 @@ def _matrix(item: pdfium_c.FPDF_PAGEOBJECT) -> _Matrix:
 
 
 def _walk(
-    items: Iterator[pdfium_c.FPDF_PAGEOBJECT], outer: _Matrix = _IDENTITY, depth: int = 0
+    items: Sequence[pdfium_c.FPDF_PAGEOBJECT], outer: _Matrix = _IDENTITY, depth: int = 0
 ) -> Iterator[tuple[int, pdfium_c.FPDF_PAGEOBJECT, _Matrix]]:
     """The kind of each object of a page and of the forms drawn on it, with the matrix of the form it stands in."""
+    kind_of = pdfium_c.FPDFPageObj_GetType
     for item in items:
-        kind = pdfium_c.FPDFPageObj_GetType(item)
+        kind = kind_of(item)
         if kind != pdfium_c.FPDF_PAGEOBJ_FORM:
             yield kind, item, outer
         elif depth < _DEEPEST_FORM:
             yield from _walk(_form_objects(item), _matrix(item).inside(outer), depth + 1)
 
 
-def _form_objects(form: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[pdfium_c.FPDF_PAGEOBJECT]:
-    for index in range(pdfium_c.FPDFFormObj_CountObjects(form)):
-        yield pdfium_c.FPDFFormObj_GetObject(form, index)
+def _form_objects(form: pdfium_c.FPDF_PAGEOBJECT) -> list[pdfium_c.FPDF_PAGEOBJECT]:
+    get = pdfium_c.FPDFFormObj_GetObject
+    return [get(form, index) for index in range(pdfium_c.FPDFFormObj_CountObjects(form))]
 
 
-def _top_objects(raw_page: pdfium_c.FPDF_PAGE) -> Iterator[pdfium_c.FPDF_PAGEOBJECT]:
-    for index in range(pdfium_c.FPDFPage_CountObjects(raw_page)):
-        yield pdfium_c.FPDFPage_GetObject(raw_page, index)
+def _top_objects(page: pdfium_c.FPDF_PAGE) -> list[pdfium_c.FPDF_PAGEOBJECT]:
+    get = pdfium_c.FPDFPage_GetObject
+    return [get(page, index) for index in range(pdfium_c.FPDFPage_CountObjects(page))]
 
 
-def _path_edges(path: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[Edge]:
+def _path_edges(path: pdfium_c.FPDF_PAGEOBJECT, bounds: _Bounds) -> Iterator[Edge]:
     """The straight pieces of a path in page space.
 
     A thin filled rectangle counts as one drawn piece; where a coloured area ends, nothing is drawn.
@@ -158,7 +185,7 @@ def _path_edges(path: pdfium_c.FPDF_PAGEOBJECT) -> Iterator[Edge]:
     pdfium_c.FPDFPath_GetDrawMode(path, ctypes.byref(fill), ctypes.byref(stroke))
     if not fill.value and not stroke.value:
         return  # a clipping path shows nothing
-    box = _bounds(path)
+    box = bounds.of(path)
     if box is not None and min(box[2] - box[0], box[3] - box[1]) <= RULE_THICKNESS:
         yield box
         return

@@ -20,7 +20,8 @@ from kb_pipeline.parsing.pdf.fonts import loses_text
 from kb_pipeline.parsing.pdf.furniture import TILTED, chart_scales, contents_lines, furniture
 from kb_pipeline.parsing.pdf.headings import Bookmark, Paragraph, heading_levels
 from kb_pipeline.parsing.pdf.layout import Line, lines_in_reading_order, with_edges
-from kb_pipeline.parsing.pdf.page import Page, read_page
+from kb_pipeline.parsing.pdf.page import Page
+from kb_pipeline.parsing.pdf.page_reader import read_page
 from kb_pipeline.parsing.pdf.paragraphs import (
     Block,
     Style,
@@ -121,9 +122,9 @@ def structure(
         own.append(gutters([*(span for span in spans if id(span) not in numbers), *tables], rules))
     usual = usual_gutters(own)
     lines: list[list[Line]] = []
-    for page, (tables, spans, rules), shown in zip(pages, parts, own, strict=True):
+    for page, page_rows, (tables, spans, rules), shown in zip(pages, rows, parts, own, strict=True):
         above = lines[-1][-1].table if lines and lines[-1] else None
-        lines.append(lines_in_reading_order(spans, tables, page.number, rules, [*shown, *usual], above))
+        lines.append(lines_in_reading_order(spans, page_rows, tables, page.number, rules, [*shown, *usual], above))
     left_out = {**contents_lines(lines), **chart_scales(lines), **_unreadable_tables(lines)}
     dropped += [
         DroppedText(left_out[id(line)], rows_to_text(line.table.rows) if line.table else line.text, line.page_number)

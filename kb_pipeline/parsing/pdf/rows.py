@@ -15,9 +15,10 @@ from __future__ import annotations
 import itertools
 import re
 import statistics
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from kb_pipeline.parsing.numbering import display_width
 from kb_pipeline.parsing.pdf.page import Span, tidy
@@ -39,8 +40,11 @@ _NUMBER = re.compile(
     rf"(?:US|HK|NT|R|C|A|RMB)?[{_SIGNS}]*[\d−–—‑-][{_SIGNS}]*(?:[A-Za-z]|bps|pts|pp|[倍元万亿年]|[万亿]元)?[{_SIGNS}]*"
     r"|[n/a.m]{2,4}|[N/A.M]{2,4}|…"
 )
+_BEFORE = "$€£¥￥(（"  # a number, and no part of its figures
+_BEHIND = ")）%％*†‡⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾"
 _WORD = re.compile(r"\S+")
-_LEADER = re.compile(r"\s*(?:[.．…·⋯_]\s?){3,}\s*$")
+_LEADS = ".．…·⋯_"
+_LEADER = re.compile(rf"\s*(?:[{_LEADS}]\s?){{3,}}\s*$")
 _ITEM = re.compile(r"[^\w（(]{1,2}|[(（]?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4}|[一二三四五六七八九十]{1,3})[)）.、．]?")
 
 
@@ -118,18 +122,19 @@ def rows_of(spans: Sequence[Span]) -> list[Row]:
 
 def narrow(row: Row) -> Row:
     """The row with its words in cells as those of a row of numbers: no text is spread to fill its line."""
-    return replace(row, cells=tuple(_cells(row.spans, _NUMBER_GAP)))
+    return replace(row, cells=tuple(_cells(_words_of(row.spans), _NUMBER_GAP)))
 
 
-def without(rows: Sequence[Row], left_out: Set[int]) -> list[Row]:
-    """The rows without the spans of those ids."""
+def among(rows: Sequence[Row], spans: Iterable[Span]) -> list[Row]:
+    """The rows with no other spans than those of these that they have, and which of them are supported then."""
+    ids = set(map(id, spans))
     kept = []
     for row in rows:
-        spans = [span for span in row.spans if id(span) not in left_out]
-        rest = row if len(spans) == len(row.spans) else _row(spans)
+        own = [span for span in row.spans if id(span) in ids]
+        rest = replace(row, is_supported=False) if len(own) == len(row.spans) else _row(own)
         if rest is not None:
-            kept.append(replace(rest, is_supported=row.is_supported and rest.is_data))
-    return kept
+            kept.append(rest)
+    return _with_support(kept)
 
 
 def _baseline(span: Span) -> float:
@@ -137,13 +142,14 @@ def _baseline(span: Span) -> float:
 
 
 def _row(spans: Sequence[Span]) -> Row | None:
-    ordered = sorted(spans, key=lambda span: span.x0)
-    cells = tuple(_cells(ordered, _CELL_GAP))
-    if not cells:
+    if not spans:
         return None
+    ordered = sorted(spans, key=lambda span: span.x0)
+    words = _words_of(ordered)
+    cells = tuple(_cells(words, _CELL_GAP))
     is_data = _is_data(cells)
     return Row(
-        tuple(_cells(ordered, _NUMBER_GAP)) if is_data else cells,
+        tuple(_cells(words, _NUMBER_GAP)) if is_data else cells,
         tuple(ordered),
         _baseline(spans[0]),
         min(span.top for span in spans),
@@ -151,6 +157,10 @@ def _row(spans: Sequence[Span]) -> Row | None:
         statistics.median_high([span.size for span in spans]) or 10.0,
         is_data,
     )
+
+
+def _words_of(spans: Iterable[Span]) -> list[_Word]:
+    return [word for span in spans for word in _words(span)]
 
 
 def _is_data(cells: Sequence[Cell]) -> bool:
@@ -194,67 +204,80 @@ def _places(cell: Cell) -> Iterator[tuple[str, int]]:
         yield f"{name} of {kind}", round(edge / _SAME_EDGE)
 
 
-def _cells(spans: Sequence[Span], gap: float) -> Iterator[Cell]:
-    """`spans`: those of one baseline, from the left; `gap`: ems between two cells."""
-    cell: Cell | None = None
-    for blank, word in itertools.chain.from_iterable(map(_words, spans)):
-        joint = None if cell is None else _joint(cell, word, blank, gap)
-        if cell is None or joint is None:
-            if cell is not None:
-                yield _tidy(cell)
-            cell = word
-        else:
-            opens, closes = _OPENING.fullmatch(cell.text), _CLOSING.fullmatch(word.text)
-            cell = replace(
-                cell,
-                text=cell.text + joint + word.text,
-                x1=max(cell.x1, word.x1),
-                first=word.first if opens else cell.first,
-                last=cell.last if closes else word.last,
-            )
-    if cell is not None:
-        yield _tidy(cell)
+class _Word(NamedTuple):
+    """`blank`: the character before it in its span; the rest as of a cell."""
+
+    blank: str
+    text: str
+    x0: float
+    x1: float
+    first: float
+    last: float
+    size: float
 
 
-def _joint(cell: Cell, word: Cell, blank: str, cell_gap: float) -> str | None:
-    """What stands between a cell and the word that belongs to it; None where the word begins a cell. `blank`: the one
-    that stands before the word in its span."""
-    gap = (word.x0 - cell.x1) / max(word.size, 1.0)
-    if _OPENING.fullmatch(cell.text) and (word.is_number or _OPENING.fullmatch(word.text)):
+def _cells(words: Sequence[_Word], gap: float) -> Iterator[Cell]:
+    """`words`: those of one baseline, from the left; `gap`: ems between two cells."""
+    text = ""
+    x0 = x1 = first = last = size = 0.0
+    for word in words:
+        joint = _joint(text, x1, word, gap) if text else None
+        if joint is None:
+            if text:
+                yield _cell(text, x0, x1, first, last, size)
+            _, text, x0, x1, first, last, size = word
+            continue
+        first = word.first if is_sign(text) else first
+        last = last if _CLOSING.fullmatch(word.text) else word.last
+        x1 = max(x1, word.x1)
+        text += joint + word.text
+    if text:
+        yield _cell(text, x0, x1, first, last, size)
+
+
+def _joint(text: str, x1: float, word: _Word, cell_gap: float) -> str | None:
+    """What stands between a cell and the word that belongs to it; None where the word begins a cell. `x1`: where the
+    text of the cell ends."""
+    after_number = is_number(text)
+    if is_sign(text) and (is_number(word.text) or is_sign(word.text)):
         return ""
-    if cell.is_number and _CLOSING.fullmatch(word.text):
+    if after_number and _CLOSING.fullmatch(word.text):
         return ""
-    if cell.is_number and _CURRENCY.fullmatch(word.text):
+    if after_number and _CURRENCY.fullmatch(word.text):
         return None  # of the next number
-    if blank == " ":  # one that is written is as wide as the font has it
-        cell_gap = _NUMBER_GAP if cell.is_number and word.is_number else _CELL_GAP
-    elif cell.is_number:
+    if word.blank == " ":  # one that is written is as wide as the font has it
+        cell_gap = _NUMBER_GAP if after_number and is_number(word.text) else _CELL_GAP
+    elif after_number:
         cell_gap = _NUMBER_GAP
+    gap = (word.x0 - x1) / max(word.size, 1.0)
     if gap > cell_gap:
         return None
-    return blank or (" " if gap > _WORD_GAP else "")
+    return word.blank or (" " if gap > _WORD_GAP else "")
 
 
-def _tidy(cell: Cell) -> Cell:
-    text = tidy(cell.text)
-    plain = _LEADER.sub("", text)
-    return replace(cell, text=plain or text, leads=plain not in ("", text))
+def _cell(text: str, x0: float, x1: float, first: float, last: float, size: float) -> Cell:
+    text = tidy(text)
+    plain = _LEADER.sub("", text) if text[-1] in _LEADS else text
+    return Cell(plain or text, x0, x1, first, last, size, leads=plain not in ("", text))
 
 
-def _words(span: Span) -> Iterator[tuple[str, Cell]]:
-    """Each word of a span as a cell of its own, with the blank before it. Its edges are told from the middles of its
-    characters."""
-    for word in _WORD.finditer(span.raw):
+def _words(span: Span) -> Iterator[_Word]:
+    """The words of a span. Their edges are told from the middles of their characters."""
+    raw, centres, size = span.raw, span.centres, span.size
+    for word in _WORD.finditer(raw):
         text, start, stop = word[0], word.start(), word.end()
-        x0 = span.x0 if start == 0 else span.centres[start] - _half(text[0], span.size)
-        x1 = span.x1 if stop == len(span.raw) else span.centres[stop - 1] + _half(text[-1], span.size)
-        head = len(text) - len(text.lstrip("$€£¥￥(（"))
-        tail = len(text) - len(text.rstrip(")）%％*†‡⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾"))
-        figures = head < len(text) - tail
-        first = span.centres[start + head] - _half(text[head], span.size) if head and figures else x0
-        last = span.centres[stop - 1 - tail] + _half(text[-1 - tail], span.size) if tail and figures else x1
-        before = span.raw[start - 1] if start else ""
-        yield before, Cell(text, max(x0, span.x0), min(x1, span.x1), first, last, span.size)
+        x0 = span.x0 if start == 0 else centres[start] - _half(text[0], size)
+        x1 = span.x1 if stop == len(raw) else centres[stop - 1] + _half(text[-1], size)
+        first, last = x0, x1
+        if text[0] in _BEFORE or text[-1] in _BEHIND:
+            head = len(text) - len(text.lstrip(_BEFORE))
+            tail = len(text) - len(text.rstrip(_BEHIND))
+            if head and head + tail < len(text):
+                first = centres[start + head] - _half(text[head], size)
+            if tail and head + tail < len(text):
+                last = centres[stop - 1 - tail] + _half(text[-1 - tail], size)
+        blank = raw[start - 1] if start else ""
+        yield _Word(blank, text, max(x0, span.x0), min(x1, span.x1), first, last, size)
 
 
 def _half(character: str, size: float) -> float:

@@ -50,10 +50,12 @@ _WHERE = re.compile(
 )
 _PARCEL_WINDOW = 130
 _MOBILE = re.compile(r"1[3-9]\d[ .-]?\d{4}[ .-]?\d{4}(?!\d)")
-_STREET = (
-    r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl"
-    r"|Square|Sq|Terrace|Ter|Way|Parkway|Pkwy|Highway|Hwy|Close|Crescent|Row|Mews|Gardens)"
+_STREETS = (
+    "Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl"
+    "|Square|Sq|Terrace|Ter|Way|Parkway|Pkwy|Highway|Hwy|Close|Crescent|Row|Mews|Gardens"
 )
+_STREET = f"(?:{_STREETS})"
+_STREET_WORDS = tuple(f" {word}" for word in _STREETS.split("|"))
 _STREET_ADDRESS = (
     rf"\d(?<![A-Za-z0-9_.]\d)\d{{0,5}}[A-Za-z]?(?:-\d{{1,5}})?,? (?:[NSEW]\.? )?(?:[A-Z0-9][A-Za-z0-9'’.]{{0,20}} "
     rf"){{1,5}}{_STREET}\.?(?![A-Za-z])"
@@ -118,15 +120,21 @@ _TO_UNIT = re.compile(
     rf"{_GAP}{_UNIT}{_PLACE_BEHIND}"
 )
 # Streets of other languages, with a word for a street in front or joined to the name.
+_FRENCH = "[Rr]ue|[Bb]oulevard|[Aa]venue|[Aa]llée|[Qq]uai|[Cc]hemin|[Pp]lace"
+_SOUTHERN = "Via|Viale|Corso|Piazza|Vicolo|Calle|Avenida|Avda.|Paseo|Rua|Rue|Travessa|ul.|Ulica|Largo"
+_WORDS_IN_FRONT = (
+    *(f"{word[4:]} " for word in _FRENCH.split("|")),
+    *(f"{word} " for word in _SOUTHERN.split("|")),
+)
 _STREET_IN_FRONT = re.compile(
-    r"(?:\d(?<![A-Za-z0-9_.,]\d)\d{0,5}(?: bis)?,? "
-    r"(?:[Rr]ue|[Bb]oulevard|[Aa]venue|[Aa]llée|[Qq]uai|[Cc]hemin|[Pp]lace)"
+    rf"(?:\d(?<![A-Za-z0-9_.,]\d)\d{{0,5}}(?: bis)?,? (?:{_FRENCH})"
     rf"(?: (?:de|du|des|la|le|les|l['’]{_PROPER}|d['’]{_PROPER}|{_PROPER})){{1,5}}(?<! d[eu])(?<! des)(?<! l[ae])"
-    r"|(?:Via|Viale|Corso|Piazza|Vicolo|Calle|Avenida|Avda\.|Paseo|Rua|Rue|Travessa|ul\.|Ulica|Largo)"
+    rf"|(?:{_SOUTHERN.replace('.', '[.]')})"
     rf"(?: (?:de|del|di|da|do|dos|della|dei|la|las|los|{_PROPER})){{1,5}},? \d{{1,5}}[A-Za-z]?"
     rf"(?![A-Za-z0-9%]|[.,]\d)){_PLACE_BEHIND}"
 )
 _JOINED = "straße|strasse|str.|weg|gasse|platz|allee|straat|laan|gracht|plein|kade|gatan|vägen|vej|veien|katu|utca"
+_JOINED_WORDS = tuple(f"{word} " for word in _JOINED.split("|"))
 _ENDS_JOINED = "|".join(f"(?<={re.escape(word)})" for word in _JOINED.split("|"))
 _STREET_JOINED = re.compile(
     rf"[{CAPITAL}][{SMALL}\-]{{2,}}+\.?(?= \d)(?:{_ENDS_JOINED}) \d{{1,4}}(?: ?[a-zA-Z](?![A-Za-z]))?"
@@ -148,17 +156,24 @@ def find_addresses(text: str) -> list[Span]:
     labelled_places = near(_LABELLED_ADDRESS, text, _PLACE_WORD.finditer(text), 10, 120)
     spans = list(_labelled_places(labelled_places))
     spans += [Span(m.start(), m.end(), 0.5) for m in near(_FLAT, text, _DOOR.finditer(text), 70, 40)]
-    spans += [Span(m.start(), m.end(), 0.5) for m in _ENGLISH_ADDRESS.finditer(text) if not _begins_with_date(text, m)]
+    if _has_one(text, _STREET_WORDS):
+        streets = (m for m in _ENGLISH_ADDRESS.finditer(text) if not _begins_with_date(text, m))
+        spans += [Span(m.start(), m.end(), 0.5) for m in streets]
     spans += [Span(m.start(), m.end(), 0.56) for m in near(_BOX, text, _BOX_WORD.finditer(text), 14, 140)]
     spans += [Span(m.start(), m.end(), 0.56) for m in near(_TO_UNIT, text, _UNIT_WORD.finditer(text), 110, 160)]
-    for pattern in (_STREET_IN_FRONT, _STREET_JOINED):
-        spans += [Span(m.start(), m.end(), 0.5) for m in pattern.finditer(text)]
+    for pattern, words in ((_STREET_IN_FRONT, _WORDS_IN_FRONT), (_STREET_JOINED, _JOINED_WORDS)):
+        if _has_one(text, words):
+            spans += [Span(m.start(), m.end(), 0.5) for m in pattern.finditer(text)]
     spans += [Span(m.start(), m.end(), 0.58) for m in near(_TO_STATE, text, _ZIP_CODE.finditer(text), 160, 8)]
     spans += [Span(m.start(), m.end(), 0.58) for m in near(_TO_POSTCODE, text, _POSTCODE.finditer(text), 140, 2)]
     spans += _beside_telephones(text)
     labelled_streets = near(_LABELLED_ENGLISH, text, _ADDRESS_WORD.finditer(lowered(text)), 20, 140)
     spans += [Span(*m.span("body"), 0.55) for m in labelled_streets]
     return spans
+
+
+def _has_one(text: str, words: Iterable[str]) -> bool:
+    return any(word in text for word in words)
 
 
 def _begins_with_date(text: str, street: re.Match[str]) -> bool:

@@ -17,6 +17,8 @@ from itertools import accumulate
 from kb_pipeline.privacy import data
 from kb_pipeline.privacy.detection import Span
 from kb_pipeline.privacy.detectors.chinese_words import (
+    ADJECTIVE_PENALTY,
+    described_places,
     is_word,
     no_names,
     possible_names,
@@ -43,7 +45,8 @@ def _any_of(*names: str) -> str:
 
 _TITLES = _any_of("chinese_titles")
 _POLITE = "先生|女士|小姐|太太|阿姨|同志|同学|夫妇|夫人"
-_BEFORE = re.compile(rf"(?:{_any_of('chinese_titles', 'chinese_roles')}|{_POLITE}):?[\s\"“]{{0,2}}\Z")
+# Behind 先生 a colon begins what is said of him, not his name.
+_BEFORE = re.compile(rf"(?:(?:{_any_of('chinese_titles', 'chinese_roles')}):?|(?:{_POLITE}))[\s\"“]{{0,2}}\Z")
 _BEFORE_WINDOW = 8
 _TAKES_OFFICE = (
     r"任(?!何|意|务|期|命|性|免)|为(?=[\u3400-\u9fff]{0,8}(?:长|员|主任|经理|人|代表|主席|书记))|摄影?(?![氏像])"
@@ -52,7 +55,7 @@ _TAKES_OFFICE = (
 _BELONGS = (
     rf"[,、;:(\s\"'|/\ue000]{{0,3}}(?:[男女](?:{_NO_HAN}|(?=[汉回满壮苗]族|博士|硕士|本科|大专))"
     r"|\(?(?:\+?86)?\)?[ -]?1[3-9]\d[ .-]?\d{4}[ .-]?\d{4}(?!\d)|\d{17}[\dXx](?!\d)"
-    r"|公民身份|身份证|护照|工号|学号|手机)"
+    r"|公民身份|身份证|护照|工号|学号|手机(?!银行))"
     r"|[\"”']? ?(?:[<(]|[,;|\t\ue000]\s?)[A-Za-z0-9._%+\-]{1,64}@"
 )
 _BEHIND = re.compile(
@@ -63,7 +66,15 @@ _LINE_BEGINS = re.compile(r"(?:\A|[\n\ue000(]|\d:\d\d[\])]?)[ \t\"“]{0,4}\Z")
 _LINE_ENDS = re.compile(r"[ \t\"”]{0,4}(?:\Z|[\n\ue000):]|\([^()\n]{1,12}\):|[ \t]{1,4}\d{1,2}:\d\d)")
 # A place, a firm or a thing named after somebody: no name by itself.
 _PLACE = "路道街巷区县市镇乡村庄屯沟湖坡矿桥塘河湾坝岭寨屋堡港岛寺庙塔关泉坪洲集店铺郡社"
-_NAMED = re.compile(rf"[{_PLACE}]|山脉|公司|集团|大学|中学|小学|医院|派出所|检察院|法院|地区|机场|车站|》|氏")
+# 张建国银行卡 is his card.
+_FIRM = (
+    "公司|集团|股份|控股|(?:商业)?银行(?![卡账帐流存贷开转])|[支分]行|基金(?!经理)|证券|保险(?![单箱柜费理])|信托|期货"
+)
+_NAMED = re.compile(rf"[{_PLACE}省]|山脉|{_FIRM}|大学|中学|小学|医院|派出所|检察院|法院|地区|机场|车站|》|氏")
+_NAMES_A_FIRM = re.compile(_FIRM)
+# In quotes, a few characters without a sign between them are what something is called: 台风“杜苏芮”, “四梁八柱”.
+_MOST_QUOTED = 6
+_QUOTED = re.compile(rf"“[{_HAN}]{{1,{_MOST_QUOTED}}}(?=”)")
 _LIST = re.compile(r"(?:\([^()\n]{1,8}\))?\s?(?:[、,;和与及\s]|以及)\s?")
 
 # --- labels --------------------------------------------------------------------------------------------
@@ -117,8 +128,8 @@ _NOBODY_ENDS = (
 _FOREIGN = "".join(data.lines("transliteration_characters"))
 _DOTTED = re.compile(rf"[{_FOREIGN}]{{1,8}}[·•][{_FOREIGN}]{{1,10}}(?:[·•][{_FOREIGN}]{{1,10}}){{0,3}}")
 _UNDOTTED = re.compile(rf"[{_FOREIGN}]{{3,8}}")
-_TITLE = re.compile(
-    rf"(?P<polite>(?:{_POLITE}|某)(?![们口些种个]))|(?:{_TITLES})(?![们级])|[总工](?=[,:。!?\s您你]|\Z)"
+_TITLE = re.compile(  # the first condition spares other letters all the words
+    rf"(?=[{_HAN}])(?:(?P<polite>(?:{_POLITE}|某)(?![们口些种个]))|(?:{_TITLES})(?![们级])|[总工](?=[,:。!?\s您你]|\Z))"
 )
 # Of a surname alone: how much oftener it is a surname than another word (向, 公, 国).
 _POLITE_ODDS, _TITLE_ODDS = -1.0, 2.0
@@ -141,11 +152,18 @@ def _likely_names(text: str, possible: dict[int, tuple[int, float]]) -> Iterator
     """张建国 by itself; 张法 beside something that speaks for a person; each of a list with one of them in it."""
     found: dict[int, int] = {}
     unsure: list[tuple[int, int]] = []
+    least: dict[str, float] = {}  # what speaks against a name in one place does so in all
+    described = described_places(text)
+    for start, (end, odds) in possible.items():
+        name = text[start:end]
+        least[name] = min(odds - ADJECTIVE_PENALTY * (start in described), least.get(name, odds))
     done = 0
     for start, (end, odds) in possible.items():
         if odds <= BESIDE or start < done:
             continue
-        if (odds > BY_ITSELF and not _is_named_after(text, start, end)) or _speaks_for_a_person(text, start, end):
+        if (least[text[start:end]] > BY_ITSELF and not _is_named_after(text, start, end)) or _speaks_for_a_person(
+            text, start, end
+        ):
             found[start] = done = end
         else:
             unsure.append((start, end))
@@ -162,7 +180,8 @@ def _likely_names(text: str, possible: dict[int, tuple[int, float]]) -> Iterator
 
 def _is_named_after(text: str, start: int, end: int) -> bool:
     """Whether a name is one of a place or a thing, or part of it: 李家沟, 田庄乡, 《孙子兵法》, 台风“杜苏芮”."""
-    quoted = text[start - 1 : start] == "“" and text[end : end + 1] == "”"
+    quote = text.rfind("“", max(0, start - _MOST_QUOTED), start)
+    quoted = quote >= 0 and (term := _QUOTED.match(text, quote)) is not None and end <= term.end()
     part = text[start - 1 : start] in ("《", "·") or _NAMED.match(text, end) is not None
     return quoted or part or text[end - 1] in _PLACE
 
@@ -170,7 +189,7 @@ def _is_named_after(text: str, start: int, end: int) -> bool:
 def _speaks_for_a_person(text: str, start: int, end: int) -> bool:
     before = max(0, start - _BEFORE_WINDOW)
     return (
-        _BEFORE.search(text, before, start) is not None
+        (_BEFORE.search(text, before, start) is not None and _NAMES_A_FIRM.match(text, end) is None)
         or _BEHIND.match(text, end) is not None
         or (_LINE_BEGINS.search(text, before, start) is not None and _LINE_ENDS.match(text, end) is not None)
     )
@@ -193,9 +212,11 @@ def _is_listed(text: str, start: int, end: int, found: dict[int, int], ends: dic
 def _labelled_names(text: str, possible: dict[int, tuple[int, float]]) -> Iterator[Span]:
     """姓名：买买提, 出席：李明、陈晨, "name": "王有为"."""
     for sign in _COLONS.finditer(text):
-        label = _LABEL.search(text, max(0, sign.start() - _LABEL_WINDOW), sign.start())
         separator = _AFTER_LABEL.match(text, sign.start())
-        if label is None or separator is None:
+        if separator is None or not "\u3400" <= text[separator.end() : separator.end() + 1] <= "\u9fff":
+            continue
+        label = _LABEL.search(text, max(0, sign.start() - _LABEL_WINDOW), sign.start())
+        if label is None:
             continue
         kind = "other" if label.lastgroup is None or sign[0] == "\ue000" else label.lastgroup
         place = separator.end()

@@ -35,6 +35,7 @@ _NO_PHONE_BEFORE = re.compile(r"[0-9]-\Z|[0-9]\.\Z|[$¥€£.]\Z")
 _DIGIT_AND_COMMA = re.compile(r"(?<![0-9]{3})[0-9],\Z")
 _COUNTRY_IN_BRACKETS = re.compile(r"\((?:\+|00)?86\)[ -]?\Z")
 _ABROAD_BEFORE = re.compile(r"\+(?!86)\d{1,3}[ ()-]{0,2}\Z")
+_PLAIN = "\n\t:|"  # right before a number they say nothing against it
 _LETTER_BEFORE = re.compile(r"[A-Za-z]\Z")
 _AMOUNT_AFTER = re.compile(r"\s?(?:,\d{3}(?!\d)|\.\d|元|万|亿|股|吨|件|美元|港元|%|USD|RMB|CNY)")
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -47,16 +48,16 @@ def _mobile_score(text: str, candidate: Candidate) -> tuple[int, float]:
     if match is None:
         return start, 0.0
     country = len(number) - 11
-    widths, separators = _without_prefix(candidate, country)
+    alone = not country and candidate.first == candidate.last
     abroad = country > 2  # an 86 without a plus or zeros may be the end of something else
     if country and text[max(0, start - 1) : start] == "+":
         start -= 1
         abroad = True
     before = text[max(0, start - 10) : start]
-    if not country:
+    if not country and before and before[-1] not in _PLAIN:
         if _NO_PHONE_BEFORE.search(before) or _ABROAD_BEFORE.search(before):
             return start, 0.0
-        if _DIGIT_AND_COMMA.search(before) and widths != (11,):
+        if _DIGIT_AND_COMMA.search(before) and not alone:
             return start, 0.0
         bracketed = _COUNTRY_IN_BRACKETS.search(before)
         start -= len(bracketed[0]) if bracketed else 0
@@ -66,8 +67,9 @@ def _mobile_score(text: str, candidate: Candidate) -> tuple[int, float]:
     if _AMOUNT_AFTER.match(after) or (after[:1].isascii() and after[:1].isalpha() and not after.startswith("ext")):
         return start, 0.0
     label = labelled(text, start, _MOBILE_LABELS)
-    if label == "no":
-        return start, 0.0
+    if label == "no" or alone:
+        return start, 0.0 if label == "no" else 0.8
+    widths, separators = _without_prefix(candidate, country)
     if widths == (11,) or label == "yes" or abroad or joined_at_line_end(candidate):
         return start, 0.8
     if widths == (3, 4, 4):

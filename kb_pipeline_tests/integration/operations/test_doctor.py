@@ -12,6 +12,7 @@ from kb_pipeline.privacy.key import KEY_FILE
 from kb_pipeline.settings import load_settings
 from kb_pipeline.stages import embeddings
 from kb_pipeline.store import database, generations
+from kb_pipeline_tests.reranking_server import by_length, reranking_server
 from kb_pipeline_tests.sites import TestSite
 
 
@@ -83,3 +84,12 @@ def test_another_key_and_settings_that_nothing_follows_are_named(kb: TestSite) -
     assert "rekey" in found["privacy key"].remedy
     assert "has 384" in found["model of the active generation"].detail
     assert found["model of the active generation"].remedy == "Run kb generations build, or set that back."
+
+
+def test_a_reranker_that_does_not_rank_is_told_from_one_that_does(kb: TestSite) -> None:
+    with reranking_server() as server:
+        assert "puts the right one" in checks(kb, reranker={"url": server.url})["reranker"].detail
+        server.scorer = by_length
+        assert "chat template" in failing(kb, reranker={"url": server.url})["reranker"].remedy
+        server.faults.append("401")
+        assert "refused the key" in failing(kb, reranker={"url": server.url})["reranker"].detail

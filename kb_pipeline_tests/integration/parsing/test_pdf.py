@@ -16,7 +16,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from kb_pipeline.errors import EmptyDocument, EncryptedDocument, LimitExceeded, MalformedDocument
 from kb_pipeline.parsing.elements import CleanedDocument
-from kb_pipeline.parsing.pdf.page import read_page
+from kb_pipeline.parsing.pdf.page_reader import read_page
 from kb_pipeline_tests.integration.parsing.conftest import Parse
 
 SONG = "STSong-Light"
@@ -357,18 +357,24 @@ def test_text_that_is_lost_for_want_of_a_chinese_font_fails_its_document(tmp_pat
             for column in range(0, len(line), length):
                 canvas.drawString(LEFT + 10 * column, TOP - LINE * row, line[row:][column : column + length])
         canvas.save()
+    canvas = Canvas(str(tmp_path / "blanks.pdf"), pagesize=A4)
+    canvas.drawString(LEFT, TOP, "A statement in English.")
+    canvas.setFont("Helvetica-Bold", 10)
+    canvas.drawString(LEFT, TOP - LINE, " ")  # a blank is no text, and no text is lost with it
+    canvas.save()
     (tmp_path / "no fonts").mkdir()
     command = [sys.executable, "-c", _WITHOUT_FONTS, str(tmp_path / "no fonts")]
     done = subprocess.run(
-        [*command, *(str(tmp_path / name) for name in ("characters.pdf", "lines.pdf"))],
+        [*command, *(str(tmp_path / name) for name in ("characters.pdf", "lines.pdf", "blanks.pdf"))],
         capture_output=True,
         text=True,
         check=True,
     )
-    failure, characters = done.stdout.splitlines()
+    failure, characters, english = done.stdout.splitlines()
     assert "this machine has none" in failure
     assert "fonts-wqy-zenhei" in failure
     assert int(characters) >= 5 * (len(line) - 5)
+    assert int(english) == len("A statement in English.")
 
 
 def test_an_element_over_two_pages_names_the_last(tmp_path: Path, parse: Parse) -> None:

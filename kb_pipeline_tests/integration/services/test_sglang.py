@@ -18,6 +18,7 @@ import pytest
 
 from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
 from kb_pipeline.operations.status import servers
+from kb_pipeline.progress import telling
 from kb_pipeline.services.daemon import SGLANG, log_file, read_state, running, stop, stop_all
 from kb_pipeline.services.home import make_home
 from kb_pipeline.services.sglang import log_lines, wanted_model
@@ -175,6 +176,17 @@ def test_other_weights_than_those_it_runs_are_an_error_until_it_is_started_anew(
         connect_embedding(settings)
     assert stop(home, SGLANG)
     assert identity_of(settings).fingerprint != first.fingerprint
+
+
+def test_who_waits_for_a_launch_is_told_once(site: MakeSite, home: Path) -> None:
+    told: list[str] = []
+    with telling(told.append):
+        identity_of(site())
+        identity_of(site())
+    assert len(told) == 1
+    assert "is being started" in told[0]
+    assert str(log_file(home, SGLANG)) in told[0]
+    assert stop(home, SGLANG)
 
 
 def test_a_killed_server_is_started_by_the_next_run(

@@ -65,6 +65,29 @@ def test_no_surname_begins_inside_a_word(text: str) -> None:
     assert found(text) == set()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "林江手机银行常见问题",
+        "收件人：林江银行客户服务中心",
+        "张坤先生：易方达基金知名基金经理",
+        "今年第5号台风“杜苏芮”来袭，要有“四梁八柱”",
+        "2021年3月在伊夫林省抢劫",
+        "粉红燕鸥栖息于海岸，常与其他燕鸥混群活动。",
+        "史灌河作为淮河的一级支流",
+    ],
+)
+def test_what_firms_storms_and_birds_are_called_is_no_name(text: str) -> None:
+    assert found(text) <= {"张坤"}
+
+
+@pytest.mark.parametrize(
+    "text", ["王芳手机银行密码忘了", "王芳银行卡丢失", "王芳银行流水异常", "年轻王芳来了", "记者：王芳"]
+)
+def test_what_belongs_to_a_person_leaves_the_name_one(text: str) -> None:
+    assert found(text) == {"王芳"}
+
+
 # A name and what is none, and which of the two is likelier by its characters and words.
 @pytest.mark.parametrize(
     ("name", "word"),

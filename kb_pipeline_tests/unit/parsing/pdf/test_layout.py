@@ -48,7 +48,7 @@ def tables_of(page: Page) -> tuple[list[PageTable], list[Span], list[Rule]]:
 
 
 def lines_of(spans: list[Span]) -> list[Line]:
-    return lines_in_reading_order(spans, [], 1, (), gutters(spans, ()))
+    return lines_in_reading_order(spans, rows_of(spans), [], 1, (), gutters(spans, ()))
 
 
 def test_two_columns_are_read_one_after_the_other() -> None:

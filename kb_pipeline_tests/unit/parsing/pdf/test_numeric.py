@@ -75,7 +75,8 @@ def test_two_tables_beside_each_other_are_two_where_a_gutter_is_known() -> None:
     beside = [span(f"Item {n}", 330, 100 + 14 * n) for n in range(3)]
     beside += [right(value, 520, 100 + 14 * n) for n, value in enumerate(("10", "20", "30"))]
     left = [item for n, (name, value, _) in enumerate(INCOME) for item in lines([(name, value)], (250,), 100 + 14 * n)]
-    found = lines_in_reading_order([*left, *beside], [], 1, (), [290.0])
+    spans = [*left, *beside]
+    found = lines_in_reading_order(spans, rows_of(spans), [], 1, (), [290.0])
     assert [line.table.rows[0] for line in found if line.table] == [("Sales", "2,487.0"), ("Item 0", "10")]
 
 
