@@ -29,6 +29,7 @@ import psycopg
 from common import Home, home, say, table, verdict, write_tiny_files
 
 from kb_pipeline.chunking.chunks import Chunk
+from kb_pipeline.chunking.lexemes import occurrences
 from kb_pipeline.operations.jobs import REFRESH
 from kb_pipeline.parsing.elements import CleanedDocument, Element
 from kb_pipeline.settings import load_settings
@@ -212,7 +213,7 @@ def _fill(site: Site, documents: Path) -> None:
 
 
 def _chunked(job: Any, maker: random.Random) -> ChunkedDocument:
-    chunks, tokens = [], []
+    chunks, said = [], []
     for ordinal in range(CHUNKS):
         words = maker.choices(WORDS, k=40)
         content = f"Document {job.id}, part {ordinal}: " + " ".join(words)
@@ -229,8 +230,8 @@ def _chunked(job: Any, maker: random.Random) -> ChunkedDocument:
                 metadata={},
             )
         )
-        tokens.append(words)
-    return ChunkedDocument(job, chunks, tokens)
+        said.append(occurrences(content))
+    return ChunkedDocument(job, chunks, said)
 
 
 def _sparse_index(connection: Connection, generation: Generation) -> None:

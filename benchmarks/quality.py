@@ -6,7 +6,9 @@ The passages of a set are loaded into a serving table of a real PostgreSQL, embe
 (the CPU server where no URL is given), and every question goes through `search.retrieve` as a user's does. Shown:
 
   words, vectors   one ranking alone
-  bm25s            the peer for words; its own cutting of words where the text is English, ours where it is Chinese
+  to_tsvector      words as PostgreSQL cuts them: to_tsvector('english', …), any of the words, ts_rank_cd
+  bm25s            the peer for words; its own cutting of words and PyStemmer's English stems where the text is English,
+                   characters and pairs of them where it is Chinese
   RRF              both rankings, by reciprocal rank fusion (what this project did before)
   fused .3 … .7    both, by `search.fusion` with that weight on meaning (whole: without regard to coverage)
   search           what `kb search` answers
@@ -20,19 +22,21 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import Stemmer
 from common import home, say, table
+from psycopg import sql
 from retrieval_sets import RetrievalSet, load
 
 from kb_pipeline.chunking.lexemes import query_terms, tokens
 from kb_pipeline.embedding.stream import EmbeddedText
 from kb_pipeline.search.fusion import fuse
-from kb_pipeline.search.lexical import coverage, inverse_frequencies, rarest_first
+from kb_pipeline.search.lexical import weigh
 from kb_pipeline.search.request import SearchRequest
 from kb_pipeline.search.retrieve import search
 from kb_pipeline.settings import Settings
@@ -60,6 +64,7 @@ HALVES = {
 }
 DEPTH = 100  # rows of each ranking that are fused, as in a search for ten
 SHOWN = 10
+WORD_PEERS = ("to_tsvector", "bm25s")
 WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7)
 RESAMPLES = 10_000
 
@@ -90,10 +95,10 @@ def main() -> None:
 def measure(connection: Connection, client: EmbeddingClient, questions: RetrievalSet) -> None:
     """Print the tables of one set."""
     say(f"{questions.name}: {len(questions.passages)} passages, {len(questions.relevant)} questions")
-    load_passages(connection, client, questions)
+    generation = load_passages(connection, client, questions)
     found: dict[str, list[Ranking]] = {}
     for question in questions.relevant:
-        for system, ranking in answers(connection, client, question):
+        for system, ranking in answers(connection, client, generation, question):
             found.setdefault(system, []).append(ranking)
     found |= bm25s_answers(questions)
     relevant = list(questions.relevant.values())
@@ -104,11 +109,11 @@ def measure(connection: Connection, client: EmbeddingClient, questions: Retrieva
     for system, rankings in found.items():
         recall = np.mean([recall_of(*pair) for pair in zip(rankings, relevant, strict=True)])
         mrr = np.mean([reciprocal_rank(*pair) for pair in zip(rankings, relevant, strict=True)])
-        difference, low, high = bootstrap(ndcg["search"] - ndcg[system])
-        interval = f"{difference:+.3f} [{low:+.3f}, {high:+.3f}]" if system != "search" else ""
-        rows.append([system, f"{ndcg[system].mean():.3f}", f"{recall:.3f}", f"{mrr:.3f}", interval])
+        interval = _interval(ndcg["search"] - ndcg[system]) if system != "search" else ""
+        by_words = _interval(ndcg["words"] - ndcg[system]) if system in WORD_PEERS else ""
+        rows.append([system, f"{ndcg[system].mean():.3f}", f"{recall:.3f}", f"{mrr:.3f}", interval, by_words])
     title = f"{questions.name}: {len(questions.passages):,} passages, {len(relevant):,} questions"
-    table(title, ["", "nDCG@10", "recall@10", "MRR@10", "search minus it, nDCG"], rows)
+    table(title, ["", "nDCG@10", "recall@10", "MRR@10", "search minus it, nDCG", "words minus it, nDCG"], rows)
 
 
 # --- the product ---------------------------------------------------------------------------------------
@@ -134,7 +139,9 @@ def load_passages(connection: Connection, client: EmbeddingClient, questions: Re
     return generation
 
 
-def answers(connection: Connection, client: EmbeddingClient, question: str) -> Iterator[tuple[str, Ranking]]:
+def answers(
+    connection: Connection, client: EmbeddingClient, generation: Generation, question: str
+) -> Iterator[tuple[str, Ranking]]:
     def ask(mode: Literal["hybrid", "vector", "lexical"], k: int) -> Ranking:
         result = search(
             lambda: nullcontext(connection),
@@ -147,6 +154,7 @@ def answers(connection: Connection, client: EmbeddingClient, question: str) -> I
     words, meaning = ask("lexical", DEPTH), ask("vector", DEPTH)
     yield "words", words
     yield "vectors", meaning
+    yield "to_tsvector", tsvector_answers(connection, generation, question)
     yield "RRF", reciprocal_ranks([words, meaning])
     yield "fused .5, whole", fuse(meaning, words)
     covered = coverage_of(connection, question, words)
@@ -160,8 +168,8 @@ def coverage_of(connection: Connection, question: str, words: Ranking) -> float:
     if generation is None or not words:
         return 0.0
     terms = query_terms(question[:2000])
-    statistics = term_statistics(connection, generation, terms)
-    return coverage(words[0][1], inverse_frequencies(rarest_first(terms, statistics), statistics))
+    statistics = term_statistics(connection, generation, [term.lexeme for term in terms])
+    return weigh(terms, statistics).coverage(words[0][1])
 
 
 # --- the others ----------------------------------------------------------------------------------------
@@ -176,23 +184,40 @@ def reciprocal_ranks(rankings: Sequence[Ranking], k: int = 60) -> Ranking:
     return sorted(scores.items(), key=lambda item: -item[1])
 
 
+def tsvector_answers(connection: Connection, generation: Generation, question: str) -> Ranking:
+    """Of a plain full-text search; for any of the words, because hardly a passage has all of a question's."""
+    statement = sql.SQL(
+        "WITH q AS (SELECT replace(plainto_tsquery('english', %s)::text, '&', '|')::tsquery AS q) "
+        "SELECT document_id - 1, ts_rank_cd(to_tsvector('english', content), q) AS score FROM {}, q "
+        "WHERE to_tsvector('english', content) @@ q ORDER BY score DESC, document_id LIMIT %s"
+    ).format(generation.table)
+    return connection.execute(statement, [question, SHOWN]).fetchall()
+
+
 def bm25s_answers(questions: RetrievalSet) -> Mapping[str, list[Ranking]]:
     """Nothing where bm25s is not installed."""
     try:
         import bm25s
     except ImportError:
         return {}
-    cut: Callable[[list[str]], Any] = lambda texts: bm25s.tokenize(texts, stopwords="en", show_progress=False)  # noqa: E731
-    if not questions.passages[0].isascii():
-        cut = lambda texts: [tokens(text) for text in texts]  # noqa: E731
+    stemmer = Stemmer.Stemmer("english")
+
+    def cut(texts: list[str]) -> Any:
+        if _is_english(questions.passages):
+            return bm25s.tokenize(texts, stopwords="en", stemmer=stemmer, show_progress=False)
+        return [tokens(text) for text in texts]
+
     retriever = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
     retriever.index(cut(list(questions.passages)), show_progress=False)
     found: list[Ranking] = []
     for question in questions.relevant:
-        asked = [query_terms(question)] if not questions.passages[0].isascii() else cut([question])
-        rows, scores = retriever.retrieve(asked, k=SHOWN, show_progress=False)
+        rows, scores = retriever.retrieve(cut([question]), k=SHOWN, show_progress=False)
         found.append([(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True) if score > 0])
     return {"bm25s": found}
+
+
+def _is_english(texts: Sequence[str]) -> bool:
+    return sum(map(str.isascii, texts)) > len(texts) / 2
 
 
 # --- measures ------------------------------------------------------------------------------------------
@@ -201,6 +226,11 @@ def bm25s_answers(questions: RetrievalSet) -> Mapping[str, list[Ranking]]:
 def ndcg_of(ranking: Ranking, relevant: frozenset[int]) -> float:
     gain = sum(1 / math.log2(place + 2) for place, (row, _) in enumerate(ranking[:SHOWN]) if row in relevant)
     return gain / sum(1 / math.log2(place + 2) for place in range(min(SHOWN, len(relevant))))
+
+
+def _interval(differences: np.ndarray) -> str:
+    difference, low, high = bootstrap(differences)
+    return f"{difference:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def recall_of(ranking: Ranking, relevant: frozenset[int]) -> float:

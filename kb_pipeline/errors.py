@@ -23,6 +23,7 @@
         ├── LimitExceeded            pages, memory, seconds, unzipped size
         ├── ParserCrashed
         ├── TextRejected             the embedding server refused one text
+        ├── BadSidecar               a sidecar or manifest says what cannot be used; its documents stay as they are
         └── ChangedWhileRead         the file changed between hashing and parsing; transient
 
 Messages never carry document text: they end up in logs and in the ledger.
@@ -150,6 +151,10 @@ class ParserCrashed(DocumentError):
 
 class TextRejected(DocumentError):
     """The embedding server refused a text of this document."""
+
+
+class BadSidecar(DocumentError):
+    """A sidecar or a manifest cannot be used."""
 
 
 class ChangedWhileRead(DocumentError):

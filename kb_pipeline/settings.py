@@ -41,6 +41,7 @@ from pydantic_settings import (
 )
 
 from kb_pipeline.errors import SettingsError
+from kb_pipeline.fields.declaration import MOST_FIELDS, FieldType, complaint_about_name
 from kb_pipeline.privacy.entities import PRESETS, Action, Preset, unknown_entities
 from kb_pipeline.privacy.patterns import complaint_about
 
@@ -89,11 +90,20 @@ class SourceSettings(Frozen):
     include: tuple[str, ...] = Field((), description="Patterns of the files to read, such as *.pdf; empty: all.")
     exclude: tuple[str, ...] = Field((), description="Patterns of files and folders to leave out, such as drafts/**.")
     follow_links: bool = Field(False, description="Follow links that lead out of the folder.")
+    patterns: tuple[str, ...] = Field((), description="What paths say, such as {department}/{year}/.")
+    manifests: tuple[str, ...] = Field((), description="CSV files of the source that say something of its documents.")
 
     @model_validator(mode="after")
     def _has_sound_patterns(self) -> SourceSettings:
         if not all(pattern.strip("/ ") for pattern in (*self.include, *self.exclude)):
             raise ValueError("include and exclude may not hold an empty pattern")
+        for pattern in self.patterns:
+            names = re.findall(r"\{(\w+)\}", pattern)
+            complaint = next(filter(None, map(complaint_about_name, names)), None)
+            if not names or complaint or len(names) != pattern.count("{"):
+                raise ValueError(
+                    complaint or f"the pattern {pattern} names no field; write one such as {{department}}/"
+                )
         return self
 
 
@@ -251,6 +261,12 @@ class ServerSettings(Frozen):
         return value.lower() if isinstance(value, str) else tuple(name.lower() for name in value)
 
 
+class GlossarySettings(Frozen):
+    """Terms that mean the same in this company."""
+
+    file: Path | None = Field(None, description="YAML file of groups of terms; empty: none.")
+
+
 class RerankerSettings(Frozen):
     """A server that ranks the best passages anew, by `/v1/rerank`."""
 
@@ -318,12 +334,14 @@ class Settings(EmptyIsUnset, BaseSettings):
     timezone: str = Field(default_factory=local_timezone, description="IANA name, such as Asia/Shanghai.")
     owners: tuple[str, ...] = Field((), description="Owners of the Dagster assets: an e-mail address or team:NAME.")
     sources: tuple[SourceSettings, ...] = ()
+    fields: dict[str, FieldType] = Field({}, description="Columns that sidecars and paths fill: name to type.")
     golden: tuple[GoldenQuestion, ...] = Field((), description="Questions that are asked after each load.")
     schedules: ScheduleSettings = ScheduleSettings()
     retention: RetentionSettings = RetentionSettings()
     search: SearchSettings = SearchSettings()
     server: ServerSettings = ServerSettings()
     reranker: RerankerSettings = RerankerSettings()
+    glossary: GlossarySettings = GlossarySettings()
     sglang: SglangSettings = SglangSettings()
     limits: ParsingLimits = ParsingLimits()
     chunking: ChunkingSettings = ChunkingSettings()
@@ -335,6 +353,14 @@ class Settings(EmptyIsUnset, BaseSettings):
     def _is_a_timezone(cls, value: str) -> str:
         if not is_timezone(value):
             raise ValueError("it is no IANA name of a time zone, such as Asia/Shanghai or UTC")
+        return value
+
+    @field_validator("fields")
+    @classmethod
+    def _are_fields(cls, value: dict[str, FieldType]) -> dict[str, FieldType]:
+        complaint = next(filter(None, map(complaint_about_name, value)), None)
+        if complaint or len(value) > MOST_FIELDS:
+            raise ValueError(complaint or f"there can be {MOST_FIELDS} fields at most")
         return value
 
     @field_validator("owners")

@@ -134,12 +134,12 @@ class TestSite:
         """Documents that the ledger says are to be worked on."""
         from kb_pipeline.store import generations
 
-        active = generations.active_generation(self.connection)
+        working = generations.working_generation(self.connection)
         found = ledger.dirty_shards(
             self.connection,
             self.site.scope(),
-            active.id if active else None,
-            active.model_fingerprint if active else None,
+            working.id if working else None,
+            working.model_fingerprint if working else None,
         )
         return sum(shard.documents for shard in found)
 

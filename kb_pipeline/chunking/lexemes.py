@@ -5,12 +5,19 @@ the `simple` configuration, which changes nothing any more. A text and a query a
 same version of this module: store `TOKENIZER_VERSION` with what it made.
 
 Rules
-  Chinese, Japanese, Korean   every character, and every pair of neighbours
-  words                       NFKC, lower case, English plural and possessive endings removed
+  Chinese, Japanese, Korean   every character, and every pair of neighbours; Chinese as simplified characters
+  words                       NFKC, lower case, without possessive endings; beside each its English stem
   codes (GB/T, ISO-9001, V2.3.1, cn_x7)   whole, and their parts of two and more characters
   single letters (R&D, R & D, A-B, x-ray)   the same: their parts alone would not say it
   numbers                     whole, without thousands separators
+  amounts (5万元, 2023年, A股)  a number or single letter and the Chinese character after it are a pair as well
   pseudonyms (<CN_MOBILE_…>)  one lexeme, without the brackets
+
+Terms
+  place     where an occurrence stands, from 1. What is made of the same piece of text stands at the same place, so
+            a phrase is a sequence of lexemes at their distances.
+  role      of an occurrence: a *word* as the text says it; one that has its stem *beside* it at the same place, by
+            which it is found; or such a *stem*.
 """
 
 from __future__ import annotations
@@ -19,10 +26,14 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM_DIGITS
 
-TOKENIZER_VERSION = 2
+if TYPE_CHECKING:
+    import Stemmer
+
+TOKENIZER_VERSION = 3
 LONGEST_LEXEME = 2_046  # bytes of UTF-8: PostgreSQL's limit. What is longer is no word, and is not indexed
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff々〇"
@@ -34,6 +45,8 @@ _TOKEN = re.compile(
     rf"|(?P<word>{_LETTER}+(?:(?:[-./_'’+#]| ?& ?){_LETTER}+)*(?:\+\+|\#)?)"
 )
 _PART = re.compile(r"\d+(?:\.\d+)*|[^\W\d_]+")
+_AMOUNT = re.compile(r"\d+(?:\.\d+)?|[a-z]")
+_HAN = re.compile("[\u3400-\u9fff]")
 _POSSESSIVE = re.compile(r"['’]s?$")
 
 _STOP_WORD_LIST = (
@@ -46,18 +59,25 @@ _STOP_WORD_LIST = (
 _STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 
 
+Role = Literal["word", "beside", "stem"]
+
+
+class Occurrence(NamedTuple):
+    """A lexeme at a place of a text."""
+
+    lexeme: str
+    place: int
+    role: Role = "word"
+
+
+def occurrences(text: str) -> list[Occurrence]:
+    """What `text` says, in order."""
+    return [occurrence for occurrence, _, _ in _cut(_folded(text))]
+
+
 def tokens(text: str) -> list[str]:
     """The lexemes of `text` in order, repeated as often as they occur."""
-    found: list[str] = []
-    for cjk, pseudonym, number, word in _TOKEN.findall(_folded(text)):
-        if word:
-            found += _word_lexemes(word)
-        elif cjk:
-            found += cjk
-            found += map(str.__add__, cjk, cjk[1:])
-        else:
-            found.append(number.replace(",", "") or pseudonym)
-    return found
+    return [occurrence.lexeme for occurrence, _, _ in _cut(_folded(text))]
 
 
 def located(text: str) -> Iterator[tuple[str, int, int]]:
@@ -67,17 +87,36 @@ def located(text: str) -> Iterator[tuple[str, int, int]]:
     """
     folded = _folded(text)
     starts, ends = _origins(text, folded)
+    for occurrence, start, end in _cut(folded):
+        yield occurrence.lexeme, starts[start], ends[end - 1]
+
+
+def _cut(folded: str) -> Iterator[tuple[Occurrence, int, int]]:
+    """What a folded text says, each with where it stands there."""
+    place = 0
+    amount, amount_starts, amount_ends = "", 0, -1
     for match in _TOKEN.finditer(folded):
+        cjk, pseudonym, number, word = match.groups()
         start, end = match.span()
-        if match["cjk"]:
-            for length in (1, 2):
-                for at in range(start, end - length + 1):
-                    yield folded[at : at + length], starts[at], ends[at + length - 1]
-        elif match["word"]:
-            for lexeme in _word_lexemes(match["word"]):
-                yield lexeme, starts[start], ends[end - 1]
+        if cjk:
+            if start == amount_ends:
+                yield Occurrence(amount + cjk[0], place), amount_starts, start + 1
+            for at, character in enumerate(cjk, start=start):
+                place += 1
+                yield Occurrence(character, place), at, at + 1
+                if at + 1 < end:
+                    yield Occurrence(folded[at : at + 2], place), at, at + 2
+        elif word:
+            place += 1
+            offset = 0
+            for lexeme, offset, role in _word_lexemes(word):
+                yield Occurrence(lexeme, place + offset, role), start, end
+            place += offset
+            amount, amount_starts, amount_ends = word, start, end if _AMOUNT.fullmatch(word) else -1
         else:
-            yield (match["number"] or "").replace(",", "") or match["pseudonym"], starts[start], ends[end - 1]
+            place += 1
+            amount, amount_starts, amount_ends = (number.replace(",", ""), start, end) if number else ("", 0, -1)
+            yield Occurrence(amount or pseudonym, place), start, end
 
 
 def _nfkc(text: str) -> str:
@@ -85,7 +124,9 @@ def _nfkc(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    return _nfkc(text).lower()
+    """NFKC, lower case, simplified characters."""
+    normal = _nfkc(text).lower()
+    return normal.translate(_simplified()) if _HAN.search(normal) else normal
 
 
 def _origins(text: str, folded: str) -> tuple[Sequence[int], Sequence[int]]:
@@ -124,30 +165,68 @@ def _clusters(text: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=1 << 15)  # the words of a text recur
-def _word_lexemes(word: str) -> tuple[str, ...]:
-    """The stem of a word; of one with a digit or a sign in it, the whole if it may be a code, and its parts."""
+def _word_lexemes(word: str) -> tuple[tuple[str, int, Role], ...]:
+    """A word and its stem; of one with a digit or a sign in it, the whole if it may be a code, and its parts.
+
+    Each with how many places it stands behind the first, and its role.
+    """
     if word.isalpha():
-        return (_stem(word),)
+        return _with_stem(word, 0)
     word = _POSSESSIVE.sub("", word).replace(" ", "")
     parts = _PART.findall(word)
+    if len(parts) == 1 and parts[0] == word:
+        return _with_stem(word, 0)
     is_code = any(c in word for c in "/_+#.") or any(c.isdigit() for c in word) or any(len(part) == 1 for part in parts)
-    whole = (word,) if is_code or len(parts) == 1 else ()
-    return (*whole, *(_stem(part) for part in parts if len(part) > 1)) if len(parts) > 1 else whole
+    lexemes: list[tuple[str, int, Role]] = [(word, 0, "word")] if is_code or len(parts) <= 1 else []
+    if len(parts) > 1:
+        for offset, part in enumerate(parts):
+            lexemes += _with_stem(part, offset) if len(part) > 1 else ()
+    return tuple(lexemes)
 
 
-def _stem(word: str) -> str:
-    """Harman's S stemmer: -ies, -es and -s of English plurals."""
-    if len(word) < 4 or word[-1] != "s" or word[-2] in "su" or not word.isascii():
-        return word
-    if word.endswith("ies"):
-        return word if word[-4] in "ae" else word[:-3] + "y"
-    return word[:-1]
+def _with_stem(word: str, offset: int) -> tuple[tuple[str, int, Role], ...]:
+    stem = _english().stemWord(word) if word.isascii() and word.isalpha() else word
+    return ((word, offset, "word"),) if stem == word else ((word, offset, "beside"), (stem, offset, "stem"))
 
 
-def query_terms(text: str) -> list[str]:
+@lru_cache(maxsize=1)
+def _english() -> Stemmer.Stemmer:
+    import Stemmer
+
+    return Stemmer.Stemmer("english")  # Porter's second; it has a cache of its own, but needs no other
+
+
+@lru_cache(maxsize=1)
+def _simplified() -> dict[int, str]:
+    """Traditional character -> simplified. One by one: what a character becomes must not depend on its neighbours,
+    which a query may lack."""
+    from opencc import OpenCC
+
+    characters = [chr(code) for code in range(0x3400, 0xA000)]
+    simplified = OpenCC("t2s").convert("\n".join(characters)).split("\n")
+    return {ord(old): new for old, new in zip(characters, simplified, strict=True) if old != new}
+
+
+class Term(NamedTuple):
+    """A lexeme that a query is about, and what it counts beside the others; `asked`: the question itself says it."""
+
+    lexeme: str
+    weight: float = 1.0
+    asked: bool = True
+
+
+BESIDE_WEIGHT = 0.1  # of a word whose stem is looked up as well
+
+
+def query_terms(text: str) -> list[Term]:
     """The distinct lexemes of a query in order, without words that nearly every text has, and those that none can have.
 
     A query of nothing but common words keeps them.
     """
-    distinct = [term for term in dict.fromkeys(tokens(text)) if len(term.encode()) <= LONGEST_LEXEME]
-    return [term for term in distinct if term not in _STOP_WORDS] or distinct
+    found = [occurrence for occurrence in occurrences(text) if len(occurrence.lexeme.encode()) <= LONGEST_LEXEME]
+    said = [occurrence for occurrence in found if occurrence.lexeme not in _STOP_WORDS] or found
+    weights: dict[str, float] = {}
+    for lexeme, _, role in said:
+        weight = BESIDE_WEIGHT if role == "beside" else 1.0
+        weights[lexeme] = max(weight, weights.get(lexeme, 0.0))
+    return [Term(lexeme, weight) for lexeme, weight in weights.items()]

@@ -68,7 +68,8 @@ def plan(
     counts = result.counts
     say(
         f"{counts.scanned:,} files: {counts.new} new, {counts.changed} changed, {counts.moved} moved, "
-        f"{counts.deleted} deleted, {counts.unchanged:,} unchanged; {counts.pending} pending from earlier."
+        f"{counts.deleted} deleted, {counts.described:,} described anew, {counts.unchanged:,} unchanged; "
+        f"{counts.pending} pending from earlier."
     )
     for reason, documents in result.pending_reasons.items():
         say(f"  {documents} {REASONS[reason]}")
@@ -101,6 +102,10 @@ def inspect(
         say(f"{page:>6} {element.category + level:<16} {one_line(element.text)}")
     for dropped in document.dropped:
         say(f"  dropped ({dropped.reason}): {one_line(dropped.text)}")
+    for name, found in result.described.fields.items():
+        say(f"field {name} = {found['value']}  (from {found['origin']})")
+    for sentence in result.described.complaints:
+        say(f"  {sentence}")
     for chunk in result.chunks:
         say(f"chunk {chunk.ordinal} [{' > '.join(chunk.section_path)}] {chunk.token_count} tokens")
         say(f"  {one_line(chunk.content, 300)}")
@@ -114,20 +119,24 @@ def failures(context: typer.Context, as_json: Json = False) -> int:
     """List the documents that could not be processed, and why."""
     if context.invoked_subcommand is not None:
         return 0
-    from kb_pipeline.store import ledger
+    from kb_pipeline.store import descriptions, ledger
 
     with opened_site() as site:
-        found = ledger.failures(site.connect(), site.scope())
+        connection = site.connect()
+        found = ledger.failures(connection, site.scope())
+        sidecars = descriptions.failures(connection)
     if as_json:
         rows = [{"source_file": failure.path, **asdict(failure)} for failure in found]
-        print_json({"failures": rows})
+        print_json({"failures": rows, "sidecars": [asdict(sidecar) for sidecar in sidecars]})
     else:
+        for sidecar in sidecars:
+            say(f"{sidecar.path}: {sidecar.reason} (sidecar; its documents stay as they were)")
         for failure in found:
             when = f"again after {failure.next_retry:%Y-%m-%d %H:%M}" if failure.next_retry else "when it changes"
             say(f"{failure.path}: {failure.reason} ({failure.stage}, {failure.attempts} attempts, tried {when})")
-        if not found:
+        if not found and not sidecars:
             say("No failures.")
-    return EXIT_FOUND if found else 0
+    return EXIT_FOUND if found or sidecars else 0
 
 
 @failures_app.command("retry")
@@ -135,10 +144,11 @@ def retry_failures(as_json: Json = False) -> int:
     """Try every failed document again."""
     from kb_pipeline.defs.execute import run_job
     from kb_pipeline.operations.ingest import ingest
-    from kb_pipeline.store import ledger
+    from kb_pipeline.store import descriptions, ledger
 
     with opened_site() as site, progress(as_json):
         due = ledger.retry_failures(site.connect())
+        descriptions.retry(site.connect())
         result = ingest(site, None, run=run_job)
     if as_json:
         print_json({"retried": due, **asdict(result)})
@@ -209,7 +219,8 @@ def _passed_over(unavailable: Sequence[str]) -> int:
 def _say_ingest(result: IngestResult) -> None:
     say(
         f"{result.scanned:,} files: {result.new} new, {result.changed} changed, {result.moved} moved, "
-        f"{result.deleted} deleted, {result.unchanged:,} unchanged, {result.failed} failed."
+        f"{result.deleted} deleted, {result.described:,} described anew, {result.unchanged:,} unchanged, "
+        f"{result.failed} failed."
     )
     if result.runs:
         say(
@@ -223,3 +234,5 @@ def _say_ingest(result: IngestResult) -> None:
         say(f"{result.held} deletions are held: too much vanished at once. Use --allow-mass-delete if it is meant.")
     if result.quarantined:
         say(f"{result.quarantined} documents cannot be processed; kb failures says why.")
+    if result.sidecars_failed:
+        say(f"{result.sidecars_failed} sidecars or manifests cannot be used; kb failures says why.")

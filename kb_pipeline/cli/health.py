@@ -30,9 +30,12 @@ def status(as_json: Json = False) -> int:
     )
     for reason, documents in result["pending_reasons"].items():
         say(f"  {documents} {REASONS[reason]}")
+    if result["sidecars_failed"]:
+        say(f"  {result['sidecars_failed']} sidecars or manifests cannot be used; kb failures says why")
     for sentence in result["notes"]:
         note(f"Note: {sentence}")
     table("Collections", result["collections"])
+    table("Fields", result["fields"])
     table("Generations", result["generations"])
     table("Sources", result["sources"])
     table("Servers", result["servers"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from kb_pipeline.defs import jobs, schedules, sensors
+from kb_pipeline.defs import generations, jobs, schedules, sensors
 from kb_pipeline.defs.assets import build_assets
 from kb_pipeline.defs.checks import build_checks
 from kb_pipeline.defs.placement import GROUP, place
@@ -27,7 +27,7 @@ def build_defs(
     owners: Sequence[str] | None = None,
     execution_timezone: str | None = None,
 ) -> dg.Definitions:
-    """The five assets with their checks, the two jobs, the sensor, the two schedules and the resource.
+    """The five assets with their checks, the jobs, the sensor, the two schedules and the resource.
 
     `settings`: those of the knowledge base; without them they are read from the environment, .env and kb.toml, and
     read again by each run and tick. `key_prefix` goes before the asset keys and, joined by underscores, before the
@@ -46,7 +46,7 @@ def build_defs(
     return dg.Definitions(
         assets=assets,
         asset_checks=build_checks(here),
-        jobs=[refresh, re_embed],
+        jobs=[refresh, re_embed, *generations.generation_jobs(here)],
         schedules=[schedules.nightly_sweep(here, refresh), schedules.weekly_re_embedding(here, re_embed)],
         sensors=[sensors.dropped_files(here, refresh)],
         resources={here.resource_key: KnowledgeBaseResource()},

@@ -1,4 +1,4 @@
-"""The two jobs: bring the knowledge base up to date, and re-embed it."""
+"""The jobs over assets: bring the knowledge base up to date, and re-embed it."""
 
 from __future__ import annotations
 

@@ -50,9 +50,10 @@ def difference(active: Generation, settings: Settings, model: ModelIdentity | st
     found = [*_model(active, model), *_dimension(active, settings, model), *_instructions(active, settings)]
     if not found:
         return None
+    option = f" --dimension {wanted}" if (wanted := _other_dimension(active, settings, model)) else ""
     return (
         f"The settings ask for {' and '.join(asked for asked, _ in found)}, but generation {active.name}, which is "
-        f"searched, has {' and '.join(has for _, has in found)}; run kb generations build, or set that back."
+        f"searched, has {' and '.join(has for _, has in found)}; run kb generations build{option}, or set that back."
     )
 
 
@@ -79,12 +80,18 @@ def _model(active: Generation, model: ModelIdentity | str | None) -> list[tuple[
 
 
 def _dimension(active: Generation, settings: Settings, model: ModelIdentity | str | None) -> list[tuple[str, str]]:
+    wanted = _other_dimension(active, settings, model)
+    return [(f"{wanted} dimensions (KB_DIMENSION)", f"{active.dimension}")] if wanted else []
+
+
+def _other_dimension(active: Generation, settings: Settings, model: ModelIdentity | str | None) -> int | None:
+    """The dimension that the settings ask for where it is not the active one."""
     wanted = settings.dimension
     if wanted is None:
         if _model(active, model):
-            return []  # it follows the model
+            return None  # it follows the model
         wanted = min(active.native_dimension, WIDEST_DEFAULT)
-    return [] if wanted == active.dimension else [(f"{wanted} dimensions (KB_DIMENSION)", f"{active.dimension}")]
+    return None if wanted == active.dimension else wanted
 
 
 def _instructions(active: Generation, settings: Settings) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from kb_pipeline.operations.agreement import disagreement, require_possible
 from kb_pipeline.operations.jobs import REFRESH, RunJob
 from kb_pipeline.site import Site
 from kb_pipeline.stages.planning import Plan, make_plan, spans
-from kb_pipeline.store import generations, ledger
+from kb_pipeline.store import descriptions, generations, ledger
 from kb_pipeline.store.database import Connection
 
 # Estimates of `kb plan`, from the sample documents; only to tell minutes from hours.
@@ -37,13 +37,17 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class ScanCounts:
-    """What the sources hold against the ledger; `pending` documents wait from an earlier run."""
+    """What the sources hold against the ledger; `pending` documents wait from an earlier run.
+
+    `described`: documents about which something else may be said now, by sidecars, manifests, patterns or [fields].
+    """
 
     scanned: int
     new: int
     changed: int
     moved: int
     deleted: int
+    described: int
     unchanged: int
     writing: int
     held: int
@@ -54,18 +58,21 @@ class ScanCounts:
 class IngestResult:
     """`failed`: documents that failed in this run; `quarantined`: all that have a failure now;
     `unavailable`: why sources were passed over; `skipped`: files of kinds that nobody can read, by extension;
-    `notes`: what a person should know about the settings."""
+    `described`: documents whose metadata changed, beside those that are new; `sidecars_failed`: sidecars and manifests
+    that cannot be used now; `notes`: what a person should know about the settings."""
 
     scanned: int
     new: int
     changed: int
     moved: int
     deleted: int
+    described: int
     unchanged: int
     writing: int
     held: int
     failed: int
     quarantined: int
+    sidecars_failed: int
     chunks_written: int
     texts_embedded: int
     texts_reused: int
@@ -138,6 +145,7 @@ def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool
         scan = {"allow_mass_delete": allow_mass_delete, "within": dict(limit)}
         run_id, counts_of = run(site, REFRESH, first, last, raw_documents=scan)
         runs.append(run_id)
+        totals["described"] += counts_of["raw_documents"]["described"]
         totals["failed"] += sum(stage.get("failed", 0) for stage in counts_of.values())
         totals["texts_embedded"] += counts_of["embeddings"]["texts_embedded"]
         totals["texts_reused"] += counts_of["embeddings"]["texts_reused"]
@@ -149,11 +157,13 @@ def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool
         changed=counts.changed,
         moved=counts.moved,
         deleted=counts.deleted,
+        described=totals["described"],
         unchanged=counts.unchanged,
         writing=counts.writing,
         held=counts.held,
         failed=totals["failed"],
         quarantined=ledger.count_failures(connection, site.scope()),
+        sidecars_failed=descriptions.count_failures(connection),
         chunks_written=totals["chunks_written"],
         texts_embedded=totals["texts_embedded"],
         texts_reused=totals["texts_reused"],
@@ -194,12 +204,14 @@ def _notes(site: Site, connection: Connection, found: Plan) -> tuple[str, ...]:
 def scan_counts(found: Plan) -> ScanCounts:
     diffs = [scan.diff for scan in found.scans]
     touched = sum(len(diff.new) + len(diff.changed) + len(diff.moved) + len(diff.deleted) for diff in diffs)
+    touched += found.redeclared + sum(scan.sidecars.work for scan in found.scans)
     return ScanCounts(
         scanned=sum(diff.scanned for diff in diffs),
         new=sum(len(diff.new) for diff in diffs),
         changed=sum(len(diff.changed) for diff in diffs),
         moved=sum(len(diff.moved) for diff in diffs),
         deleted=sum(len(diff.deleted) for diff in diffs),
+        described=found.redeclared or sum(len(scan.sidecars.documents) for scan in found.scans),
         unchanged=sum(diff.unchanged for diff in diffs),
         writing=sum(len(diff.writing) for diff in diffs),
         held=sum(len(diff.held) for diff in diffs),

@@ -9,6 +9,7 @@ from typing import Any
 from kb_pipeline.chunking.chunk import chunk_document, document_title
 from kb_pipeline.chunking.chunks import Chunk
 from kb_pipeline.errors import DocumentError, SettingsError
+from kb_pipeline.operations.descriptions import Described, describe_file
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.parsing.exchange import check_choice
 from kb_pipeline.parsing.sandbox import ParseJob
@@ -23,6 +24,7 @@ class Inspection:
     source_file: str
     document: CleanedDocument
     chunks: tuple[Chunk, ...]
+    described: Described
 
     def as_dict(self) -> dict[str, Any]:
         document = self.document
@@ -31,6 +33,9 @@ class Inspection:
             "pages": document.page_count,
             "coverage": document.coverage,
             "metadata": dict(document.metadata),
+            "fields": [{"name": name, **found} for name, found in self.described.fields.items()],
+            "given": [{"origin": layer.origin, "values": dict(layer.given)} for layer in self.described.given],
+            "complaints": list(self.described.complaints),
             "elements": [
                 {
                     "category": element.category,
@@ -90,4 +95,5 @@ def inspect(file: Path, settings: Settings, maskers: Maskers) -> Inspection:
         settings=settings.chunking_for(collection),
         title=document_title(result),
     )
-    return Inspection(name, result, tuple(chunks))
+    described = describe_file(file, settings, maskers, result.metadata)
+    return Inspection(name, result, tuple(chunks), described)

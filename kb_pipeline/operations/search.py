@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 
+from kb_pipeline.search.glossary import load_glossary
 from kb_pipeline.search.request import SearchRequest
 from kb_pipeline.search.result import SearchResult
 from kb_pipeline.search.retrieve import search as retrieve
@@ -22,6 +23,7 @@ def search(site: Site, request: SearchRequest) -> SearchResult:
         mask=partial(mask_query, site),
         weight=site.settings.fusion_weight_for(request.collections),
         reranker=site.reranker,
+        glossary=load_glossary(site.settings.glossary.file),
     )
 
 

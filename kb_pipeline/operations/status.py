@@ -12,7 +12,7 @@ from kb_pipeline.services.daemon import EMBEDDING, SGLANG, running
 from kb_pipeline.services.sglang import Health, base_url, health_at
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
-from kb_pipeline.store import database, generations, ledger
+from kb_pipeline.store import database, descriptions, fields, generations, ledger
 
 
 def status(site: Site) -> dict[str, Any]:
@@ -23,6 +23,7 @@ def status(site: Site) -> dict[str, Any]:
     reasons = pending_reasons(site, connection)
     difference = disagreement(site, connection)
     collections = ledger.counts_by_collection(connection, scope)
+    counts = fields.counts(connection)
     return {
         "documents": ledger.count_documents(connection),
         "chunks": sum(row["chunks"] for row in collections),
@@ -30,6 +31,11 @@ def status(site: Site) -> dict[str, Any]:
         "pending": sum(reasons.values()),
         "pending_reasons": reasons,
         "failed": ledger.count_failures(connection, scope),
+        "sidecars_failed": descriptions.count_failures(connection),
+        "fields": [
+            {"name": name, "type": kind, "documents": counts[name]}
+            for name, kind in fields.declared(connection).items()
+        ],
         "collections": collections,
         "generations": generations.summaries(connection),
         "sources": [

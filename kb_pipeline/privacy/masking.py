@@ -82,6 +82,14 @@ class Masker:
         masked, counts = self._mask_pieces(lines, [""] * len(lines))
         return MaskedText("".join(masked), dict(counts))
 
+    def mask_apart(self, texts: Sequence[str]) -> list[str]:
+        """Each of many short texts masked as if it stood alone."""
+        masked: list[str] = []
+        for start in range(0, len(texts), BATCH_NAMES):
+            batch = texts[start : start + BATCH_NAMES]
+            masked += self._mask_pieces(batch, [_APART] * len(batch))[0]
+        return masked
+
     def findings(self, text: str) -> list[Finding]:
         """Disjoint findings in text order, as the first look at `text` gives them."""
         return [Finding(r.entity_type, r.start, r.end) for r in self._analyse(text)]

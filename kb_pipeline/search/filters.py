@@ -5,7 +5,8 @@
     created_at between '2024-01-01' and '2024-06-30'
 
 Terms
-  column      a column of the serving table, or `metadata.key`; a key that is no word is quoted: metadata.'doc no'.
+  column      a column of the serving table, a field that is declared, or `metadata.key`; a key that is no word is
+              quoted: metadata.'doc no'. A list is compared with = <> and in: it is equal to each text that it contains.
   predicate   a column compared with = <> < <= > >= like ilike in between, or tested with `is null`.
   condition   predicates joined by and, or, not and parentheses, as in SQL: `not` binds tightest, then `and`.
 
@@ -16,13 +17,17 @@ its whole day. What a Chinese keyboard types for operators, quotes and digits (�
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from datetime import MAXYEAR, date, datetime, timedelta
+import unicodedata
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
 
 from kb_pipeline.errors import SettingsError
+from kb_pipeline.fields.declaration import FieldType
+from kb_pipeline.fields.values import read_date
 from kb_pipeline.store.conditions import (
     COLUMNS,
     And,
@@ -38,58 +43,37 @@ from kb_pipeline.store.conditions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
 MOST_CHARACTERS = 4_000
 DEEPEST_NESTING = 20
 LONGEST_NUMBER = 30  # characters
 LONGEST_KEY = 100  # characters
 
-# Columns whose stored text went through masking, so that a filter on them has to as well.
-MASKED_COLUMNS = frozenset({"section_title", "metadata"})
-
 T = TypeVar("T")
 
 
-def parse_filter(text: str) -> Node:
-    """The condition that `text` says. Raises SettingsError, which points at the position of a mistake."""
-    return _Parser(text).parse()
+class _Mistake(Exception):
+    """What is wrong with a filter, and where."""
+
+    def __init__(self, position: int, problem: str) -> None:
+        self.position = position
+        self.problem = problem
 
 
-def mask_values(node: Node, forms: Callable[[str], Sequence[str]]) -> Node:
-    """`node` with the compared texts in every form in which they may be stored, so that a masked value is found.
+def parse_filter(text: str, fields: Mapping[str, FieldType] = MappingProxyType({})) -> Node:
+    """The condition that `text` says, where `fields` are declared.
 
-    `forms`: those of one text; the first is the one that it is masked to.
+    Raises SettingsError, which points at the position of a mistake.
     """
-    match node:
-        case Comparison(Column(name), _, str(value)) if name in MASKED_COLUMNS:
-            return _in_every_form(node, value, forms)
-        case Membership(Column(name), values) if name in MASKED_COLUMNS:
-            found = [form for value in values for form in (forms(value) if isinstance(value, str) else [value])]
-            return replace(node, values=tuple(dict.fromkeys(found)))
-        case Not(inner):
-            return Not(mask_values(inner, forms))
-        case And(left, right):
-            return And(mask_values(left, forms), mask_values(right, forms))
-        case Or(left, right):
-            return Or(mask_values(left, forms), mask_values(right, forms))
-        case _:
-            return node
-
-
-def _in_every_form(node: Comparison, value: str, forms: Callable[[str], Sequence[str]]) -> Node:
-    match node.operator:
-        case "=":
-            return Membership(node.column, tuple(forms(value)))
-        case "<>":
-            return Not(Membership(node.column, tuple(forms(value))))
-        case "like" | "ilike":
-            words = value.strip("%")
-            before, _, after = value.partition(words) if words else (value, "", "")
-            nodes: list[Node] = [replace(node, value=f"{before}{form}{after}") for form in forms(words)]
-            return reduce(Or, nodes)
-        case _:  # what stands for a value has no order
-            return replace(node, value=forms(value)[0])
+    try:
+        return _Parser(text, fields).parse()
+    except _Mistake as mistake:
+        columns = ", ".join([*COLUMNS, *fields])
+        raise SettingsError(
+            f"The filter is wrong at character {mistake.position + 1}: {mistake.problem}; the columns are {columns} "
+            "and metadata.<key>."
+        ) from None
 
 
 # --- tokens ----------------------------------------------------------------------------------------
@@ -137,10 +121,7 @@ class _Token:
 
 
 def _wrong(position: int, problem: str) -> NoReturn:
-    columns = ", ".join(COLUMNS)
-    raise SettingsError(
-        f"The filter is wrong at character {position + 1}: {problem}; the columns are {columns} and metadata.<key>."
-    )
+    raise _Mistake(position, problem)
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -200,18 +181,17 @@ def _string(text: str, start: int) -> tuple[str, int]:
 
 # --- parsing ---------------------------------------------------------------------------------------
 
-_DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?", re.ASCII)
-
 
 class _Parser:
     """Recursive descent over the tokens of one filter."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, fields: Mapping[str, FieldType]) -> None:
         if len(text) > MOST_CHARACTERS:
             _wrong(MOST_CHARACTERS, f"a filter has at most {MOST_CHARACTERS} characters")
         for position, character in enumerate(text):
             if character == "\0" or "\ud800" <= character <= "\udfff":
                 _wrong(position, "this character cannot be stored, so nothing can match it")
+        self.fields = fields
         self.tokens = _tokens(text)
         self.at = 0
         self.depth = 0
@@ -290,9 +270,12 @@ class _Parser:
             return Column("metadata", self.metadata_key(token))
         if token.kind != "word":
             _wrong(token.position, "expected a column")
-        if token.text not in COLUMNS:
-            _wrong(token.position, f"there is no column {token.text[:40]}")
-        return Column(token.text)
+        name = unicodedata.normalize("NFC", token.text)
+        if name in self.fields:
+            return Column(name, field=self.fields[name])
+        if name not in COLUMNS:
+            _wrong(token.position, f"there is no column {name[:40]}")
+        return Column(name)
 
     def metadata_key(self, token: _Token) -> str:
         key = token.text or (self.advance().text if self.token.kind == "string" else "")
@@ -306,6 +289,8 @@ class _Parser:
             return _on_day(column, operator, value)
         if isinstance(value, bool) and operator not in {"=", "<>"}:
             _wrong(self.tokens[self.at - 1].position, "true and false have no order")
+        if column.kind == "list" and operator not in {"=", "<>"}:
+            _wrong(self.tokens[self.at - 1].position, f"{column.name} is a list, which is compared with = or in")
         return Comparison(column, operator, value)
 
     def null_test(self, column: Column) -> Node:
@@ -361,8 +346,10 @@ class _Parser:
             return _date(token)
         if column.kind == "number" and token.kind != "number":
             _wrong(token.position, f"{column.name} is compared with a number, without quotes")
-        if column.kind == "text" and token.kind != "string":
+        if column.kind in {"text", "list"} and token.kind != "string":
             _wrong(token.position, f"{column.name} is compared with a text in quotes")
+        if column.kind == "boolean" and token.kind != "keyword":
+            _wrong(token.position, f"{column.name} is true or false, without quotes")
         if token.kind == "string":
             return token.text
         return _number(token) if token.kind == "number" else token.text == "true"
@@ -376,21 +363,10 @@ def _number(token: _Token) -> Decimal:
 
 def _date(token: _Token) -> date | datetime:
     """A day, or a moment when a time stands with it; without a zone, the database's."""
-    found = _read_date(token.text.translate(_FOLDING).strip()) if token.kind == "string" else None
+    found = read_date(token.text.translate(_FOLDING).strip()) if token.kind == "string" else None
     if found is None:
         _wrong(token.position, "expected a date in quotes, such as '2024-06-30' or '2024-06-30 14:00'")
     return found
-
-
-def _read_date(text: str) -> date | datetime | None:
-    try:
-        if (day := _DATE.fullmatch(text)) is not None:
-            found = date(*(int(part) for part in day.groups()))
-        else:
-            found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.year < MAXYEAR else None  # there must be a day after it
 
 
 def _on_day(column: Column, operator: Operator, day: date) -> Node:

@@ -33,6 +33,7 @@ def hit(rank: int, group: Group, terms: Collection[str], explanation: Explanatio
         document_id=row.document_id,
         chunk_key=row.chunk_key,
         metadata=row.metadata,
+        fields=row.fields,
         chunk_keys=tuple(part.row.chunk_key for part in parts),
         highlights=highlights(content, terms),
         also_in=_places(parts),

@@ -12,26 +12,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from kb_pipeline.embedding.models import profile_for
+from kb_pipeline.search.candidates import sums
 from kb_pipeline.search.languages import Aim, aims
-from kb_pipeline.search.lexical import (
-    MOST_CANDIDATES,
-    candidate_queries,
-    coverage,
-    inverse_frequencies,
-    rarest_first,
-)
+from kb_pipeline.search.lexical import MOST_CANDIDATES, Weights, candidate_queries, weigh
 from kb_pipeline.search.request import Mode, both
+from kb_pipeline.store import postings
 from kb_pipeline.store import search as store
 from kb_pipeline.store import words as word_store
-from kb_pipeline.store.conditions import Column, Membership, Node, Not, compile_condition
+from kb_pipeline.store.conditions import EVERYTHING, Column, Membership, Node, Not, compile_condition
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from kb_pipeline.chunking.lexemes import Term
     from kb_pipeline.store.database import Connection
     from kb_pipeline.store.generations import Generation
 
 SMALLEST_DEPTH = 100
+SCORED = 3  # times the depth: how many covered rows get an exact score; what they were chosen by is rounded
+MOST_ALLOWED = 50_000  # rows that pass a condition and are still listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Plan:
     generation: Generation
     condition: Node | None
     k: int
-    terms: tuple[str, ...]
+    terms: tuple[Term, ...]
     vector: np.ndarray | None
     language: str
 
@@ -93,23 +92,63 @@ NO_WORDS = Words([], 0.0)
 
 
 def by_words(connection: Connection, plan: Plan) -> Words:
-    statistics = word_store.term_statistics(connection, plan.generation, plan.terms)
-    terms = rarest_first(plan.terms, statistics)
-    weights = inverse_frequencies(terms, statistics)
+    """By BM25: exact scores of the rows that the postings rank highest, and of the rows that have none yet."""
+    statistics = word_store.term_statistics(connection, plan.generation, [term.lexeme for term in plan.terms])
+    weights = weigh(plan.terms, statistics)
+    covered = postings.covered(postings.blocks(connection, plan.generation))
+    fresh = word_store.rows_after(connection, plan.generation, covered, MOST_CANDIDATES + 1)
+    scores = dict(_covered(connection, plan, weights, statistics)) if covered else {}
+    if len(fresh) <= MOST_CANDIDATES:
+        scores |= _exact(connection, plan, weights, statistics, word_store.Among(fresh))
+    else:
+        scores |= _fresh(connection, plan, weights, statistics, covered)
+    ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[: plan.depth]
+    return Words(ranked, weights.coverage(ranked[0][1])) if ranked else NO_WORDS
+
+
+def _covered(
+    connection: Connection, plan: Plan, weights: Weights, statistics: word_store.TermStatistics
+) -> list[store.Ranked]:
+    found = sums(connection, plan.generation, weights.finding, statistics)
+    condition = compile_condition(plan.condition)
+    few = SCORED * plan.depth
+    if condition is EVERYTHING:
+        return _exact(connection, plan, weights, statistics, word_store.Among(found.best(few).tolist()))
+    rows = found.best(max(few, MOST_CANDIDATES)).tolist()
+    scored = _exact(connection, plan, weights, statistics, word_store.Among(rows))
+    if len(scored) >= plan.depth or len(rows) < MOST_CANDIDATES:
+        return scored
+    passing = word_store.passing_rows(connection, plan.generation, condition, MOST_ALLOWED + 1)
+    best = found.best(few, passing) if len(passing) <= MOST_ALLOWED else found.best(MOST_ALLOWED)
+    return _exact(connection, plan, weights, statistics, word_store.Among(best.tolist()))
+
+
+def _fresh(
+    connection: Connection, plan: Plan, weights: Weights, statistics: word_store.TermStatistics, covered: int
+) -> dict[int, float]:
+    """While many rows come in: those that hold the rarest terms."""
     scores: dict[int, float] = {}
-    for candidates in candidate_queries(terms, statistics):
-        found = word_store.bm25(
-            connection,
-            plan.generation,
-            candidates=candidates,
-            idfs=weights,
-            mean_length=statistics.mean_length,
-            condition=compile_condition(plan.condition),
-            most=MOST_CANDIDATES,
-            depth=plan.depth,
-        )
-        scores.update(found)
+    for pattern in candidate_queries(list(weights.finding), statistics):
+        matching = word_store.Matching(pattern, covered, MOST_CANDIDATES)
+        scores.update(_exact(connection, plan, weights, statistics, matching))
         if len(scores) >= plan.k:
             break
-    ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[: plan.depth]
-    return Words(ranked, coverage(ranked[0][1], weights)) if ranked else NO_WORDS
+    return scores
+
+
+def _exact(
+    connection: Connection,
+    plan: Plan,
+    weights: Weights,
+    statistics: word_store.TermStatistics,
+    candidates: word_store.Candidates,
+) -> list[store.Ranked]:
+    return word_store.bm25(
+        connection,
+        plan.generation,
+        candidates,
+        weights=weights.all,
+        mean_length=statistics.mean_length,
+        condition=compile_condition(plan.condition),
+        depth=plan.depth,
+    )

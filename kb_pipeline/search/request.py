@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from kb_pipeline.errors import SettingsError
-from kb_pipeline.search.filters import mask_values, parse_filter
+from kb_pipeline.search.filters import parse_filter
 from kb_pipeline.search.fusion import Fusion
+from kb_pipeline.search.masked_filters import mask_values
 from kb_pipeline.store.conditions import And, Column, Membership, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from kb_pipeline.fields.declaration import FieldType
 
 Mode = Literal["hybrid", "vector", "lexical"]
 
@@ -63,14 +66,16 @@ def check(request: SearchRequest) -> None:
         raise SettingsError("No hits of a document were asked for; choose 1 or more, or leave it out for any number.")
 
 
-def condition(request: SearchRequest, forms: Callable[[str], Sequence[str]]) -> Node | None:
-    """Of the rows that `request` allows; `forms` gives every form in which a text may be stored.
+def condition(
+    request: SearchRequest, forms: Callable[[str], Sequence[str]], fields: Mapping[str, FieldType]
+) -> Node | None:
+    """Of the rows that `request` allows; `forms` gives every form in which a text may be stored, `fields` are declared.
 
     Raises SettingsError, which points at the position of a mistake.
     """
     node = Membership(Column("collection"), request.collections) if request.collections else None
     if request.where and request.where.strip():
-        where = mask_values(parse_filter(request.where), forms)
+        where = mask_values(parse_filter(request.where, fields), forms)
         return both(node, where)
     return node
 

@@ -51,7 +51,8 @@ class Hit:
 
     `chunk_key`: of the passage that was found; of a merged hit, of the best. `chunk_keys`: of all that its content is
     joined of, in their order. `highlights`: where the words of the question stand in the content, [start, end) in
-    characters. `also_in`: where else the same is said. `explanation`: only where it was asked for.
+    characters. `also_in`: where else the same is said. `fields`: declared ones that its document has.
+    `explanation`: only where it was asked for.
     """
 
     rank: int
@@ -66,6 +67,7 @@ class Hit:
     document_id: int
     chunk_key: str
     metadata: Mapping[str, Any]
+    fields: Mapping[str, Any]
     chunk_keys: tuple[str, ...]
     highlights: tuple[Span, ...]
     also_in: tuple[Place, ...]
@@ -81,7 +83,14 @@ class Note:
     """Something a person should know about a result; `code` is for programs and translations."""
 
     code: Literal[
-        "empty", "embedding_server", "language", "language_vector", "no_terms", "reranker", "unknown_collection"
+        "empty",
+        "embedding_server",
+        "language",
+        "language_vector",
+        "no_terms",
+        "phrase",
+        "reranker",
+        "unknown_collection",
     ]
     text: str
 

@@ -18,8 +18,10 @@ searches that do without it.
 from __future__ import annotations
 
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 import psycopg
@@ -32,8 +34,10 @@ from kb_pipeline.embedding.models import profile_for
 from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, RerankerUnavailable, SettingsError
 from kb_pipeline.search.fusion import WEIGHT
+from kb_pipeline.search.glossary import NO_GLOSSARY, Glossary
 from kb_pipeline.search.hits import hit
 from kb_pipeline.search.legs import Plan, language_shifts
+from kb_pipeline.search.query import Query, parse_query, query_condition
 from kb_pipeline.search.ranking import MOST_CANDIDATES, Ranking, look_up, next_round, read_candidates
 from kb_pipeline.search.request import both, check, condition
 from kb_pipeline.search.result import Clock, Explanation, Hit, Note, SearchResult
@@ -41,6 +45,7 @@ from kb_pipeline.search.selection import Candidate, Group, reordered, selected
 from kb_pipeline.store import search as store
 from kb_pipeline.store.conditions import compile_condition
 from kb_pipeline.store.database import Connection, database_errors
+from kb_pipeline.store.fields import declared
 from kb_pipeline.store.generations import Generation, active_generation, named_generation
 
 if TYPE_CHECKING:
@@ -57,7 +62,25 @@ if TYPE_CHECKING:
     # masked as all their policies together do, may be logged, shown or embedded.
     MaskQuery = Callable[[str, Sequence[str]], Sequence[str]]
 
+ATTEMPTS = 3
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
+
+def _again_where_dropped(searched: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """A generation may be dropped after a search chose it: another one is searched by then."""
+
+    @wraps(searched)
+    def again(*given: Arguments.args, **named: Arguments.kwargs) -> Result:
+        for _ in range(ATTEMPTS - 1):
+            with suppress(psycopg.errors.UndefinedTable):
+                return searched(*given, **named)
+        return searched(*given, **named)
+
+    return again
+
+
+@_again_where_dropped
 def search(
     connect: Connect,
     request: SearchRequest,
@@ -66,46 +89,56 @@ def search(
     mask: MaskQuery,
     weight: float = WEIGHT,
     reranker: Reranker | None = None,
+    glossary: Glossary = NO_GLOSSARY,
     principal: Principal = ANYONE,
 ) -> SearchResult:
     """The best passages for `request`, of those that `principal` may search.
 
     `embedder` is only called when a query vector is needed. `weight`: of meaning, where both rankings are fused.
-    `reranker`: ranks the best anew; where it fails, a note says so. Raises SettingsError for a wrong request,
-    GenerationMismatch when the embedding server's model is not the generation's, EmbeddingServerUnavailable where only
-    vectors were to be searched, DatabaseUnavailable.
+    `reranker`: ranks the best anew; where it fails, a note says so. `glossary`: what else words are looked up by.
+    Raises SettingsError for a wrong request, GenerationMismatch when the embedding server's model is not the
+    generation's, EmbeddingServerUnavailable where only vectors were to be searched, DatabaseUnavailable.
     """
     clock = Clock()
     check(request)
     read_by = principal.among(request.collections)
     spellings = mask(unicodedata.normalize("NFC", request.query.strip()), read_by)
     text = spellings[0]
-    allowed = both(condition(request, lambda value: mask(value, read_by)), principal.condition())
     with database_errors(), connect() as connection:
         generation = _generation(connection, request.generation)
+        fields = declared(connection) if generation is not None and request.where else {}
+    allowed = both(condition(request, lambda value: mask(value, read_by), fields), principal.condition())
     if generation is None:
         return SearchResult(text, request.mode, None, None, (), clock.stopped(), _EMPTY)
     with clock.step("analyse"):
-        terms = tuple(dict.fromkeys(term for spelling in spellings for term in query_terms(spelling)))
+        queries = [parse_query(spelling) for spelling in spellings]
+        asked = queries[0].text
+        if not asked:
+            raise SettingsError("The query only says what to leave out; say also what to look for.")
+        allowed = both(allowed, query_condition(queries))
+        by_lexeme = {term.lexeme: term for query in reversed(queries) for term in query_terms(query.text)}
+        expansion = glossary.expansion(asked, read_by)
+        terms = tuple(({term.lexeme: term for term in expansion} | by_lexeme).values())
         looked_up = terms if request.mode != "vector" else ()
-        mode, note = _choose_mode(request.mode, text, bool(looked_up), generation)
+        mode, note = _choose_mode(request.mode, asked, bool(looked_up), generation)
     vector = None
     if mode != "lexical":
         try:
-            vector = _query_vector(embedder, text, generation, read_by, clock)
+            vector = _query_vector(embedder, asked, generation, read_by, clock)
         except EmbeddingServerUnavailable:
             if not looked_up:
                 raise
             note = _WORDS_ONLY
-    plan = Plan(generation, allowed, request.k, looked_up, vector, language_of(text))
-    found = _find(connect, plan, request, weight, reranker if request.rerank else None, text, clock)
+    plan = Plan(generation, allowed, request.k, looked_up, vector, language_of(asked))
+    found = _find(connect, plan, request, weight, reranker if request.rerank else None, asked, clock)
+    lexemes = [term.lexeme for term in terms]
     with clock.step("present"):
         hits = tuple(
-            hit(rank, group, terms, found.explanations.get(group.best.row.id))
+            hit(rank, group, lexemes, found.explanations.get(group.best.row.id))
             for rank, group in enumerate(found.groups, start=1)
         )
     with database_errors(), connect() as connection:
-        note = note if hits else _why_nothing(connection, plan, request, principal) or note
+        note = note if hits else _why_nothing(connection, plan, request, queries[0], principal) or note
         event = _record(connection, generation, text, plan.mode, hits, clock) if request.logged else None
     reranked = bool(found.reranked)
     return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note or found.note, reranked)
@@ -240,7 +273,9 @@ def _reranked(
     return {candidate.row.id: score for candidate, score in zip(candidates, scores, strict=True)}, None
 
 
-def _why_nothing(connection: Connection, plan: Plan, request: SearchRequest, principal: Principal) -> Note | None:
+def _why_nothing(
+    connection: Connection, plan: Plan, request: SearchRequest, query: Query, principal: Principal
+) -> Note | None:
     with connection.transaction():
         known = store.collections(connection, plan.generation, compile_condition(principal.condition()))
     if not known:
@@ -249,6 +284,9 @@ def _why_nothing(connection: Connection, plan: Plan, request: SearchRequest, pri
     if unknown:
         text = f"There is no collection {', '.join(unknown)}; there are: {', '.join(known)}."
         return Note("unknown_collection", text)
+    if query.phrases:
+        text = f"No passage says {' and '.join(query.phrases)}, word by word; search without quotation marks."
+        return Note("phrase", text)
     return None
 
 

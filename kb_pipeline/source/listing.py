@@ -60,14 +60,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source holds now. `signatures` has one line per file; `unlisted` maps path to reason; `skipped` maps the
-    extension of files that nobody can read to their number."""
+    """What a source holds now. `signatures` has one line per file, `sidecars` one per file that describes others;
+    `unlisted` maps path to reason; `skipped` maps the extension of files that nobody can read to their number."""
 
     uri: str
     signatures: frozenset[str]
     unlisted: dict[str, str]
     ignored: int = 0
     skipped: Mapping[str, int] = field(default_factory=dict)
+    sidecars: frozenset[str] = frozenset()
 
 
 def entry_of(signature: str) -> Entry:
@@ -133,7 +134,9 @@ def list_source(uri: str, selection: Selection = EVERYTHING, *, boundary: Bounda
         while_it_moves(lambda: walk.read_all(uri), lambda: walk.looked_at, PATIENCE_SECONDS)
     except TimeoutError:
         raise _silent(uri) from None
-    return Listing(uri, frozenset(_storable(walk.signatures, walk.unlisted)), walk.unlisted, walk.ignored, walk.skipped)
+    signatures = frozenset(_storable(walk.signatures, walk.unlisted))
+    sidecars = frozenset(_storable(walk.sidecars, walk.unlisted))
+    return Listing(uri, signatures, walk.unlisted, walk.ignored, walk.skipped, sidecars)
 
 
 def _silent(uri: str) -> SourceUnavailable:
@@ -207,6 +210,7 @@ def _list_remote(uri: str, selection: Selection) -> Listing:
     except Exception as error:  # noqa: BLE001 - each fsspec backend raises errors of its own kind
         raise _unreachable(uri, error) from None
     signatures: list[str] = []
+    sidecars: list[str] = []
     unlisted: dict[str, str] = {}
     skipped: Counter[str] = Counter()
     ignored = 0
@@ -214,17 +218,21 @@ def _list_remote(uri: str, selection: Selection) -> Listing:
         path = key[len(root) + 1 :]
         if not path or key.endswith("/"):
             continue
-        if any(is_ignored(part) for part in path.split("/")) or selection.excludes(path):
+        describes = selection.describes(path, path.rpartition("/")[2])
+        excluded = selection.excludes_sidecar(path) if describes else selection.excludes(path)
+        if any(is_ignored(part) for part in path.split("/")) or excluded:
             ignored += 1
             continue
-        if kind := selection.unreadable_kind(path):
+        if not describes and (kind := selection.unreadable_kind(path)):
             skipped[kind] += 1
             continue
         etag = str(info.get("ETag") or info.get("etag") or "").strip('"') or None
         modified = info.get("LastModified")
         modified_ns = None if etag or modified is None else int(modified.timestamp() * 1e9)
-        signatures.append(Entry(path, int(info["size"]), modified_ns, etag).signature)
-    return Listing(uri, frozenset(_storable(signatures, unlisted)), unlisted, ignored, skipped)
+        signature = Entry(path, int(info["size"]), modified_ns, etag).signature
+        (sidecars if describes else signatures).append(signature)
+    stored, described = _storable(signatures, unlisted), _storable(sidecars, unlisted)
+    return Listing(uri, frozenset(stored), unlisted, ignored, skipped, frozenset(described))
 
 
 def _unreachable(uri: str, error: Exception) -> SourceUnavailable:
@@ -336,6 +344,20 @@ def remove_leftovers(scratch: Path) -> None:
     remove_stale_folders(scratch, FETCHED_PREFIX)
 
 
+def read_start(uri: str, path: str, most: int) -> bytes:
+    """The first `most` bytes of a file. Raises UnreadableFile."""
+
+    def read(file: BinaryIO) -> bytes:
+        with file:
+            return file.read(most)
+
+    with _reading(uri, path):
+        if is_local(uri):
+            return in_time(lambda: read(open_regular(Path(uri, path))), PATIENCE_SECONDS)
+        filesystem, root = _filesystem(uri)
+        return read(filesystem.open(f"{root}/{path}", "rb"))
+
+
 def _hash_local(path: Path, digest: Any) -> bytes:
     """The hash of a local file, as long as its bytes come."""
 
@@ -353,13 +375,21 @@ def _hash_local(path: Path, digest: Any) -> bytes:
 def hash_file(uri: str, path: str) -> bytes:
     """sha256 of the file's bytes, read in pieces. Raises UnreadableFile."""
     digest = hashlib.sha256()
-    try:
+    with _reading(uri, path):
         if is_local(uri):
             return _hash_local(Path(uri, path), digest)
         filesystem, root = _filesystem(uri)
         with filesystem.open(f"{root}/{path}", "rb") as file:
             while piece := file.read(READ_BYTES):
                 digest.update(piece)
+    return digest.digest()
+
+
+@contextmanager
+def _reading(uri: str, path: str) -> Iterator[None]:
+    """Raises UnreadableFile for what keeps a file from being read."""
+    try:
+        yield
     except FileNotFoundError:
         if "\\x" in path:
             raise UnreadableFile("The file's name is not valid UTF-8; rename it.") from None
@@ -378,4 +408,3 @@ def hash_file(uri: str, path: str) -> bytes:
         raise UnreadableFile(
             f"The file cannot be fetched ({type(error).__name__}); check the network and the permissions."
         ) from None
-    return digest.digest()

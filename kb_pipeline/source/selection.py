@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kb_pipeline.errors import SettingsError
+from kb_pipeline.fields.sidecars import is_sidecar
 
 _PARTS = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^\]/]+\]|.", re.DOTALL)
 _WILD = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
@@ -23,12 +24,21 @@ _WILD = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 class Selection:
     """`include`: patterns of the files that are read, none meaning all; `exclude`: of those that are not.
 
-    `unreadable`: extensions, in lower case with their dot, of files that are passed over and counted.
+    `unreadable`: extensions, in lower case with their dot, of files that are passed over and counted. `manifests`:
+    paths of files that describe others, as sidecars do: neither is a document, and only `exclude` leaves them out.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     unreadable: frozenset[str] = frozenset()
+    manifests: frozenset[str] = frozenset()
+
+    def describes(self, path: str, name: str) -> bool:
+        """Whether the file `name` at `path` is a sidecar or a manifest."""
+        return is_sidecar(name) or path in self.manifests
+
+    def excludes_sidecar(self, path: str) -> bool:
+        return self._excluded is not None and bool(self._excluded.fullmatch(unicodedata.normalize("NFC", path)))
 
     def excludes(self, path: str) -> bool:
         """Whether `path` is left out: a file, or with a slash at its end a folder with all that is in it."""
@@ -74,7 +84,12 @@ def _expression(pattern: str) -> str:
     body = plain.strip("/")
     anywhere = "" if "/" in plain.rstrip("/") else "(?:.*/)?"
     below = "/.*" if plain.endswith("/") else "(?:/.*)?"
-    return f"{anywhere}{''.join(map(_part, _PARTS.findall(body)))}{below}"
+    return f"{anywhere}{wildcards(body)}{below}"
+
+
+def wildcards(text: str) -> str:
+    """A regular expression for a part of a pattern."""
+    return "".join(map(_part, _PARTS.findall(text)))
 
 
 def _part(part: str) -> str:

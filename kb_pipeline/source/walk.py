@@ -57,6 +57,7 @@ class Walk:
     boundary: Boundary
     signatures: list[str] = field(default_factory=list)
     unlisted: dict[str, str] = field(default_factory=dict)
+    sidecars: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     ignored: int = 0
     looked_at: int = 0
@@ -124,7 +125,10 @@ class Walk:
     def _take_file(self, info: os.stat_result, path: str, name: str) -> None:
         if not stat.S_ISREG(info.st_mode):
             return
-        if self.selection.excludes(path):
+        if self.selection.describes(path, name):
+            if not self.selection.excludes_sidecar(path):
+                self.sidecars.append(f"{path}\t{info.st_size}\t{info.st_mtime_ns}\t")
+        elif self.selection.excludes(path):
             self.ignored += 1
         elif kind := self.selection.unreadable_kind(name):
             self.skipped[kind] += 1

@@ -72,8 +72,10 @@ def require_model(identity: ModelIdentity, generation: Generation) -> None:
         raise GenerationMismatch(generation.name, generation.model, identity.name)
 
 
-def run(site: Site, shards: Sequence[str] | None, *, rebuild: bool = False) -> StageReport:
-    """Embed what has no vector; commits every few hundred texts.
+def run(
+    site: Site, shards: Sequence[str] | None, *, rebuild: bool = False, target: Generation | None = None
+) -> StageReport:
+    """Embed what has no vector; commits every few hundred texts. `target`: for this generation instead.
 
     Raises EmbeddingServerUnavailable, GenerationMismatch; what was committed stays.
     """
@@ -84,7 +86,7 @@ def run(site: Site, shards: Sequence[str] | None, *, rebuild: bool = False) -> S
     )
     scope = site.scope(shards)
     with site.connect() as reader, site.connect() as writer:
-        generation = target_generation(site, reader, rebuild=rebuild)
+        generation = target or target_generation(site, reader, rebuild=rebuild)
         model = generation.model_fingerprint
         totals = ledger.pending_text_totals(reader, scope, generation.id, model)
         report.details |= {"model": generation.model, "generation": generation.name}

@@ -13,7 +13,7 @@ from kb_pipeline.errors import SourceUnavailable
 from kb_pipeline.settings import Settings, fingerprint
 from kb_pipeline.source.listing import collection_of
 from kb_pipeline.source.names import Names
-from kb_pipeline.stages import raw_documents
+from kb_pipeline.stages import fields, raw_documents
 from kb_pipeline.stages.raw_documents import Scan
 from kb_pipeline.store import generations, ledger
 from kb_pipeline.store.database import Connection
@@ -23,11 +23,12 @@ from kb_pipeline.store.ledger import UNREGISTERED, Scope, Source
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`dirty`: shard -> documents to work on, in shard order. `unavailable`: why a source was passed over.
-    `notes`: what a person should know about the settings."""
+    `notes`: what a person should know about the settings. `redeclared`: documents that wait for other fields."""
 
     scans: tuple[Scan, ...]
     dirty: Mapping[str, int]
     fingerprint: str
+    redeclared: int = 0
     unavailable: tuple[str, ...] = field(default=())
     notes: tuple[str, ...] = field(default=())
 
@@ -67,12 +68,17 @@ def make_plan(
     for scan in scans:
         for shard, documents in scan.shards(settings.shard_digits).items():
             dirty[shard] = dirty.get(shard, 0) + documents
+    redeclared = 0 if fields.are_declared(connection, settings) else ledger.count_documents(connection)
+    if redeclared:  # whoever runs first does all of it
+        shard = "0" * settings.shard_digits
+        dirty[shard] = dirty.get(shard, 0) + redeclared
     changes = [
         (
             sorted(entry.signature for entry in scan.diff.new),
             sorted(change.entry.signature for change in scan.diff.changed),
             sorted(move.entry.path for move in scan.diff.moved),
             sorted(document.path for document in scan.diff.deleted),
+            scan.sidecars.state,
         )
         for scan in scans
     ]
@@ -80,7 +86,8 @@ def make_plan(
     return Plan(
         scans=tuple(scans),
         dirty=dict(sorted(dirty.items())),
-        fingerprint=fingerprint(changes, left),
+        fingerprint=fingerprint(changes, left, settings.fields if redeclared else None),
+        redeclared=redeclared,
         unavailable=tuple(unavailable),
         notes=tuple(_unknown_collections(connection, settings, scans)),
     )

@@ -23,7 +23,6 @@ from kb_pipeline.source.listing import (
     EVERY_SHARD,
     Entry,
     ShardRange,
-    canonical_uri,
     entry_of,
     hash_file,
     is_local,
@@ -34,16 +33,19 @@ from kb_pipeline.source.listing import (
 )
 from kb_pipeline.source.names import Names
 from kb_pipeline.source.selection import Selection
+from kb_pipeline.stages import fields, sidecar_reading, sidecars
 from kb_pipeline.stages.report import StageReport, batched
-from kb_pipeline.store import ledger
+from kb_pipeline.stages.sidecars import SidecarDiff, own_settings
+from kb_pipeline.store import descriptions, ledger
 from kb_pipeline.store.database import Connection
+from kb_pipeline.store.fields import declared
 from kb_pipeline.store.ledger import UNREGISTERED, Source
 
 STAGE = "raw_documents"
 REMOTE_READERS = 16
 COUNTS = (
-    *("scanned", "unchanged", "new", "changed", "moved", "deleted"),
-    *("held", "writing", "skipped", "unlisted", "failed", "sources_unavailable"),
+    *("scanned", "unchanged", "new", "changed", "moved", "deleted", "described"),
+    *("held", "writing", "skipped", "unlisted", "failed", "sidecars_failed", "sources_unavailable"),
 )
 
 
@@ -53,7 +55,7 @@ class Scan:
 
     `real_paths`: stored path -> the file's own, where names hold personal data. `namesakes`: stored paths with a
     number, since another file is stored under the path without it. `skipped`: extension -> files of a kind that nobody
-    can read.
+    can read. `sidecars`: what is said of documents beside their text and is not known yet.
     """
 
     source: Source
@@ -62,6 +64,7 @@ class Scan:
     real_paths: Mapping[str, str] = field(default_factory=dict, repr=False)
     namesakes: frozenset[str] = frozenset()
     skipped: Mapping[str, int] = field(default_factory=dict)
+    sidecars: SidecarDiff = field(default_factory=SidecarDiff)
 
     def shards(self, digits: int) -> dict[str, int]:
         """shard -> how many documents of it have to be looked at."""
@@ -73,6 +76,9 @@ class Scan:
         for path in paths:
             shard = shard_hash(self.source.uri, path)[:digits]
             counts[shard] = counts.get(shard, 0) + 1
+        if not self.sidecars.is_clean:  # whoever applies the source does all of it
+            shard = shard_hash(self.source.uri, "")[:digits]
+            counts[shard] = counts.get(shard, 0) + self.sidecars.work
         return counts
 
 
@@ -135,19 +141,27 @@ def scan_source(
     )
     if not looked_at and not differing and source.id != UNREGISTERED:
         ledger.set_names_policy(connection, source.id, names.policy)
-    return Scan(source, result, unlisted, real_paths, namesakes, listing.skipped)
+    described = sidecars.compare(
+        connection,
+        source,
+        listing.sidecars,
+        own=own_settings(settings, source.uri),
+        names=names,
+        unlisted=list(unlisted),
+        keep=bool(result.held),
+        at_rest=lambda entries: settle(source.uri, entries, listed_ns=listed_ns)[0],
+    )
+    return Scan(source, result, unlisted, real_paths, namesakes, listing.skipped, described)
 
 
 def selection_of(settings: Settings, uri: str) -> Selection:
     """Which files of a source are read; one that kb.toml does not name has no patterns."""
-    own = next((source for source in settings.sources if canonical_uri(source.uri) == uri), None)
-    patterns = (own.include, own.exclude) if own else ((), ())
-    return Selection(*patterns, unreadable=UNREADABLE_EXTENSIONS)
+    own = own_settings(settings, uri)
+    return Selection(own.include, own.exclude, UNREADABLE_EXTENSIONS, frozenset(own.manifests))
 
 
 def _boundary(settings: Settings, uri: str) -> Boundary:
-    own = (source for source in settings.sources if canonical_uri(source.uri) == uri)
-    return Boundary(settings.home_path, follow_links=any(source.follow_links for source in own))
+    return Boundary(settings.home_path, follow_links=own_settings(settings, uri).follow_links)
 
 
 def _in_shards(uri: str, signatures: frozenset[str], shards: ShardRange) -> frozenset[str]:
@@ -195,7 +209,10 @@ def _stored(
 
 
 def within(scan: Scan, prefix: str, shards: Sequence[str] | None, digits: int) -> Scan:
-    """The part of a scan that concerns `shards` (None: all) and paths at or below `prefix` ('' is all)."""
+    """The part of a scan that concerns `shards` (None: all) and paths at or below `prefix` ('' is all).
+
+    What sidecars say is not divided by shards: one of them may be about documents in all.
+    """
     wanted = None if shards is None else frozenset(shards)
 
     prefix = prefix.rstrip("/")
@@ -208,6 +225,7 @@ def within(scan: Scan, prefix: str, shards: Sequence[str] | None, digits: int) -
     found = scan.diff
     return replace(
         scan,
+        sidecars=sidecars.within(scan.sidecars, prefix),
         diff=replace(
             found,
             new=tuple(entry for entry in found.new if inside(entry.path)),
@@ -233,6 +251,7 @@ def run(
     scanned = 0
     with site.connect() as reader, site.connect() as writer:
         site.record_key(writer)
+        report.counts["described"] += fields.declare(writer, site.settings)
         for source in ledger.sources(reader):
             if prefix is not None and source.uri not in prefix:
                 continue
@@ -254,7 +273,12 @@ def run(
                     unavailable.append(error)
                     continue
                 limited = within(scan, (prefix or {}).get(source.uri, ""), shards, site.settings.shard_digits)
-                _apply(writer, limited, hashes, site.settings.batch_documents, report)
+                changes = sidecar_reading.read(writer, source, limited.sidecars, site.names, declared(writer))
+                _apply(writer, limited, hashes, site.settings, report)
+                _describe(writer, site, limited, changes, report)
+                if not (prefix or {}).get(source.uri):
+                    state = sidecars.patterns_state(own_settings(site.settings, source.uri))
+                    descriptions.set_policy(writer, source.id, policy=site.names.policy, patterns=state)
                 ledger.mark_scanned(writer, source.id)
             scanned += 1
             _count(scan, limited, report)
@@ -264,6 +288,17 @@ def run(
     report.details["unavailable"] = [str(error) for error in unavailable]
     report.seconds = time.monotonic() - started
     return report
+
+
+def _describe(
+    connection: Connection, site: Site, scan: Scan, changes: sidecar_reading.Changes, report: StageReport
+) -> None:
+    """Have the documents that were there before follow what changed beside them."""
+    concerned = [document.id for document in scan.sidecars.documents if changes.concerns(document.path)]
+    fields.describe_all(connection, site.settings, concerned)
+    sidecar_reading.settle(connection, scan.source, scan.sidecars, changes)
+    report.counts["described"] += len(concerned)
+    report.counts["sidecars_failed"] += changes.failed
 
 
 def _count(scan: Scan, limited: Scan, report: StageReport) -> None:
@@ -287,8 +322,9 @@ def _count(scan: Scan, limited: Scan, report: StageReport) -> None:
 
 
 def _apply(
-    connection: Connection, scan: Scan, hashes: dict[str, bytes], batch_documents: int, report: StageReport
+    connection: Connection, scan: Scan, hashes: dict[str, bytes], settings: Settings, report: StageReport
 ) -> None:
+    batch_documents = settings.batch_documents
     source, found = scan.source, scan.diff
     entries: list[tuple[Entry, KnownDocument | None]] = [(entry, None) for entry in found.new]
     entries += [(change.entry, change.document) for change in found.changed]
@@ -296,11 +332,13 @@ def _apply(
         for batch in batched(entries, batch_documents):
             digests = hash_all([entry for entry, _ in batch])
             with connection.transaction():
-                _write(connection, source, batch, digests, report)
+                added = _write(connection, source, batch, digests, report)
+                fields.describe(connection, settings, added)
             progress.advance(len(batch))
     for moves in batched(found.moved, batch_documents):
         with connection.transaction():
             ledger.move_documents(connection, source, [(move.document.id, move.entry) for move in moves])
+            fields.describe(connection, settings, [move.document.id for move in moves])
     for deleted in batched(found.deleted, batch_documents):
         with connection.transaction():
             ledger.delete_documents(connection, [document.id for document in deleted])
@@ -312,7 +350,8 @@ def _write(
     batch: Sequence[tuple[Entry, KnownDocument | None]],
     digests: Sequence[bytes | DocumentError],
     report: StageReport,
-) -> None:
+) -> list[int]:
+    """The ids of documents that were added."""
     ledger.lock_paths(connection, source, [entry.path for entry, _ in batch])
     readable = [None if isinstance(digest, DocumentError) else digest for digest in digests]
     fresh = [(entry, digest) for (entry, known), digest in zip(batch, readable, strict=True) if known is None]
@@ -328,6 +367,7 @@ def _write(
     same_bytes = [document for document, known, digest in read if known is not None and known.content_hash == digest]
     ledger.clear_failures(connection, (STAGE,), same_bytes)
     ledger.forget_failures(connection, sorted({document for document, _, _ in read} - set(same_bytes)))
+    return list(inserted.values())
 
 
 @contextmanager

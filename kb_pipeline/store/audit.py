@@ -93,7 +93,7 @@ def _findings(
     }
     found = []
     for kind in kinds:
-        statement = query("audit", kind, table=generation.table, loaded=_loaded(seconds), in_use=_in_use())
+        statement = query("audit", kind, table=generation.table, loaded=_loaded(seconds), **_in_use())
         rows = connection.execute(statement, parameters).fetchall()
         if rows:
             found.append(Finding(kind, len(rows), tuple(str(row[0]) for row in rows[:EXAMPLES])))
@@ -104,8 +104,8 @@ def _loaded(seconds: float | None) -> sql.Composed:
     return query("audit", "all_loaded" if seconds is None else "recently_loaded")
 
 
-def _in_use() -> sql.Composed:
-    return query("audit", "element_in_use")
+def _in_use() -> dict[str, sql.Composed]:
+    return {"in_use": query("audit", "element_in_use"), "vector_in_use": query("audit", "embedding_in_use")}
 
 
 def check_serving_vectors(connection: Connection, generation: Generation, seconds: float | None = None) -> VectorCheck:
@@ -164,11 +164,17 @@ def purge_unused(connection: Connection, *, days: int) -> dict[str, int]:
     When something is no longer needed is known from the first time that this found it so.
     """
     for name in ("note_unused_elements", "note_unused_embeddings"):
-        connection.execute(query("audit", name, in_use=_in_use()))
+        connection.execute(query("audit", name, **_in_use()))
     return {
         name: _delete_in_pieces(connection, name, days)
         for name in ("delete_unused_elements", "delete_unused_embeddings")
     }
+
+
+def vectors_of_unused_models(connection: Connection) -> int:
+    """Native vectors of models that no generation has any more."""
+    row = connection.execute(query("audit", "vectors_of_unused_models")).fetchone()
+    return int(row[0]) if row else 0
 
 
 def purge_searches(connection: Connection, *, days: int) -> int:
@@ -179,7 +185,7 @@ def purge_searches(connection: Connection, *, days: int) -> int:
 def _delete_in_pieces(connection: Connection, name: str, days: int) -> int:
     """Delete a bounded number of rows at a time, each a transaction of its own on an idle autocommit connection."""
     deleted = 0
-    statement = query("audit", name, in_use=_in_use())
+    statement = query("audit", name, **_in_use())
     while found := connection.execute(statement, {"days": days, "limit": DELETED_AT_ONCE}).rowcount:
         deleted += found
     return deleted

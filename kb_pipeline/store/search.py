@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -52,6 +52,7 @@ class Row:
     ordinal: int
     language: str
     metadata: dict[str, Any]
+    fields: dict[str, Any] = field(default_factory=dict)
 
 
 @contextmanager

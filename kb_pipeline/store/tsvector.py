@@ -1,14 +1,15 @@
 """Sending a tsvector to PostgreSQL in its binary form, so that COPY BINARY can carry it.
 
 The wire format is that of `tsvectorrecv` in PostgreSQL's source: the number of lexemes, then each
-lexeme as a zero-terminated string, the number of its positions and the positions.
+lexeme as a zero-terminated string, the number of its positions and the positions. A position is a place with a
+weight in its upper two bits: A of a word, B of one that has its stem beside it, D of such a stem.
 """
 
 from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,20 +17,21 @@ import psycopg
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from kb_pipeline.chunking.lexemes import LONGEST_LEXEME
+from kb_pipeline.chunking.lexemes import LONGEST_LEXEME, Occurrence, Role
 
 TSVECTOR_OID = 3614
 MOST_POSITIONS = 256  # per lexeme; PostgreSQL keeps no more
 LAST_POSITION = 16_383  # later occurrences all count as standing here
 MOST_BYTES = 1_000_000  # a tsvector must stay below 1 MiB; what comes after is left out
+_WEIGHTS: dict[Role, int] = {"word": 3 << 14, "beside": 2 << 14, "stem": 0}
 _ONCE = struct.Struct("!BHH")  # what follows a lexeme that occurs once: its end, 1, its position
 
 
 @dataclass(frozen=True, slots=True)
 class TsVector:
-    """The tokens of a text, in order."""
+    """What a text says, in order."""
 
-    tokens: tuple[str, ...]
+    occurrences: Sequence[Occurrence]
 
 
 class TsVectorBinaryDumper(Dumper):
@@ -37,28 +39,37 @@ class TsVectorBinaryDumper(Dumper):
     oid = TSVECTOR_OID
 
     def dump(self, obj: TsVector) -> bytes:
-        return encode(obj.tokens)
+        return encode(obj.occurrences)
 
 
-def encode(tokens: Iterable[str]) -> bytes:
-    """The binary tsvector of `tokens`, whose positions count from 1. PostgreSQL sorts the lexemes itself."""
+def encode(occurrences: Iterable[Occurrence]) -> bytes:
+    """The binary tsvector of `occurrences`. PostgreSQL sorts the lexemes itself."""
     positions: defaultdict[str, list[int]] = defaultdict(list)
-    for position, token in enumerate(tokens, start=1):
-        positions[token].append(position)
+    for lexeme, place, role in occurrences:
+        at = min(LAST_POSITION, place)
+        positions[lexeme].append(at | _WEIGHTS[role])
     parts = []
     size = 0
-    for token, at in positions.items():
-        lexeme = token.encode()
-        size += len(lexeme) + 2 * len(at) + 12  # the text, its positions, their count and the entry itself
-        if len(lexeme) > LONGEST_LEXEME or size > MOST_BYTES:
+    for token, at_places in positions.items():
+        encoded = token.encode()
+        size += len(encoded) + 2 * len(at_places) + 12  # the text, its positions, their count and the entry itself
+        if len(encoded) > LONGEST_LEXEME or size > MOST_BYTES:
             continue
-        if len(at) == 1 and at[0] <= LAST_POSITION:  # most are so, and this is half the time
-            parts.append(lexeme + _ONCE.pack(0, 1, at[0]))
+        if len(at_places) == 1:  # most are so, and this is half the time
+            parts.append(encoded + _ONCE.pack(0, 1, at_places[0]))
             continue
-        kept = at if at[-1] <= LAST_POSITION else sorted({min(position, LAST_POSITION) for position in at})
-        count = min(len(kept), MOST_POSITIONS)
-        parts.append(lexeme + b"\0" + struct.pack(f"!H{count}H", count, *kept[:count]))
+        kept = _in_order(at_places)
+        parts.append(encoded + b"\0" + struct.pack(f"!H{len(kept)}H", len(kept), *kept))
     return struct.pack("!i", len(parts)) + b"".join(parts)
+
+
+def _in_order(positions: Sequence[int]) -> list[int]:
+    """One position a place, in the order of places, as many as PostgreSQL keeps; of two at a place the weightier."""
+    at_place: dict[int, int] = {}
+    for position in positions:
+        place = position & LAST_POSITION
+        at_place[place] = max(position, at_place.get(place, 0))
+    return [at_place[place] for place in sorted(at_place)[:MOST_POSITIONS]]
 
 
 def register_tsvector(connection: psycopg.Connection[Any]) -> None:

@@ -6,21 +6,22 @@ Everything here runs inside the transaction that `store.search.snapshot` opens.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from kb_pipeline.store.postings import BM25_B, BM25_K1
 from kb_pipeline.store.queries import query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from kb_pipeline.store.conditions import Condition
     from kb_pipeline.store.database import Connection
     from kb_pipeline.store.generations import Generation
     from kb_pipeline.store.search import Ranked
-
-# The free parameters of BM25, as Lucene and bm25s set them for prose.
-BM25_K1 = 1.5
-BM25_B = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,42 +51,80 @@ def term_statistics(connection: Connection, generation: Generation, terms: Seque
 
 def any_of(terms: Sequence[str]) -> str:
     """A tsquery that matches a row with one of `terms`."""
-    return " | ".join(_quoted(term) for term in terms)
+    return " | ".join(quoted(term) for term in terms)
 
 
 def pairs_with(term: str, others: Sequence[str]) -> str:
     """A tsquery that matches a row with `term` and one of `others`."""
-    return f"{_quoted(term)} & ({any_of(others)})"
+    return f"{quoted(term)} & ({any_of(others)})"
 
 
-def _quoted(term: str) -> str:
+def quoted(term: str) -> str:
+    """A lexeme as tsqueries have it."""
     return "'" + term.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """These rows, as far as they are still there."""
+
+    rows: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """At most `most` rows after the row `after` that match a tsquery."""
+
+    pattern: str
+    after: int
+    most: int
+
+
+Candidates = Among | Matching
 
 
 def bm25(
     connection: Connection,
     generation: Generation,
+    candidates: Candidates,
     *,
-    candidates: str,
-    idfs: Mapping[str, float],
+    weights: Mapping[str, float],
     mean_length: float,
     condition: Condition,
-    most: int,
     depth: int,
 ) -> list[Ranked]:
-    """The best `depth` by BM25 over the terms of `idfs`, of at most `most` rows that match the tsquery `candidates`."""
-    return connection.execute(
-        query("words", "bm25", table=generation.table, condition=condition.sql),
-        {
-            **condition.parameters,
-            "candidates": candidates,
-            "patterns": [any_of([term]) for term in idfs],
-            "idfs": list(idfs.values()),
-            "mean_length": max(mean_length, 1.0),
-            "k1": BM25_K1,
-            "b": BM25_B,
-            "most": most,
-            "depth": depth,
-        },
-        prepare=False,
-    ).fetchall()
+    """The best `depth` of the `candidates` that pass the condition, by BM25 with these weights of terms."""
+    parts = {"table": generation.table, "condition": condition.sql}
+    parameters: dict[str, Any] = {
+        **condition.parameters,
+        "patterns": [any_of([term]) for term in weights],
+        "weights": list(weights.values()),
+        "mean_length": max(mean_length, 1.0),
+        "k1": BM25_K1,
+        "b": BM25_B,
+        "depth": depth,
+    }
+    match candidates:
+        case Among(rows):
+            if not rows:
+                return []
+            chosen = query("words", "candidates_among", **parts)
+            parameters |= {"rows": list(rows), "any": any_of(list(weights))}
+        case Matching(pattern, after, most):
+            chosen = query("words", "candidates_matching", **parts)
+            parameters |= {"pattern": pattern, "after": after, "most": most}
+    return connection.execute(query("words", "bm25", candidates=chosen), parameters, prepare=False).fetchall()
+
+
+def rows_after(connection: Connection, generation: Generation, after: int, most: int) -> list[int]:
+    """The first `most` rows after the row `after`."""
+    parameters = {"after": after, "most": most}
+    return [row[0] for row in connection.execute(query("words", "rows_after", table=generation.table), parameters)]
+
+
+def passing_rows(connection: Connection, generation: Generation, condition: Condition, most: int) -> NDArray[np.int64]:
+    """At most `most` rows that pass the condition, in order."""
+    statement = query("words", "passing_rows", table=generation.table, condition=condition.sql)
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(statement, {**condition.parameters, "most": most}, prepare=False)
+        return np.sort(np.fromiter((row[0] for row in cursor), np.int64))

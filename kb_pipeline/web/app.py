@@ -35,6 +35,7 @@ from starlette.routing import Route
 from kb_pipeline.access.keys import KeyRing
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, KbError, SettingsError
 from kb_pipeline.search.fusion import Fusion
+from kb_pipeline.search.glossary import NO_GLOSSARY, Glossary
 from kb_pipeline.search.request import DEFAULT_K, Mode, SearchRequest
 from kb_pipeline.search.retrieve import search, searched_collections
 from kb_pipeline.store.search import ping
@@ -70,13 +71,14 @@ def create_app(
     mask: MaskQuery,
     fusion_weight: Callable[[Sequence[str]], float],
     reranker: Reranker | None = None,
+    glossary: Callable[[], Glossary] = lambda: NO_GLOSSARY,
     admission: Admission = Admission(),  # noqa: B008 - frozen
 ) -> Starlette:
     """The application. `database_url` is asked at every new connection and `connect_embedder` when a query
     vector is first needed, and again after a failure, so that both may start what is not running. `fusion_weight`: of
     meaning in a hybrid search over these collections (none: all).
     """
-    backend = _Backend(database_url, connect_embedder, mask, fusion_weight, reranker)
+    backend = _Backend(database_url, connect_embedder, mask, fusion_weight, reranker, glossary)
     access = Connections(database_url, name="access", most=1, timeout=ACCESS_TIMEOUT)
     gate = Gate(admission, KeyRing(access.connection))
 
@@ -144,12 +146,14 @@ class _Backend:
         mask: MaskQuery,
         fusion_weight: Callable[[Sequence[str]], float],
         reranker: Reranker | None,
+        glossary: Callable[[], Glossary],
     ) -> None:
         self.connections = Connections(database_url, name="search", most=MOST_CONNECTIONS, timeout=CONNECTION_TIMEOUT)
         self._connect_embedder = connect_embedder
         self._mask = mask
         self._fusion_weight = fusion_weight
         self._reranker = reranker
+        self._glossary = glossary
         self._lock = Lock()
         self._client: EmbeddingClient | None = None
         self.waiting = CapacityLimiter(MOST_WAITING)
@@ -165,6 +169,7 @@ class _Backend:
                 weight=self._fusion_weight(principal.among(request.collections)),
                 principal=principal,
                 reranker=self._reranker,
+                glossary=self._glossary(),
             )
         except (EmbeddingServerUnavailable, GenerationMismatch):
             self._forget_embedder()

@@ -8,6 +8,7 @@ from functools import partial
 from kb_pipeline.access.proxy import Proxies
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.operations.search import mask_query
+from kb_pipeline.search.glossary import load_glossary
 from kb_pipeline.settings import ServerSettings, Settings
 from kb_pipeline.site import connect_embedding, database_url, open_site
 from kb_pipeline.store.database import Connection, database_errors
@@ -38,6 +39,7 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
             mask=partial(mask_query, site),
             fusion_weight=settings.fusion_weight_for,
             reranker=site.reranker,
+            glossary=lambda: load_glossary(settings.glossary.file),
             admission=admission,
         )
         return serve(app, port=settings.search_port, announce=announce, host=settings.server.host)

@@ -27,6 +27,7 @@ UNITS = {
     "changed": "documents",
     "deleted": "documents",
     "moved": "documents",
+    "described": "documents",
     "scanned": "files, all sources",
     "unchanged": "files, all sources",
     "writing": "files",
@@ -34,6 +35,7 @@ UNITS = {
     "skipped": "files",
     "unlisted": "folders",
     "failed": "documents",
+    "sidecars_failed": "sidecars",
     "sources_unavailable": "sources",
     "seconds": "s",
 }

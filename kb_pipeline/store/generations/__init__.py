@@ -25,10 +25,23 @@ from kb_pipeline.store.generations.generation import (
     summaries,
     working_generation,
 )
-from kb_pipeline.store.generations.index import ensure_vector_index, index_memory
-from kb_pipeline.store.generations.life import activate, activate_first, drop, ensure_generation
-from kb_pipeline.store.generations.statistics import refresh_statistics
-from kb_pipeline.store.generations.swap import Swap, note_loaded, swap_documents
+from kb_pipeline.store.generations.index import (
+    ensure_search_indexes,
+    ensure_vector_index,
+    has_vector_index,
+    index_memory,
+)
+from kb_pipeline.store.generations.life import (
+    activate,
+    activate_first,
+    behind,
+    build_lock,
+    drop,
+    ensure_generation,
+    last_retired,
+)
+from kb_pipeline.store.generations.statistics import refresh_statistics, refresh_words
+from kb_pipeline.store.generations.swap import Swap, load_documents, note_loaded, swap_beside, swap_documents
 
 __all__ = [
     "WIDEST_DEFAULT",
@@ -38,16 +51,24 @@ __all__ = [
     "activate",
     "activate_first",
     "active_generation",
+    "behind",
+    "build_lock",
     "drop",
     "ensure_generation",
+    "ensure_search_indexes",
     "ensure_vector_index",
     "generations",
+    "has_vector_index",
     "index_memory",
+    "last_retired",
+    "load_documents",
     "named_generation",
     "note_loaded",
     "refresh_statistics",
+    "refresh_words",
     "serves_nothing",
     "summaries",
+    "swap_beside",
     "swap_documents",
     "working_generation",
 ]

@@ -19,7 +19,8 @@ WIDEST_DEFAULT = 1024  # dimensions that are served where the settings do not sa
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """`dimension` is that of the serving table; `native_dimension` that of the stored vectors."""
+    """`dimension` is that of the serving table; `native_dimension` that of the stored vectors; `collection`: the one
+    that it serves, None for all that have no generation of their own."""
 
     id: int
     name: str
@@ -29,6 +30,7 @@ class Generation:
     dimension: int
     query_instruction: str
     collection_instructions: dict[str, str]
+    collection: str | None
     state: str
     created_at: datetime
     activated_at: datetime | None
@@ -56,9 +58,17 @@ class GenerationKey:
     dimension: int
     query_instruction: str
     collection_instructions: Mapping[str, str] = field(default_factory=dict)
+    collection: str | None = None
 
     def matches(self, generation: Generation) -> bool:
-        return (self.model_fingerprint, self.dimension, self.query_instruction, dict(self.collection_instructions)) == (
+        return (
+            self.collection,
+            self.model_fingerprint,
+            self.dimension,
+            self.query_instruction,
+            dict(self.collection_instructions),
+        ) == (
+            generation.collection,
             generation.model_fingerprint,
             generation.dimension,
             generation.query_instruction,
@@ -71,8 +81,12 @@ def generations(connection: Connection) -> list[Generation]:
         return cursor.execute(query("generations", "generation_columns")).fetchall()
 
 
-def active_generation(connection: Connection) -> Generation | None:
-    return next((generation for generation in generations(connection) if generation.state == "active"), None)
+def active_generation(connection: Connection, collection: str | None = None) -> Generation | None:
+    """Of `collection` alone; None: of all that have none of their own."""
+    for generation in generations(connection):
+        if generation.state == "active" and generation.collection == collection:
+            return generation
+    return None
 
 
 def working_generation(connection: Connection) -> Generation | None:

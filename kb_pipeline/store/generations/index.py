@@ -38,6 +38,21 @@ def ensure_vector_index(connection: Connection, generation: Generation, *, memor
     return True
 
 
+def ensure_search_indexes(connection: Connection, generation: Generation) -> None:
+    """Build what only searches need, besides the vector index, where it was left out for loading. Commits."""
+    with connection.transaction():
+        index = f"generation_{generation.id}_search"
+        connection.execute(query("generations", "lock_index"), {"index": index})
+        given = {"table": f"generation_{generation.id}"}
+        row = connection.execute(query("generations", "has_search_indexes"), given).fetchone()
+        if not (row and row[0]):
+            connection.execute(query("serving_table", "create_search_indexes", table=generation.table))
+
+
+def has_vector_index(connection: Connection, generation: Generation) -> bool:
+    return _has_index(connection, f"generation_{generation.id}_embedding")
+
+
 def _has_index(connection: Connection, index: str) -> bool:
     row = connection.execute(query("generations", "has_vector_index"), {"index": index}).fetchone()
     return bool(row and row[0])

@@ -1,11 +1,20 @@
-"""The life of a generation: made, activated, dropped. Each step is one transaction."""
+"""The life of a generation: made, activated, retired, dropped. Each step is one transaction.
+
+What another generation serves already is *behind* in a new one: documents that the new one lacks or holds in an earlier
+version. A generation is only activated when nothing is behind, so a search never finds less than a moment before.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from kb_pipeline.errors import SettingsError
+from kb_pipeline.errors import KbError, SettingsError
+from kb_pipeline.store import view
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.generations.generation import (
     Generation,
@@ -15,6 +24,28 @@ from kb_pipeline.store.generations.generation import (
     serves_nothing,
 )
 from kb_pipeline.store.queries import query, serving_table
+
+# Whoever waits for a lock on a table keeps others waiting behind it, so it waits a little, several times.
+PATIENCE = 2_000  # milliseconds
+ATTEMPTS = 30
+
+
+@contextmanager
+def build_lock(connection: Connection) -> Iterator[None]:
+    """While this lasts nobody else builds; it ends with the connection, too, which must be in autocommit mode.
+
+    Raises KbError when somebody does.
+    """
+    row = connection.execute(query("generations", "try_lock_build")).fetchone()
+    if not (row and row[0]):
+        raise KbError(
+            "Another run is building a generation; wait until it has ended, or end it (what it has done is kept)."
+        )
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute(query("generations", "unlock_build"))
 
 
 def ensure_generation(connection: Connection, key: GenerationKey) -> Generation:
@@ -34,6 +65,7 @@ def ensure_generation(connection: Connection, key: GenerationKey) -> Generation:
                 "dimension": key.dimension,
                 "query_instruction": key.query_instruction,
                 "collection_instructions": Jsonb(dict(key.collection_instructions)),
+                "collection": key.collection,
             },
         ).fetchone()
         assert row is not None  # noqa: S101 - RETURNING always gives a row
@@ -42,46 +74,96 @@ def ensure_generation(connection: Connection, key: GenerationKey) -> Generation:
             query("serving_table", "create_serving_table", table=table, dimension=sql.Literal(key.dimension))
         )
         index = sql.Identifier(f"generation_{row[0]:d}_chunk")
-        connection.execute(query("serving_table", "create_serving_indexes", table=table, index=index))
+        connection.execute(query("serving_table", "create_document_index", table=table, index=index))
+        if not any(generation.state == "active" for generation in known):  # it is searched while it is loaded
+            connection.execute(query("serving_table", "create_search_indexes", table=table))
     return next(generation for generation in generations(connection) if generation.id == row[0])
 
 
-def activate(connection: Connection, generation: Generation) -> None:
-    """Make `generation` the one that is searched, in one transaction. Commits."""
-    with connection.transaction():
-        connection.execute(query("generations", "lock"))
-        _activate(connection, generation.id)
+def activate(connection: Connection, generation: Generation, *, lacking: bool = False) -> int:
+    """Make `generation` the one that is searched, unless something is behind in it; how many documents. Commits.
+
+    `lacking`: also where something is. In one transaction, in which nothing is loaded into the one that is searched
+    until then. Raises KbError where somebody's query or load is in the way for a minute.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            missing = 0
+            with connection.transaction():
+                connection.execute(query("generations", "patience"), {"milliseconds": str(PATIENCE)})
+                connection.execute(query("generations", "lock"))
+                serving = _serving(connection, generation)
+                if serving is not None and serving.id != generation.id:
+                    connection.execute(query("generations", "lock_writers", table=serving.table))
+                    missing = behind(connection, generation)
+                    if missing and not lacking:
+                        return missing
+                _activate(connection, generation)
+        except psycopg.errors.LockNotAvailable:
+            continue
+        return missing
+    raise KbError(
+        "A query on the view knowledge_chunks or a load goes on and on, and the switch waits for it; end it, and "
+        "try again."
+    )
+
+
+def behind(connection: Connection, generation: Generation) -> int:
+    """How many documents that are searched now it lacks, or holds in an earlier version."""
+    serving = _serving(connection, generation)
+    if serving is None or serving.id == generation.id:
+        return 0
+    parameters = {"generation": generation.id, "model": generation.model_fingerprint, "held": serving.id}
+    row = connection.execute(query("generations", "behind"), parameters).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _serving(connection: Connection, generation: Generation) -> Generation | None:
+    """The generation that serves now what `generation` is for."""
+    return active_generation(connection, generation.collection) or active_generation(connection)
+
+
+def last_retired(connection: Connection, collection: str | None = None) -> Generation | None:
+    """The one that was searched before the active one."""
+    retired = [
+        (generation.retired_at, generation.id, generation)
+        for generation in generations(connection)
+        if generation.state == "retired" and generation.collection == collection and generation.retired_at is not None
+    ]
+    return max(retired, default=(None, None, None))[2]
 
 
 def activate_first(connection: Connection, generation: Generation) -> bool:
-    """The same where no generation is active that holds a document; True when it was done. Commits."""
+    """Make it the one that is searched where no generation is active that holds a document; True when it was done.
+
+    Commits.
+    """
     with connection.transaction():
         connection.execute(query("generations", "lock"))
         active = active_generation(connection)
         if active is not None and (active.id == generation.id or not serves_nothing(connection, active)):
             return False
-        _activate(connection, generation.id)
+        _activate(connection, generation)
     return True
 
 
 def drop(connection: Connection, generation: Generation) -> None:
-    """Remove a retired generation with its table, in one transaction; whoever reads the table is waited for. Commits.
+    """Remove a generation that is not searched, with its table, in one transaction. Commits.
 
-    Raises SettingsError for one that is searched or built.
+    Whoever reads the table is waited for. Raises SettingsError for one that is searched.
     """
     with connection.transaction():
         connection.execute(query("generations", "lock"))
         parameters = {"generation": generation.id}
-        if connection.execute(query("generations", "lock_retired"), parameters).fetchone() is None:
+        if connection.execute(query("generations", "lock_unsearched"), parameters).fetchone() is None:
             raise SettingsError(
-                f"Generation {generation.name} is {generation.state}; only a retired one can be dropped."
+                f"Generation {generation.name} is {generation.state}; activate another one, then drop this one."
             )
         connection.execute(query("serving_table", "drop_serving_table", table=generation.table))
         connection.execute(query("generations", "delete"), parameters)
 
 
-def _activate(connection: Connection, generation: int) -> None:
-    connection.execute(query("generations", "retire_active"))
-    connection.execute(query("generations", "activate"), {"generation": generation})
-    connection.execute(query("serving_table", "create_view", table=serving_table(generation)))
-    connection.execute(query("serving_table", "describe_view"))
+def _activate(connection: Connection, generation: Generation) -> None:
+    connection.execute(query("generations", "retire"), {"collection": generation.collection})
+    connection.execute(query("generations", "activate"), {"generation": generation.id})
+    view.show(connection, generation.id)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import sql
 
 from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.generations.generation import Generation
 from kb_pipeline.store.queries import query
+
+COPY_MEMORY = "64MB"  # for putting the rows of one batch in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,45 @@ def swap_documents(connection: Connection, generation: Generation, documents: Se
                 query("generations", "count_rows"), parameters | {"inserted": inserted, "deleted": deleted}
             )
     return Swap(loaded, inserted)
+
+
+def load_documents(connection: Connection, generation: Generation, documents: Sequence[int]) -> Swap:
+    """The same for a generation that is built beside the one that is searched; many documents at a time. Commits.
+
+    What it does not hold in any version is copied without asking row by row what is there.
+    """
+    parameters = {"generation": generation.id, "model": generation.model_fingerprint, "ids": list(documents)}
+    with connection.transaction():
+        ledger.lock_documents(connection, documents)
+        if connection.execute(query("generations", "hold"), parameters).fetchone() is None:
+            return Swap([], 0)
+        connection.execute(query("generations", "memory"), {"memory": COPY_MEMORY})
+        fresh = {row[0] for row in connection.execute(query("generations", "fresh_documents"), parameters)}
+        rows = connection.execute(query("generations", "loadable_documents"), parameters | {"ids": list(fresh)})
+        loaded = [row[0] for row in rows]
+        new = parameters | {"ids": loaded}
+        copy = query("generations", "copy_rows", table=generation.table, dimension=sql.Literal(generation.dimension))
+        inserted = connection.execute(copy, new).rowcount
+        connection.execute(query("generations", "record_loaded"), new)
+        connection.execute(query("generations", "count_rows"), parameters | {"inserted": inserted, "deleted": 0})
+    held = [document for document in documents if document not in fresh]
+    swap = swap_documents(connection, generation, held) if held else Swap([], 0)
+    return Swap(loaded + swap.loaded, inserted + swap.inserted)
+
+
+def swap_beside(connection: Connection, generation: Generation, documents: Sequence[int]) -> bool:
+    """Swap into a generation that is being built what was swapped into the one that is searched. Commits.
+
+    False while an index is built on it, which would keep a load of the searched one waiting: whoever builds it looks
+    again when the index is there.
+    """
+    try:
+        with connection.transaction():
+            connection.execute(query("generations", "may_write", table=generation.table))
+            swap_documents(connection, generation, documents)
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable):  # the second: it was dropped
+        return False
+    return True
 
 
 def note_loaded(connection: Connection, generation: Generation, documents: Sequence[int]) -> None:

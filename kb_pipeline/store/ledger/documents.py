@@ -32,6 +32,8 @@ class Source:
     uri: str
     scanned_at: datetime | None
     names_policy: str | None = None
+    sidecars_policy: str | None = None
+    patterns: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,11 @@ def lock_paths(connection: Connection, source: Source, paths: Sequence[str], doc
     """Lock `documents`, and whatever the ledger holds at `paths`, in the same order as `lock_documents`."""
     parameters = {"source": source.id, "paths": list(paths), "ids": list(documents)}
     connection.execute(query("documents", "lock_paths"), parameters)
+
+
+def chunk_counts(connection: Connection, documents: Sequence[int]) -> dict[int, int]:
+    """Document -> how many chunks it has."""
+    return dict(connection.execute(query("documents", "chunk_counts"), {"ids": list(documents)}).fetchall())
 
 
 def count_documents(connection: Connection) -> int:

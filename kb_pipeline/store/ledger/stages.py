@@ -12,6 +12,8 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from kb_pipeline.chunking.chunks import Chunk
+from kb_pipeline.chunking.lexemes import Occurrence
+from kb_pipeline.fields.values import plain_given
 from kb_pipeline.parsing.elements import CleanedDocument, pack, unpack
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.ledger.pending import PendingChunks, PendingParse
@@ -36,11 +38,11 @@ class ParsePolicy:
 
 @dataclass(frozen=True, slots=True)
 class ChunkedDocument:
-    """The chunks of one document, what they were made from, and the full-text tokens of each."""
+    """The chunks of one document, what they were made from, and what each says for full-text search."""
 
     made_from: PendingChunks
     chunks: Sequence[Chunk]
-    tokens: Sequence[Sequence[str]]
+    occurrences: Sequence[Sequence[Occurrence]]
 
 
 def insert_elements(connection: Connection, parsed: Sequence[tuple[PendingParse, CleanedDocument]]) -> None:
@@ -58,6 +60,7 @@ def insert_elements(connection: Connection, parsed: Sequence[tuple[PendingParse,
             "warnings": list(document.warnings),
             "seconds": document.seconds,
             "coverage": document.coverage,
+            "metadata": Jsonb(plain_given(document.metadata)),
             "payload": pack(document),
         }
         for job, document in parsed
@@ -161,8 +164,8 @@ def replace_chunks(connection: Connection, chunked: Mapping[int, ChunkedDocument
             ["int8", "text", "int4", "bytea", "text", "int4", "int4", "text[]", "text", "int4", "tsvector", "jsonb"]
         )
         for document, made in chunked.items():
-            for chunk, tokens in zip(made.chunks, made.tokens, strict=True):
-                copy.write_row(_chunk_row(document, chunk, tokens))
+            for chunk, occurrences in zip(made.chunks, made.occurrences, strict=True):
+                copy.write_row(_chunk_row(document, chunk, occurrences))
     made_from = [made.made_from for made in chunked.values()]
     connection.execute(
         query("stages", "set_chunked"),
@@ -203,7 +206,7 @@ def _copy(connection: Connection, statement: str, rows: Iterable[bytes]) -> None
             copy.write(piece)
 
 
-def _chunk_row(document: int, chunk: Chunk, tokens: Sequence[str]) -> tuple[Any, ...]:
+def _chunk_row(document: int, chunk: Chunk, occurrences: Sequence[Occurrence]) -> tuple[Any, ...]:
     return (
         document,
         chunk.chunk_key,
@@ -215,6 +218,6 @@ def _chunk_row(document: int, chunk: Chunk, tokens: Sequence[str]) -> tuple[Any,
         list(chunk.section_path),
         chunk.language,
         chunk.token_count,
-        TsVector(tuple(tokens)),
+        TsVector(occurrences),
         Jsonb(dict(chunk.metadata)),
     )

@@ -111,11 +111,17 @@ EXISTS (SELECT FROM documents d
 -- name: unused_elements
 SELECT encode(e.content_hash, 'hex') FROM elements e WHERE NOT {in_use} ORDER BY 1
 
+-- name: embedding_in_use
+-- A chunk holds the text, and a generation has the model.
+(EXISTS (SELECT FROM chunks c WHERE c.text_hash = e.text_hash)
+ AND EXISTS (SELECT FROM generations g WHERE g.model_fingerprint = e.model_fingerprint))
+
 -- name: unused_embeddings
--- Vectors of models that some generation still uses, for texts that no chunk holds any more.
-SELECT encode(e.text_hash, 'hex') FROM embeddings e
-WHERE NOT EXISTS (SELECT FROM chunks c WHERE c.text_hash = e.text_hash)
-ORDER BY 1
+SELECT encode(e.text_hash, 'hex') FROM embeddings e WHERE NOT {vector_in_use} ORDER BY 1
+
+-- name: vectors_of_unused_models
+SELECT count(*) FROM embeddings e
+WHERE NOT EXISTS (SELECT FROM generations g WHERE g.model_fingerprint = e.model_fingerprint)
 
 -- name: recent_text
 -- Of the documents that were chunked within the last seconds, some chunks of each.
@@ -189,10 +195,9 @@ UPDATE elements e SET unused_since = NULL WHERE e.unused_since IS NOT NULL AND {
 -- name: note_unused_embeddings
 WITH noted AS (
     UPDATE embeddings e SET unused_since = now()
-    WHERE e.unused_since IS NULL AND NOT EXISTS (SELECT FROM chunks c WHERE c.text_hash = e.text_hash)
+    WHERE e.unused_since IS NULL AND NOT {vector_in_use}
 )
-UPDATE embeddings e SET unused_since = NULL
-WHERE e.unused_since IS NOT NULL AND EXISTS (SELECT FROM chunks c WHERE c.text_hash = e.text_hash)
+UPDATE embeddings e SET unused_since = NULL WHERE e.unused_since IS NOT NULL AND {vector_in_use}
 
 -- name: delete_unused_elements
 -- A bounded number at a time, in order.
@@ -208,7 +213,7 @@ WHERE (e.content_hash, e.extension, e.parse_fingerprint) = (old.content_hash, ol
 WITH old AS (
     SELECT e.model_fingerprint, e.text_hash FROM embeddings e
     WHERE e.unused_since <= now() - make_interval(days => %(days)s)
-      AND NOT EXISTS (SELECT FROM chunks c WHERE c.text_hash = e.text_hash)
+      AND NOT {vector_in_use}
     ORDER BY 1, 2 LIMIT %(limit)s FOR UPDATE)
 DELETE FROM embeddings e USING old
 WHERE e.model_fingerprint = old.model_fingerprint AND e.text_hash = old.text_hash

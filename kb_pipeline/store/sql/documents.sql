@@ -5,7 +5,7 @@
 INSERT INTO sources (uri) VALUES (%(uri)s) ON CONFLICT (uri) DO NOTHING
 
 -- name: sources
-SELECT id, uri, scanned_at, names_policy FROM sources ORDER BY id
+SELECT id, uri, scanned_at, names_policy, sidecars_policy, patterns FROM sources ORDER BY id
 
 -- name: documents_by_source
 SELECT source_id, count(*) FROM documents WHERE deleted_at IS NULL GROUP BY source_id
@@ -115,6 +115,9 @@ SELECT id, content_hash FROM documents WHERE id = ANY(%(ids)s) ORDER BY id FOR U
 
 -- name: document_count
 SELECT count(*) FROM documents WHERE deleted_at IS NULL
+
+-- name: chunk_counts
+SELECT id, chunk_count FROM documents WHERE id = ANY(%(ids)s)
 
 -- name: live_paths
 SELECT d.path

@@ -1,6 +1,6 @@
 -- name: generation_columns
 SELECT g.id, g.name, g.model_fingerprint, m.name AS model, m.native_dimension, g.dimension, g.query_instruction,
-       g.collection_instructions, g.state, g.created_at, g.activated_at, g.retired_at, g.row_count
+       g.collection_instructions, g.collection, g.state, g.created_at, g.activated_at, g.retired_at, g.row_count
 FROM generations g JOIN models m ON m.fingerprint = g.model_fingerprint
 ORDER BY g.id
 
@@ -9,9 +9,10 @@ SELECT pg_advisory_xact_lock(hashtextextended('kb generations', 0))
 
 -- name: insert
 -- Its name and its table have the same number, and that of one that was dropped is not used again.
-INSERT INTO generations (id, name, model_fingerprint, dimension, query_instruction, collection_instructions, state)
+INSERT INTO generations (id, name, model_fingerprint, dimension, query_instruction, collection_instructions, collection,
+                         state)
 OVERRIDING SYSTEM VALUE
-SELECT n, 'g' || n, %(model)s, %(dimension)s, %(query_instruction)s, %(collection_instructions)s, 'building'
+SELECT n, 'g' || n, %(model)s, %(dimension)s, %(query_instruction)s, %(collection_instructions)s, %(collection)s, 'building'
 FROM nextval(pg_get_serial_sequence('generations', 'id')) AS n
 RETURNING id
 
@@ -19,8 +20,33 @@ RETURNING id
 SELECT NOT EXISTS (SELECT FROM generation_documents WHERE generation_id = %(generation)s)
    AND EXISTS (SELECT FROM documents WHERE deleted_at IS NULL AND revision > 0)
 
--- name: retire_active
-UPDATE generations SET state = 'retired', retired_at = now() WHERE state = 'active'
+-- name: try_lock_build
+SELECT pg_try_advisory_lock(hashtextextended('kb generation build', 0))
+
+-- name: unlock_build
+SELECT pg_advisory_unlock(hashtextextended('kb generation build', 0))
+
+-- name: behind
+-- Documents that a generation holds and another lacks or holds in an earlier version, but for those of which the
+-- server of its model refused a text.
+SELECT count(*)
+FROM generation_documents h
+JOIN documents d ON d.id = h.document_id
+LEFT JOIN generation_documents g ON g.document_id = h.document_id AND g.generation_id = %(generation)s
+WHERE h.generation_id = %(held)s AND d.deleted_at IS NULL AND (g.revision IS NULL OR g.revision < h.revision)
+  AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = d.id AND x.stage = 'embeddings'
+                  AND x.input_version = d.revision || ':' || %(model)s::text AND x.next_retry IS NULL)
+
+-- name: lock_writers
+-- Until the end of the transaction nothing is loaded into it; it is read as ever.
+LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE
+
+-- name: patience
+SELECT set_config('lock_timeout', %(milliseconds)s, true)
+
+-- name: retire
+UPDATE generations SET state = 'retired', retired_at = now()
+WHERE state = 'active' AND coalesce(collection, '') = coalesce(%(collection)s::text, '')
 
 -- name: activate
 UPDATE generations SET state = 'active', activated_at = now(), retired_at = NULL WHERE id = %(generation)s
@@ -29,9 +55,9 @@ UPDATE generations SET state = 'active', activated_at = now(), retired_at = NULL
 -- Until the end of the transaction nobody drops it.
 SELECT state FROM generations WHERE id = %(generation)s FOR KEY SHARE
 
--- name: lock_retired
--- Raises nothing and finds nothing while it is searched or built: only a retired one can be dropped.
-SELECT id FROM generations WHERE id = %(generation)s AND state = 'retired' FOR UPDATE
+-- name: lock_unsearched
+-- Raises nothing and finds nothing while it is searched.
+SELECT id FROM generations WHERE id = %(generation)s AND state <> 'active' FOR UPDATE
 
 -- name: delete
 DELETE FROM generations WHERE id = %(generation)s
@@ -91,6 +117,20 @@ WHERE c.document_id = ANY(%(ids)s) AND d.deleted_at IS NULL
   AND NOT EXISTS (SELECT FROM {table} t WHERE t.document_id = c.document_id AND t.chunk_key = c.chunk_key)
 ORDER BY c.document_id, c.ordinal
 
+-- name: copy_rows
+-- Of documents of which the table holds nothing.
+INSERT INTO {table} (document_id, chunk_key, ordinal, content, embedding, source_file, collection, page_number, page_end,
+                     section_title, section_path, language, token_count, metadata, lexemes)
+SELECT c.document_id, c.chunk_key, c.ordinal, c.content,
+       l2_normalize(subvector(e.embedding, 1, {dimension}))::halfvec({dimension}),
+       normalize(d.path, NFC), d.collection, c.page_number, c.page_end,
+       c.section_path[cardinality(c.section_path)], c.section_path, c.language, c.token_count, c.metadata, c.lexemes
+FROM chunks c
+JOIN documents d ON d.id = c.document_id
+JOIN embeddings e ON e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash
+WHERE c.document_id = ANY(%(ids)s) AND d.deleted_at IS NULL
+ORDER BY c.document_id, c.ordinal
+
 -- name: loadable_documents
 -- Asked again under the documents' locks: another run may have changed them since.
 SELECT d.id FROM documents d
@@ -121,6 +161,20 @@ FROM generation_documents g
 WHERE d.id = ANY(%(ids)s) AND g.generation_id = %(generation)s AND g.document_id = d.id AND g.path = d.path
   AND g.revision = d.revision
 
+-- name: fresh_documents
+-- Of some documents those that the generation does not hold in any version, asked under their locks.
+SELECT d.id FROM documents d
+WHERE d.id = ANY(%(ids)s) AND d.deleted_at IS NULL
+  AND NOT EXISTS (SELECT FROM generation_documents g WHERE g.generation_id = %(generation)s AND g.document_id = d.id)
+
+-- name: may_write
+-- Fails at once while an index is built on it.
+LOCK TABLE {table} IN ROW EXCLUSIVE MODE NOWAIT
+
+-- name: has_search_indexes
+SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+               WHERE i.indrelid = to_regclass(%(table)s) AND a.amname = 'gin')
+
 -- name: lock_index
 -- Of two runs that want to build it, one does.
 SELECT pg_advisory_xact_lock(hashtextextended('kb index ' || %(index)s, 0))
@@ -131,24 +185,17 @@ SELECT to_regclass(%(index)s) IS NOT NULL
 -- name: analyze
 ANALYZE {table}
 
+-- name: memory
+SELECT set_config('work_mem', %(memory)s, true)
+
 -- name: index_memory
 SELECT set_config('maintenance_work_mem', %(memory)s, true)
 
 -- name: statistics
--- How many rows came or went since the lexemes were counted, and how many there were then.
-SELECT g.churn, s.row_count
+-- How many rows came or went since the languages were, how many there are, and of how many the words were counted.
+SELECT g.churn, g.row_count, s.row_count
 FROM generations g LEFT JOIN generation_statistics s ON s.generation_id = g.id
 WHERE g.id = %(generation)s
-
--- name: delete_lexemes
-DELETE FROM generation_lexemes WHERE generation_id = %(generation)s
-
--- name: insert_lexemes
-INSERT INTO generation_lexemes (generation_id, lexeme, document_frequency)
-SELECT {generation}, word, ndoc FROM ts_stat({statement})
-
--- name: lexemes_statement
-SELECT lexemes FROM {table}
 
 -- name: delete_languages
 DELETE FROM generation_languages WHERE generation_id = %(generation)s
@@ -158,12 +205,6 @@ DELETE FROM generation_languages WHERE generation_id = %(generation)s
 INSERT INTO generation_languages (generation_id, language, mean)
 SELECT {generation}, language, avg(embedding) FROM {table} WHERE language <> 'other'
 GROUP BY language HAVING count(*) >= 0.01 * (SELECT count(*) FROM {table})
-
--- name: record_statistics
-INSERT INTO generation_statistics (generation_id, row_count, mean_length)
-SELECT {generation}, count(*), coalesce(avg(token_count), 0) FROM {table}
-ON CONFLICT (generation_id) DO UPDATE
-SET row_count = excluded.row_count, mean_length = excluded.mean_length, refreshed_at = now()
 
 -- name: lock_statistics
 -- Of two runs that want to count, one does, and the other sees that it is done.

@@ -32,8 +32,10 @@ SELECT language, mean FROM generation_languages WHERE generation_id = %(generati
 
 -- name: rows
 SELECT id, content, source_file, page_number, page_end, section_title, section_path, collection, document_id,
-       chunk_key, ordinal, language, metadata
-FROM {table} WHERE id = ANY(%(ids)s)
+       chunk_key, ordinal, language, metadata,
+       coalesce((SELECT jsonb_strip_nulls(to_jsonb(f) - 'document_id') FROM document_fields f
+                 WHERE f.document_id = t.document_id), '{{}}') AS fields
+FROM {table} t WHERE id = ANY(%(ids)s)
 
 -- name: collections
 -- One index probe per collection instead of a scan of the table.

@@ -1,8 +1,8 @@
 -- name: insert_elements
 INSERT INTO elements (content_hash, extension, parse_fingerprint, format, page_count, element_count, dropped_count,
-                      privacy_counts, warnings, seconds, coverage, payload)
+                      privacy_counts, warnings, seconds, coverage, metadata, payload)
 VALUES (%(content_hash)s, %(extension)s, %(parse_fingerprint)s, %(format)s, %(page_count)s, %(element_count)s,
-        %(dropped_count)s, %(privacy_counts)s, %(warnings)s, %(seconds)s, %(coverage)s, %(payload)s)
+        %(dropped_count)s, %(privacy_counts)s, %(warnings)s, %(seconds)s, %(coverage)s, %(metadata)s, %(payload)s)
 ON CONFLICT DO NOTHING
 
 -- name: register_policy

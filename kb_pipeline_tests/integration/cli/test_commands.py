@@ -134,7 +134,36 @@ def test_a_knowledge_base_from_the_first_plan_to_a_clean_audit(shell: Shell) -> 
     assert "1 deleted" in text.out
     clean = shell.kb("audit", "--repair", "--json")
     assert (clean.code, clean.json["findings"]) == (0, [])
-    assert shell.kb("failures", "--json").json == {"failures": []}
+    assert shell.kb("failures", "--json").json == {"failures": [], "sidecars": []}
+
+
+def test_fields_are_declared_said_filtered_on_and_shown(shell: Shell) -> None:
+    documents = shell.folder / "documents"
+    put(shell.folder, "kb.toml", '[fields]\ntag = "text"\ndate = "date"\n')
+    put(documents, "a.md", "A passage.\n")
+    put(documents, "a.md.meta.yaml", "tag: finance\ndate: 2024-03-01\n")
+    put(documents, "b.md", "Another passage.\n")
+    put(documents, "b.md.meta.yaml", "date: soon\n")
+    assert "1 sidecars or manifests cannot be used" in shell.kb("ingest", "documents").out
+
+    where = "tag = 'finance' and date > '2024-01-01'"
+    found = shell.kb("search", "passage", "--json", "--mode", "lexical", "--where", where)
+    assert [(hit["source_file"], hit["fields"]["tag"]) for hit in found.json["hits"]] == [("a.md", "finance")]
+    failed_with(shell.kb("search", "passage", "--where", "team = 'x'"), 2, "no column team", "tag, date")
+    failures = shell.kb("failures")
+    assert (failures.code, failures.out.count("\n")) == (1, 1)
+    assert "b.md.meta.yaml: date is not a date such as 2024-06-30; correct it." in failures.out
+
+    put(documents, "b.md.meta.yaml", "tag: legal  # no date\n")
+    assert "1 described anew" in shell.kb("plan").out
+    assert "1 described anew" in shell.kb("ingest").out
+    assert shell.kb("audit", "--json").json["findings"] == []
+    assert shell.kb("status", "--json").json["fields"] == [
+        {"name": "tag", "type": "text", "documents": 2},
+        {"name": "date", "type": "date", "documents": 1},
+    ]
+    inspected = shell.kb("inspect", str(documents / "b.md"), "--json").json
+    assert inspected["fields"] == [{"name": "tag", "value": "legal", "origin": "b.md.meta.yaml"}]
 
 
 def test_search_inspect_and_doctor_answer_in_one_json_document(shell: Shell) -> None:

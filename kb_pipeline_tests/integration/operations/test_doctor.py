@@ -83,7 +83,9 @@ def test_another_key_and_settings_that_nothing_follows_are_named(kb: TestSite) -
     found = failing(kb, dimension=64, privacy_key="ab" * 32)
     assert "rekey" in found["privacy key"].remedy
     assert "has 384" in found["model of the active generation"].detail
-    assert found["model of the active generation"].remedy == "Run kb generations build, or set that back."
+    assert (
+        found["model of the active generation"].remedy == "Run kb generations build --dimension 64, or set that back."
+    )
 
 
 def test_a_reranker_that_does_not_rank_is_told_from_one_that_does(kb: TestSite) -> None:

@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from kb_pipeline.chunking.language import language_of
-from kb_pipeline.chunking.lexemes import tokens
+from kb_pipeline.chunking.lexemes import occurrences
 from kb_pipeline.store.database import register_types
 from kb_pipeline.store.generations import Generation, GenerationKey, activate_first, ensure_generation
 from kb_pipeline.store.tsvector import TsVector
@@ -94,7 +94,7 @@ def fill(
         writer.set_types(list(COLUMNS.values()))
         for number, passage in enumerate(passages):
             vector = vector_of(passage.content)[: generation.dimension]
-            lexemes = tuple(tokens(passage.text))
+            lexemes = occurrences(passage.text)
             writer.write_row(
                 (
                     passage.document_id or number + 1,
@@ -109,7 +109,7 @@ def fill(
                     passage.section_path[-1] if passage.section_path else None,
                     list(passage.section_path),
                     language_of(passage.content),
-                    max(len(lexemes), 1),
+                    lexemes[-1].place if lexemes else 1,
                     Jsonb(passage.metadata),
                     TsVector(lexemes),
                 )

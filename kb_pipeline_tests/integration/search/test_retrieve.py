@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,17 +16,18 @@ from hypothesis import strategies as st
 from pgvector import HalfVector
 from psycopg import sql
 
-from kb_pipeline.chunking.lexemes import query_terms, tokens
+from kb_pipeline.chunking.lexemes import occurrences, query_terms
 from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, SettingsError
 from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy
 from kb_pipeline.search.filters import parse_filter
+from kb_pipeline.search.glossary import Glossary, Group
 from kb_pipeline.search.request import MOST_K, SearchRequest
 from kb_pipeline.search.result import SearchResult
 from kb_pipeline.search.retrieve import search, searched_collections
-from kb_pipeline.store import database, words
+from kb_pipeline.store import database, postings
 from kb_pipeline.store import search as store
 from kb_pipeline.store.conditions import COLUMNS, compile_condition
 from kb_pipeline.store.generations import activate, ensure_vector_index, refresh_statistics
@@ -140,7 +141,8 @@ def test_a_result_has_the_documented_keys(connection: Connection, client: Embedd
     assert {"query", "mode", "generation", "event_id", "hits", "timings_ms"} <= set(data)
     assert set(data["hits"][0]) == {
         *("rank", "score", "content", "source_file", "page_number", "page_end", "section_title", "section_path"),
-        *("collection", "document_id", "chunk_key", "metadata", "chunk_keys", "highlights", "also_in", "explanation"),
+        *("collection", "document_id", "chunk_key", "metadata", "fields", "chunk_keys", "highlights", "also_in"),
+        "explanation",
     }
     assert [hit["rank"] for hit in data["hits"]] == [1, 2]
     assert {"embed", "vector", "lexical", "fetch", "total"} <= set(data["timings_ms"])
@@ -174,24 +176,83 @@ def test_vectors_are_cut_to_the_dimension_of_the_generation(connection: Connecti
     assert hit.score == pytest.approx(1.0, abs=1e-3)
 
 
+# --- phrases, and what is left out ------------------------------------------------------------------
+
+
+SIGNS = "leave '\\\"“”:&|!()<>*-%_;$年👍\x01\x0b"
+
+
+@pytest.fixture
+def said(connection: Connection, client: EmbeddingClient) -> Generation:
+    generation = make_generation(connection, client.identity)
+    texts = ["annual leave of ten days", "leave the annual report", "sick leaves", "數據安全管理辦法", "数据的安全"]
+    fill(connection, generation, map(Passage, texts))
+    refresh_statistics(connection, generation)
+    return generation
+
+
+@pytest.mark.usefixtures("said")
+@pytest.mark.parametrize("mode", ["lexical", "vector", "hybrid"])
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ('"annual leave"', {"annual leave of ten days"}),
+        ('leave -"annual leave" -sick', {"leave the annual report"}),
+        ("annual -leaves", set()),
+        ("“数据安全”", {"數據安全管理辦法"}),
+        ("数据 -办法", {"数据的安全"}),
+    ],
+)
+def test_phrases_and_what_is_left_out_hold_for_words_and_for_meaning(
+    connection: Connection, client: EmbeddingClient, mode: Any, query: str, found: set[str]
+) -> None:
+    hits = {hit.content for hit in find(connection, query, client, mode=mode).hits}
+    assert found <= hits
+    if mode == "lexical":
+        assert hits == found
+    unwanted = {'"': "leave the annual report", "l": "annual leave of ten days", "a": "sick leaves"}
+    assert unwanted.get(query[0]) not in hits
+
+
+@pytest.mark.usefixtures("said")
+def test_a_phrase_that_no_passage_says_is_named(connection: Connection, client: EmbeddingClient) -> None:
+    result = find(connection, '"leave annual"', client)
+    assert not result.hits
+    assert result.note is not None
+    assert result.note.code == "phrase"
+
+
+@pytest.mark.usefixtures("said")
+def test_a_query_that_only_leaves_out_is_refused(connection: Connection) -> None:
+    with pytest.raises(SettingsError, match="what to look for"):
+        find(connection, "-leave -annual", mode="lexical")
+
+
+@pytest.mark.usefixtures("said")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=st.text(st.sampled_from(SIGNS) | st.characters(), min_size=1, max_size=30))
+def test_whatever_is_typed_gives_hits_or_one_sentence(connection: Connection, query: str) -> None:
+    with suppress(SettingsError):
+        find(connection, query, mode="lexical", logged=False)
+
+
 # --- BM25 --------------------------------------------------------------------------------------------
 
 
 def reference_bm25(passages: list[Passage], question: str) -> list[tuple[int, float]]:
     """BM25 as its definition has it, over everything: [(document, score)], best first."""
-    texts = [tokens(passage.text) for passage in passages]
-    mean = sum(map(len, texts)) / len(texts)
+    said = [occurrences(passage.text) for passage in passages]
+    lengths = [text[-1].place for text in said]
+    mean = sum(lengths) / len(lengths)
+    texts = [[occurrence.lexeme for occurrence in text] for text in said]
     scores = []
-    for number, text in enumerate(texts, start=1):
+    for number, (text, length) in enumerate(zip(texts, lengths, strict=True), start=1):
         counts, score = Counter(text), 0.0
         for term in query_terms(question):
-            held = sum(term in other for other in texts)
-            tf = counts[term]
-            score += (
-                math.log(1 + (len(texts) - held + 0.5) / (held + 0.5))
-                * tf
-                / (tf + words.BM25_K1 * (1 - words.BM25_B + words.BM25_B * len(text) / mean))
-            )
+            held = sum(term.lexeme in other for other in texts)
+            tf = counts[term.lexeme]
+            norm = postings.BM25_K1 * (1 - postings.BM25_B + postings.BM25_B * length / mean)
+            score += term.weight * math.log(1 + (len(texts) - held + 0.5) / (held + 0.5)) * tf / (tf + norm)
         if score:
             scores.append((number, score))
     return sorted(scores, key=lambda item: (-item[1], item[0]))
@@ -330,18 +391,25 @@ def large(connection: Connection, client: EmbeddingClient) -> Generation:
 
 def plan_of(connection: Connection, generation: Generation, file: str, name: str, where: str | None = None) -> str:
     condition = compile_condition(parse_filter(where) if where else None)
-    statement = query(file, name, table=generation.table, condition=condition.sql)
+    parts = {"table": generation.table, "condition": condition.sql}
+    statement = query(file, name, **parts)
     parameters: dict[str, Any] = {
         **condition.parameters,
         "vector": HalfVector(np.ones(DIMENSION)),
         "depth": 100,
-        "candidates": "'2999'",
+        "pattern": "'2999'",
         "patterns": ["'2999'"],
-        "idfs": [1.0],
+        "any": "'2999'",
+        "rows": [1, 2, 3],
+        "after": 0,
+        "upto": 10**6,
         "k1": 1.5,
         "b": 0.75,
         "mean_length": 3.0,
         "most": 2000,
+        "generation": generation.id,
+        "lexemes": ["2999"],
+        "bytes": [300],
     }
     with store.snapshot(connection, depth=100):
         rows = connection.execute(sql.SQL("EXPLAIN ") + statement, parameters).fetchall()
@@ -350,7 +418,10 @@ def plan_of(connection: Connection, generation: Generation, file: str, name: str
 
 def test_the_queries_use_the_indexes(connection: Connection, large: Generation) -> None:
     assert f"generation_{large.id}_embedding" in plan_of(connection, large, "search", "nearest")
-    assert f"generation_{large.id}_lexemes_idx" in plan_of(connection, large, "words", "bm25")
+    assert f"generation_{large.id}_pkey" in plan_of(connection, large, "words", "candidates_among")
+    assert f"generation_{large.id}_lexemes_idx" in plan_of(connection, large, "words", "candidates_matching")
+    assert f"generation_{large.id}_lexemes_idx" in plan_of(connection, large, "postings", "rows_with")
+    assert "postings_pkey" in plan_of(connection, large, "postings", "best_postings")
     assert f"generation_{large.id}_source_file_idx" in plan_of(
         connection, large, "search", "nearest", "source_file = 'file7.md'"
     )
@@ -604,3 +675,20 @@ def test_settings_of_a_search_do_not_outlive_it(connection: Connection) -> None:
     before = connection.execute(shown).fetchone()
     find(connection, "年假", mode="lexical")
     assert connection.execute(shown).fetchone() == before
+
+
+# --- the company's own terms --------------------------------------------------------------------------
+
+
+def test_a_passage_is_found_by_what_means_the_same(connection: Connection, client: EmbeddingClient) -> None:
+    generation = make_generation(connection, client.identity)
+    fill(connection, generation, map(Passage, ["本服务水平协议的罚则", "年假", "the SLA and its penalty"]))
+    refresh_statistics(connection, generation)
+    found = search(
+        using(connection),
+        SearchRequest("SLA", mode="lexical"),
+        embedder=no_embedder,
+        mask=mask,
+        glossary=Glossary([Group(("SLA", "服务水平协议"))]),
+    )
+    assert [hit.content for hit in found.hits] == ["the SLA and its penalty", "本服务水平协议的罚则"]

@@ -356,3 +356,14 @@ def test_what_is_not_selected_is_not_listed_and_what_nobody_can_read_is_counted(
     assert dict(listing.skipped) == {".mp4": 2, ".exe": 1}
     only = list_source(str(tmp_path), Selection(include=("drafts/*.md",)))
     assert list(entries(only)) == ["drafts/b.md"]
+
+
+def test_sidecars_and_manifests_are_no_documents_and_never_unreadable(tmp_path: Path) -> None:
+    for path in ("a.exe.meta.yaml", "p/_META.YML", "p/index.csv", "p/meta.yaml", "drafts/_meta.yaml", ".x.meta.yaml"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("tag: x")
+    selection = Selection(("*.yaml",), ("drafts/",), frozenset({".yaml"}), frozenset({"p/index.csv"}))
+    found = list_source(str(tmp_path), selection)
+    assert {entry_of(line).path for line in found.sidecars} == {"a.exe.meta.yaml", "p/_META.YML", "p/index.csv"}
+    assert found.signatures == frozenset()
+    assert found.skipped == {".yaml": 1}

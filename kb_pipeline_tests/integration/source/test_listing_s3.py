@@ -16,7 +16,17 @@ from moto.server import ThreadedMotoServer
 from kb_pipeline.errors import SettingsError, SourceUnavailable, UnreadableFile
 from kb_pipeline.source import listing
 from kb_pipeline.source.diff import DeletionGuard, KnownDocument, SourceDiff, diff
-from kb_pipeline.source.listing import Entry, entry_of, hash_file, list_source, local_copy, remove_leftovers, settle
+from kb_pipeline.source.listing import (
+    Entry,
+    entry_of,
+    hash_file,
+    list_source,
+    local_copy,
+    read_start,
+    remove_leftovers,
+    settle,
+)
+from kb_pipeline.source.selection import Selection
 from kb_pipeline.system.scratch import owned_folder
 
 if TYPE_CHECKING:
@@ -200,3 +210,17 @@ def test_a_missing_s3fs_names_the_extra_to_install(monkeypatch: pytest.MonkeyPat
 def test_an_address_of_an_unknown_kind_is_a_wrong_call() -> None:
     with pytest.raises(SettingsError, match="unknown kind"):
         list_source("nosuch://bucket/x")
+
+
+def test_sidecars_and_manifests_are_listed_apart_and_read(bucket: Any) -> None:
+    for path in ("a.pdf", "a.pdf.meta.yaml", "p/_meta.json", "p/index.csv", "p/b.csv", "old/c.pdf.meta.yaml"):
+        put(bucket, path, b"tag: x")
+    selection = Selection(include=("*.pdf", "*.csv"), exclude=("old/",), manifests=frozenset({"p/index.csv"}))
+    found = list_source(URI, selection)
+    assert {entry_of(line).path for line in found.signatures} == {"a.pdf", "p/b.csv"}
+    described = {entry_of(line).path: entry_of(line) for line in found.sidecars}
+    assert set(described) == {"a.pdf.meta.yaml", "p/_meta.json", "p/index.csv"}
+    assert all(entry.etag and entry.size == 6 for entry in described.values())
+    assert read_start(URI, "a.pdf.meta.yaml", 3) == b"tag"
+    with pytest.raises(UnreadableFile, match="vanished"):
+        read_start(URI, "none.pdf.meta.yaml", 3)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kb_pipeline.chunking.lexemes import Occurrence
 from kb_pipeline.store.database import Connection, connect
 from kb_pipeline.store.tsvector import LAST_POSITION, MOST_POSITIONS, TsVector
 
@@ -29,7 +30,11 @@ def connection(database_url: str) -> Iterator[Connection]:
 def literal(tokens: list[str]) -> str:
     """The same tokens in PostgreSQL's own notation."""
     quoted = ("'" + token.replace("\\", "\\\\").replace("'", "''") + "'" for token in tokens)
-    return " ".join(f"{token}:{min(position, LAST_POSITION)}" for position, token in enumerate(quoted, 1))
+    return " ".join(f"{token}:{min(position, LAST_POSITION)}A" for position, token in enumerate(quoted, 1))
+
+
+def words(tokens: list[str]) -> list[Occurrence]:
+    return [Occurrence(token, place) for place, token in enumerate(tokens, 1)]
 
 
 def copied(connection: Connection, tokens: list[str]) -> bool:
@@ -37,7 +42,7 @@ def copied(connection: Connection, tokens: list[str]) -> bool:
     connection.execute("TRUNCATE t")
     with connection.cursor() as cursor, cursor.copy("COPY t FROM STDIN (FORMAT binary)") as copy:
         copy.set_types(["tsvector"])
-        copy.write_row([TsVector(tuple(tokens))])
+        copy.write_row([TsVector(words(tokens))])
     row = connection.execute(
         "SELECT tsvectorsend(v) = tsvectorsend(%(text)s::tsvector) AND v = %(text)s::tsvector, strip(v)::text FROM t",
         {"text": literal(tokens)},
@@ -69,6 +74,6 @@ def test_limits_are_those_of_postgresql(connection: Connection, tokens: list[str
 def test_what_no_tsvector_can_hold_is_left_out_and_the_rest_is_found(connection: Connection) -> None:
     with connection.cursor() as cursor, cursor.copy("COPY t FROM STDIN (FORMAT binary)") as copy:
         copy.set_types(["tsvector"])
-        copy.write_row([TsVector(("first", "合" * 1000, "last"))])
-        copy.write_row([TsVector(tuple(f"{n:0>40}" for n in range(40_000)))])
+        copy.write_row([TsVector(words(["first", "合" * 1000, "last"]))])
+        copy.write_row([TsVector(words([f"{n:0>40}" for n in range(40_000)]))])
     assert connection.execute("SELECT v @@ 'first & last'::tsquery, length(v) FROM t").fetchone() == (True, 2)

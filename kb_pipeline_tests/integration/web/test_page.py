@@ -130,8 +130,7 @@ def test_nothing_is_wider_than_a_phone(page: Page) -> None:
 def test_a_person_signs_in_with_a_key(chromium: Browser, database_url: str, embeddings: InstantServer) -> None:
     filled_database(database_url, embeddings)
     with connect(database_url, autocommit=True) as connection:
-        rights = {"groups": (), "rights": ("search",), "expires": "1d"}
-        key, _ = create(connection, "reader", collections=("contracts",), **rights)
+        key, _ = create(connection, "reader", groups=(), collections=("contracts",), rights=("search",), expires="1d")
     with (
         served(lambda: database_url, lambda: EmbeddingClient.connect(embeddings.base_url)) as client,
         chromium.page(f"{client.base_url}/") as page,

@@ -73,7 +73,8 @@ def test_checks_that_guard_the_next_asset_block_and_the_others_do_not() -> None:
 def test_jobs_sensor_and_schedules_are_there_and_on() -> None:
     repository = defs.get_repository_def()
     jobs = {name for name in repository.job_names if not name.startswith("__")}
-    assert jobs == {"refresh", "re_embed"}
+    of_generations = {"build_generation", "activate_generation", "roll_back_generation", "drop_generation"}
+    assert jobs == {"refresh", "re_embed", "dimension_curve"} | of_generations
     (sensor,) = repository.sensor_defs
     assert (sensor.name, sensor.job_name) == ("dropped_files", "refresh")
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING

@@ -29,6 +29,7 @@ def active(**changed: Any) -> Generation:
         "dimension": 1024,
         "query_instruction": load_settings().query_instruction,
         "collection_instructions": {},
+        "collection": None,
     }
     return Generation(
         id=1,
@@ -66,7 +67,8 @@ def test_what_differs_is_named_with_both_values(
     sentence = difference(active(), load_settings(**settings), model)
     assert sentence is not None
     assert said in sentence
-    assert sentence.endswith("; run kb generations build, or set that back.")
+    option = f" --dimension {settings['dimension']}" if "dimension" in settings else ""
+    assert sentence.endswith(f"; run kb generations build{option}, or set that back.")
 
 
 def test_a_dimension_that_was_set_once_is_still_asked_for_when_it_is_left_out() -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from kb_pipeline.errors import SettingsError
-from kb_pipeline.search.filters import DEEPEST_NESTING, MOST_CHARACTERS, mask_values, parse_filter
+from kb_pipeline.search.filters import DEEPEST_NESTING, MOST_CHARACTERS, parse_filter
+from kb_pipeline.search.masked_filters import mask_values
 from kb_pipeline.store.conditions import (
     COLUMNS,
     And,

@@ -1,0 +1,123 @@
+"""Giving documents their fields: from what sidecars, manifests, paths and the files themselves say.
+
+Nothing is parsed or embedded for it, and no row of a serving table changes: the fields of a document are one row of
+`document_fields`. Whoever writes it holds the document's lock, reads what is said then, and so is never stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kb_pipeline.fields.layers import Field, Layer, decide, folders_of
+from kb_pipeline.fields.values import complaint
+from kb_pipeline.progress import track
+from kb_pipeline.settings import Settings, SourceSettings
+from kb_pipeline.source.patterns import layers_of_path
+from kb_pipeline.stages.report import batched
+from kb_pipeline.stages.sidecars import own_settings
+from kb_pipeline.store import descriptions, field_columns, fields, ledger
+from kb_pipeline.store.database import Connection
+from kb_pipeline.store.descriptions import Said
+from kb_pipeline.store.fields import DescribedDocument
+
+DOCUMENTS_PER_BATCH = 500
+
+
+def are_declared(connection: Connection, settings: Settings) -> bool:
+    """Whether the database has the fields of the settings, and every document its values in them."""
+    return fields.declared(connection) == settings.fields and fields.are_filled(connection)
+
+
+def declare(connection: Connection, settings: Settings) -> int:
+    """Have exactly the fields of the settings and give every document its values; how many documents that were.
+
+    Commits; 0 when nothing was to be done. Raises SettingsError.
+    """
+    if field_columns.declare(connection, settings.fields):
+        _check_sidecars(connection, settings)
+    if fields.are_filled(connection):
+        return 0
+    fields.unpack_metadata(connection)
+    described = 0
+    with track("describing documents", ledger.count_documents(connection)) as progress:
+        after = 0
+        while batch := fields.documents_after(connection, after, DOCUMENTS_PER_BATCH):
+            describe(connection, settings, [document.id for document in batch])
+            described += len(batch)
+            after = batch[-1].id
+            progress.advance(len(batch))
+    fields.note_filled(connection, list(settings.fields))
+    return described
+
+
+def describe_all(connection: Connection, settings: Settings, documents: Sequence[int]) -> None:
+    """The same for some documents, however many; commits batch by batch."""
+    with track("describing documents", len(documents)) as progress:
+        for batch in batched(documents, DOCUMENTS_PER_BATCH):
+            describe(connection, settings, batch)
+            progress.advance(len(batch))
+
+
+def describe(connection: Connection, settings: Settings, documents: Sequence[int]) -> None:
+    """Give `documents`, by id, their values in all declared fields, in one transaction."""
+    with connection.transaction():
+        ledger.lock_documents(connection, documents)
+        declared = fields.hold_declared(connection)
+        if not declared:
+            return
+        live = fields.documents_by_id(connection, documents)
+        layers = layers_of(connection, settings, live)
+        decided = {document.id: decide(layers[document.id], declared) for document in live}
+        fields.store(connection, declared, {id_: _values(found) for id_, found in decided.items()})
+
+
+def layers_of(
+    connection: Connection, settings: Settings, documents: Sequence[DescribedDocument]
+) -> dict[int, list[Layer]]:
+    """Document id -> all that is said of it, in the order that decides."""
+    said_by_files = fields.said_by_files(connection, [document.id for document in documents])
+    uris = {source.id: source.uri for source in ledger.sources(connection)}
+    found: dict[int, list[Layer]] = {}
+    for source in {document.source_id for document in documents}:
+        members = [document for document in documents if document.source_id == source]
+        own = own_settings(settings, uris[source])
+        found |= _layers(connection, own, source, members)
+    for document in documents:
+        found[document.id].append(Layer("the file itself", said_by_files.get(document.id, {})))
+    return found
+
+
+def _layers(
+    connection: Connection, own: SourceSettings, source: int, documents: Sequence[DescribedDocument]
+) -> dict[int, list[Layer]]:
+    paths = [document.path for document in documents]
+    folders = {folder for path in paths for folder in folders_of(path)}
+    of_documents = _by_path(descriptions.said_of_documents(connection, source, paths))
+    of_folders = _by_path(descriptions.said_of_folders(connection, source, folders))
+    by_manifests = {(said.path, said.file): said for said in descriptions.said_by_manifests(connection, source, paths)}
+
+    def layers(path: str) -> list[Layer]:
+        said = [of_documents.get(path), *(of_folders.get(folder) for folder in folders_of(path))]
+        said += [by_manifests.get((path, manifest)) for manifest in own.manifests]
+        return [Layer(one.file, one.given) for one in said if one is not None] + layers_of_path(path, own.patterns)
+
+    return {document.id: layers(document.path) for document in documents}
+
+
+def _by_path(found: Sequence[Said]) -> dict[str, Said]:
+    return {said.path: said for said in found}
+
+
+def _values(found: Mapping[str, Field]) -> dict[str, str | bool | list[str]]:
+    return {name: field.value for name, field in found.items()}
+
+
+def _check_sidecars(connection: Connection, settings: Settings) -> None:
+    """Note which sidecars say something that is not of the type a field was given now."""
+    reasons = [
+        (source, about, f"{problem}; correct it.")
+        for source, about, said in descriptions.usable(connection)
+        if (problem := complaint(said, settings.fields))
+    ]
+    with connection.transaction():
+        descriptions.refuse(connection, reasons)
