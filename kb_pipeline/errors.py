@@ -10,6 +10,9 @@
     │   ├── SourceUnavailable
     │   ├── OutputUnavailable        what a command prints cannot be written
     │   └── TooFewFiles              this process may not open as many files as it needs
+    ├── AccessDenied                 exit code 2: whoever asks may not
+    │   ├── Unauthenticated          no key, or none that is good
+    │   └── Forbidden                the key lacks a right
     └── DocumentError                one document cannot be processed; it becomes a failure row
         ├── UnreadableFile
         ├── SharedName               another file's name is stored as this one's
@@ -84,6 +87,20 @@ class OutputUnavailable(UnavailableError):
 
 class TooFewFiles(UnavailableError):
     """This process may not open as many files as it needs."""
+
+
+class AccessDenied(KbError):
+    """Whoever asks may not."""
+
+    exit_code = 2
+
+
+class Unauthenticated(AccessDenied):
+    """There is no key, or none that is good."""
+
+
+class Forbidden(AccessDenied):
+    """The key lacks a right."""
 
 
 class DocumentError(KbError):

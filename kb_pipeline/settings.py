@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeGuard, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -234,6 +235,32 @@ class SearchSettings(Frozen):
     )
 
 
+class ServerSettings(Frozen):
+    """Where the search server listens, and whom it believes."""
+
+    host: str = Field("127.0.0.1", description="Address to listen at; beyond this machine only with keys or proxies.")
+    names: tuple[str, ...] = Field((), description="Host names that it answers to, besides 127.0.0.1 and localhost.")
+    require_keys: bool = Field(False, description="Ask for a key even while none was ever made.")
+    proxies: tuple[str, ...] = Field((), description="Addresses or networks of reverse proxies whose headers count.")
+    user_header: str = Field("x-forwarded-user", description="Header in which they name who signed in.")
+    groups_header: str = Field("x-forwarded-groups", description="Header with that person's groups, by commas.")
+
+    @field_validator("proxies")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            try:
+                ip_network(address, strict=False)
+            except ValueError:
+                raise ValueError(f"{address} is neither an address nor a network such as 10.1.0.0/24") from None
+        return value
+
+    @field_validator("names", "user_header", "groups_header")
+    @classmethod
+    def _in_lower_case(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        return value.lower() if isinstance(value, str) else tuple(name.lower() for name in value)
+
+
 class GlossarySettings(Frozen):
     """Terms that mean the same in this company."""
 
@@ -300,7 +327,7 @@ class Settings(EmptyIsUnset, BaseSettings):
     batch_documents: int = Field(200, ge=1, description="Documents per committed batch.")
     parser_processes: int | None = Field(None, ge=1, description="Parser processes; empty: the CPU cores, at most 8.")
     idle_seconds: float = Field(600.0, gt=0, description="Embedded servers stop after this long without a user.")
-    search_port: int = Field(8756, description="Port of the search server; 127.0.0.1 only.")
+    search_port: int = Field(8756, description="Port of the search server; see server for where it listens.")
     dagster_port: int = Field(3000, description="Port of the Dagster web server under `kb up`; 127.0.0.1 only.")
     mass_delete_count: int = Field(50, ge=0, description="Deletions up to this many are never held.")
     mass_delete_share: float = Field(0.2, ge=0, le=1, description="Share of a source whose loss holds deletions.")
@@ -312,6 +339,7 @@ class Settings(EmptyIsUnset, BaseSettings):
     schedules: ScheduleSettings = ScheduleSettings()
     retention: RetentionSettings = RetentionSettings()
     search: SearchSettings = SearchSettings()
+    server: ServerSettings = ServerSettings()
     reranker: RerankerSettings = RerankerSettings()
     glossary: GlossarySettings = GlossarySettings()
     sglang: SglangSettings = SglangSettings()

@@ -21,6 +21,7 @@ from kb_pipeline.cli.entry import EXIT_INTERRUPTED, INTERRUPTED
 from kb_pipeline.cli.generations import generations_app
 from kb_pipeline.cli.glossary import glossary_app
 from kb_pipeline.cli.health import health_app
+from kb_pipeline.cli.keys import keys_app
 from kb_pipeline.cli.privacy import privacy_app
 from kb_pipeline.cli.running import running_app
 from kb_pipeline.cli.search import search_app
@@ -45,6 +46,7 @@ app.add_typer(documents_app)
 app.add_typer(search_app)
 app.add_typer(health_app)
 app.add_typer(generations_app, name="generations")
+app.add_typer(keys_app, name="keys")
 app.add_typer(glossary_app, name="glossary")
 app.add_typer(privacy_app, name="privacy")
 app.add_typer(server_app, name="server")

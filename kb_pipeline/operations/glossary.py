@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kb_pipeline.search.glossary import hints, load_glossary, said_at
 from kb_pipeline.store import search as store
+from kb_pipeline.store.conditions import EVERYTHING
 from kb_pipeline.store.generations import active_generation
 from kb_pipeline.store.words import term_statistics
 
@@ -34,5 +35,5 @@ def check_glossary(site: Site) -> GlossaryCheck:
         with connection.transaction():
             frequencies = term_statistics(connection, generation, sorted(lexemes)).frequencies
             known = {lexeme for lexeme, rows in frequencies.items() if rows}
-            collections = store.collections(connection, generation)
+            collections = store.collections(connection, generation, EVERYTHING)
     return GlossaryCheck(len(glossary.groups), len(terms), hints(glossary, known, collections))

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import numpy as np
 import psycopg
 
+from kb_pipeline.access.principal import ANYONE, Principal
 from kb_pipeline.chunking.chunks import embedded_text
 from kb_pipeline.chunking.language import has_letters, language_of
 from kb_pipeline.chunking.lexemes import query_terms
@@ -42,6 +43,7 @@ from kb_pipeline.search.request import both, check, condition
 from kb_pipeline.search.result import Clock, Explanation, Hit, Note, SearchResult
 from kb_pipeline.search.selection import Candidate, Group, reordered, selected
 from kb_pipeline.store import search as store
+from kb_pipeline.store.conditions import compile_condition
 from kb_pipeline.store.database import Connection, database_errors
 from kb_pipeline.store.fields import declared
 from kb_pipeline.store.generations import Generation, active_generation, named_generation
@@ -88,8 +90,9 @@ def search(
     weight: float = WEIGHT,
     reranker: Reranker | None = None,
     glossary: Glossary = NO_GLOSSARY,
+    principal: Principal = ANYONE,
 ) -> SearchResult:
-    """The best passages for `request`.
+    """The best passages for `request`, of those that `principal` may search.
 
     `embedder` is only called when a query vector is needed. `weight`: of meaning, where both rankings are fused.
     `reranker`: ranks the best anew; where it fails, a note says so. `glossary`: what else words are looked up by.
@@ -98,12 +101,13 @@ def search(
     """
     clock = Clock()
     check(request)
-    spellings = mask(unicodedata.normalize("NFC", request.query.strip()), request.collections)
+    read_by = principal.among(request.collections)
+    spellings = mask(unicodedata.normalize("NFC", request.query.strip()), read_by)
     text = spellings[0]
     with database_errors(), connect() as connection:
         generation = _generation(connection, request.generation)
         fields = declared(connection) if generation is not None and request.where else {}
-    allowed = condition(request, lambda value: mask(value, request.collections), fields)
+    allowed = both(condition(request, lambda value: mask(value, read_by), fields), principal.condition())
     if generation is None:
         return SearchResult(text, request.mode, None, None, (), clock.stopped(), _EMPTY)
     with clock.step("analyse"):
@@ -113,14 +117,14 @@ def search(
             raise SettingsError("The query only says what to leave out; say also what to look for.")
         allowed = both(allowed, query_condition(queries))
         by_lexeme = {term.lexeme: term for query in reversed(queries) for term in query_terms(query.text)}
-        expansion = glossary.expansion(asked, request.collections)
+        expansion = glossary.expansion(asked, read_by)
         terms = tuple(({term.lexeme: term for term in expansion} | by_lexeme).values())
         looked_up = terms if request.mode != "vector" else ()
         mode, note = _choose_mode(request.mode, asked, bool(looked_up), generation)
     vector = None
     if mode != "lexical":
         try:
-            vector = _query_vector(embedder, asked, generation, request.collections, clock)
+            vector = _query_vector(embedder, asked, generation, read_by, clock)
         except EmbeddingServerUnavailable:
             if not looked_up:
                 raise
@@ -134,20 +138,20 @@ def search(
             for rank, group in enumerate(found.groups, start=1)
         )
     with database_errors(), connect() as connection:
-        note = note if hits else _why_nothing(connection, plan, request, queries[0]) or note
+        note = note if hits else _why_nothing(connection, plan, request, queries[0], principal) or note
         event = _record(connection, generation, text, plan.mode, hits, clock) if request.logged else None
     reranked = bool(found.reranked)
     return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note or found.note, reranked)
 
 
-def searched_collections(connect: Connect) -> list[str]:
-    """The collections that the active generation holds, in order."""
+def searched_collections(connect: Connect, principal: Principal = ANYONE) -> list[str]:
+    """The collections of the active generation in which `principal` may search something, in order."""
     with database_errors(), connect() as connection:
         generation = _generation(connection, None)
         if generation is None:
             return []
         with connection.transaction():
-            return store.collections(connection, generation)
+            return store.collections(connection, generation, compile_condition(principal.condition()))
 
 
 _EMPTY = Note("empty", "The knowledge base is empty; run `kb ingest` with a folder of documents.")
@@ -269,9 +273,11 @@ def _reranked(
     return {candidate.row.id: score for candidate, score in zip(candidates, scores, strict=True)}, None
 
 
-def _why_nothing(connection: Connection, plan: Plan, request: SearchRequest, query: Query) -> Note | None:
+def _why_nothing(
+    connection: Connection, plan: Plan, request: SearchRequest, query: Query, principal: Principal
+) -> Note | None:
     with connection.transaction():
-        known = store.collections(connection, plan.generation)
+        known = store.collections(connection, plan.generation, compile_condition(principal.condition()))
     if not known:
         return _EMPTY
     unknown = [name for name in request.collections if name not in known]

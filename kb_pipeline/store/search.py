@@ -142,9 +142,10 @@ def rows(connection: Connection, generation: Generation, ids: Sequence[int]) -> 
         return {row.id: row for row in cursor}
 
 
-def collections(connection: Connection, generation: Generation) -> list[str]:
-    """The collections that have rows, in order."""
-    return [row[0] for row in connection.execute(query("search", "collections", table=generation.table))]
+def collections(connection: Connection, generation: Generation, condition: Condition) -> list[str]:
+    """The collections that have rows which pass, in order."""
+    statement = query("search", "collections", table=generation.table, condition=condition.sql)
+    return [row[0] for row in connection.execute(statement, condition.parameters, prepare=False)]
 
 
 def ping(connection: Connection) -> None:

@@ -1,11 +1,11 @@
 """The search server's application: `GET` and `POST /search`, `/collections`, `/health`, `/metrics`, and a page at `/`.
 
-Answers are JSON with the keys of `kb search --json`; an error is `{"error": sentence}` with status 400 when
-the request is wrong, 503 when the database or the embedding server is not there. There is no authentication,
-so it is bound to 127.0.0.1, and it answers only to that host name: a web page somewhere else, whose
-name was pointed at this address, cannot read the knowledge base through its reader's browser. Nor can such a page
-have that browser ask: what a browser says another site wants is refused before it is searched or logged. Queries may
-hold personal data, so no access log is written and the page sends them in bodies, not in URLs.
+Answers are JSON with the keys of `kb search --json`; an error is `{"error": sentence}` with status 400 when the request
+is wrong, 401 or 403 when whoever asks may not (see `web.admission`), 503 when the database or the embedding server is
+not there. It answers only to the host names it knows: a web page somewhere else, whose name was pointed at this
+address, cannot read the knowledge base through its reader's browser. Nor can such a page have that browser ask: what a
+browser says another site wants is refused before it is searched or logged. Queries may hold personal data, so no access
+log is written and the page sends them in bodies, not in URLs.
 
 A slow embedding server or reranker holds up only the searches that need it: those wait in threads of their own, without
 a connection.
@@ -13,51 +13,46 @@ a connection.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
-import logging
 import re
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from importlib import resources
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import psycopg
 from anyio import CapacityLimiter, to_thread
-from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from pydantic import BaseModel, ConfigDict, StrictInt, StringConstraints, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from kb_pipeline.errors import (
-    DatabaseUnavailable,
-    EmbeddingServerUnavailable,
-    GenerationMismatch,
-    KbError,
-    SettingsError,
-    UnavailableError,
-)
+from kb_pipeline.access.keys import KeyRing
+from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, KbError, SettingsError
 from kb_pipeline.search.fusion import Fusion
 from kb_pipeline.search.glossary import NO_GLOSSARY, Glossary
 from kb_pipeline.search.request import DEFAULT_K, Mode, SearchRequest
 from kb_pipeline.search.retrieve import search, searched_collections
-from kb_pipeline.store.database import Connection, register_types
 from kb_pipeline.store.search import ping
+from kb_pipeline.web import answers
+from kb_pipeline.web.admission import Admission, Gate
+from kb_pipeline.web.bodies import json_body
+from kb_pipeline.web.connections import Connections
+from kb_pipeline.web.guard import Guard
 from kb_pipeline.web.metrics import CONTENT_TYPE, SearchMetrics
+from kb_pipeline.web.session import session_routes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from kb_pipeline.access.principal import Principal
     from kb_pipeline.embedding.client import EmbeddingClient
     from kb_pipeline.search.rerank import Reranker
     from kb_pipeline.search.retrieve import MaskQuery
@@ -66,13 +61,7 @@ MOST_CONNECTIONS = 8
 MOST_WAITING = 32  # searches that wait for a query vector, or have one
 CONNECTION_TIMEOUT = 10.0  # seconds a search waits for a connection
 HEALTH_TIMEOUT = 2.0  # seconds
-RECONNECT_SECONDS = 60.0  # a restarted PostgreSQL is back by then, or the next search tries again
-LARGEST_BODY = 64 * 1024  # bytes
-BODY_SECONDS = 10.0  # that a client has to send one
-HOSTS = frozenset({"127.0.0.1", "localhost"})
-OWN_REQUESTS = frozenset({"same-origin", "none"})  # Sec-Fetch-Site: our own page, or what a person typed
-
-_log = logging.getLogger(__name__)
+ACCESS_TIMEOUT = 2.0  # seconds
 
 
 def create_app(
@@ -83,39 +72,44 @@ def create_app(
     fusion_weight: Callable[[Sequence[str]], float],
     reranker: Reranker | None = None,
     glossary: Callable[[], Glossary] = lambda: NO_GLOSSARY,
+    admission: Admission = Admission(),  # noqa: B008 - frozen
 ) -> Starlette:
     """The application. `database_url` is asked at every new connection and `connect_embedder` when a query
     vector is first needed, and again after a failure, so that both may start what is not running. `fusion_weight`: of
     meaning in a hybrid search over these collections (none: all).
     """
     backend = _Backend(database_url, connect_embedder, mask, fusion_weight, reranker, glossary)
+    access = Connections(database_url, name="access", most=1, timeout=ACCESS_TIMEOUT)
+    gate = Gate(admission, KeyRing(access.connection))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        backend.pool.open()
+        backend.connections.open()
+        access.open()
         try:
             yield
         finally:
+            await run_in_threadpool(access.close)
             await run_in_threadpool(backend.close)
 
-    async def search_by_url(request: Request) -> Response:
-        return await answer(_request_of_url(request))
+    async def search_by_url(request: Request, principal: Principal) -> Response:
+        return await answer(_request_of_url(request), principal)
 
-    async def search_by_body(request: Request) -> Response:
-        return await answer(await _request_of_body(request))
+    async def search_by_body(request: Request, principal: Principal) -> Response:
+        return await answer(await _request_of_body(request), principal)
 
-    async def answer(wanted: SearchRequest) -> Response:
+    async def answer(wanted: SearchRequest, principal: Principal) -> Response:
         threads = backend.waiting if backend.waits_for_others(wanted) else None
-        return JSONResponse(await to_thread.run_sync(backend.search, wanted, limiter=threads))
+        return JSONResponse(await to_thread.run_sync(backend.search, wanted, principal, limiter=threads))
 
-    async def collections(_: Request) -> Response:
-        return JSONResponse({"collections": await run_in_threadpool(backend.collections)})
+    async def collections(_: Request, principal: Principal) -> Response:
+        return JSONResponse({"collections": await run_in_threadpool(backend.collections, principal)})
 
     async def health(_: Request) -> Response:
         await run_in_threadpool(backend.check)
         return JSONResponse({"status": "ok"})
 
-    async def metrics(_: Request) -> Response:
+    async def metrics(_: Request, _principal: Principal) -> Response:
         return Response(backend.metrics.text(), media_type=CONTENT_TYPE)
 
     async def page(_: Request) -> Response:
@@ -124,18 +118,19 @@ def create_app(
     return Starlette(
         routes=[
             Route("/", page),
-            Route("/search", search_by_url, methods=["GET"]),
-            Route("/search", search_by_body, methods=["POST"]),
-            Route("/collections", collections),
+            Route("/search", gate.needs("search", search_by_url), methods=["GET"]),
+            Route("/search", gate.needs("search", search_by_body), methods=["POST"]),
+            Route("/collections", gate.needs("search", collections)),
             Route("/health", health),
-            Route("/metrics", metrics),
+            Route("/metrics", gate.needs("admin", metrics)),
+            *session_routes(gate),
         ],
-        middleware=[Middleware(_Guard)],
+        middleware=[Middleware(Guard, hosts=admission.hosts)],
         exception_handlers={
-            KbError: _kb_error,
-            psycopg.Error: _database_error,
-            HTTPException: _http_error,
-            ClientDisconnect: _hung_up,
+            KbError: answers.kb_error,
+            psycopg.Error: answers.database_error,
+            HTTPException: answers.http_error,
+            ClientDisconnect: answers.hung_up,
         },
         lifespan=lifespan,
     )
@@ -153,23 +148,7 @@ class _Backend:
         reranker: Reranker | None,
         glossary: Callable[[], Glossary],
     ) -> None:
-        self.pool: ConnectionPool[Connection] = ConnectionPool(
-            database_url,
-            kwargs={
-                "autocommit": True,
-                "prepare_threshold": None,
-                "connect_timeout": 5,
-                "application_name": "kb_pipeline search",
-            },
-            min_size=0,
-            max_size=MOST_CONNECTIONS,
-            configure=register_types,
-            check=ConnectionPool.check_connection,
-            timeout=CONNECTION_TIMEOUT,
-            reconnect_timeout=RECONNECT_SECONDS,
-            open=False,
-            name="search",
-        )
+        self.connections = Connections(database_url, name="search", most=MOST_CONNECTIONS, timeout=CONNECTION_TIMEOUT)
         self._connect_embedder = connect_embedder
         self._mask = mask
         self._fusion_weight = fusion_weight
@@ -180,14 +159,15 @@ class _Backend:
         self.waiting = CapacityLimiter(MOST_WAITING)
         self.metrics = SearchMetrics()
 
-    def search(self, request: SearchRequest) -> dict[str, Any]:
+    def search(self, request: SearchRequest, principal: Principal) -> dict[str, Any]:
         try:
             found = search(
-                self._connection,
+                self.connections.connection,
                 request,
                 embedder=self._embedder,
                 mask=self._mask,
-                weight=self._fusion_weight(request.collections),
+                weight=self._fusion_weight(principal.among(request.collections)),
+                principal=principal,
                 reranker=self._reranker,
                 glossary=self._glossary(),
             )
@@ -205,31 +185,18 @@ class _Backend:
     def waits_for_others(self, request: SearchRequest) -> bool:
         return request.mode != "lexical" or (request.rerank and self._reranker is not None)
 
-    def collections(self) -> list[str]:
-        return searched_collections(self._connection)
+    def collections(self, principal: Principal) -> list[str]:
+        return searched_collections(self.connections.connection, principal)
 
     def check(self) -> None:
-        with self._connection(HEALTH_TIMEOUT) as connection:
+        with self.connections.connection(HEALTH_TIMEOUT) as connection:
             ping(connection)
 
     def close(self) -> None:
-        self.pool.close()
+        self.connections.close()
         with self._lock:
             if self._client is not None:
                 self._client.close()
-
-    @contextmanager
-    def _connection(self, timeout: float = CONNECTION_TIMEOUT) -> Iterator[Connection]:
-        try:
-            connection = self.pool.getconn(timeout)
-        except (PoolTimeout, PoolClosed):
-            raise DatabaseUnavailable(
-                f"PostgreSQL gave no connection within {timeout:.0f} seconds; start it, or try again in a moment."
-            ) from None
-        try:
-            yield connection
-        finally:
-            self.pool.putconn(connection)
 
     def _embedder(self) -> EmbeddingClient:
         with self._lock:
@@ -320,95 +287,14 @@ def _request_of_url(request: Request) -> SearchRequest:
 
 
 async def _request_of_body(request: Request) -> SearchRequest:
-    # A form on another site could send any other type without the browser asking us first.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(415, "The body is not JSON; send it with content-type application/json.")
+    body = await json_body(request)
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return _Asked.model_validate_json(await _body(request)).request()
-    except TimeoutError:
-        raise HTTPException(408, "The body did not come in time; send the request again.") from None
+        return _Asked.model_validate_json(body).request()
     except ValidationError as error:
         raise _wrong_request(error) from None
 
 
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST_BODY:
-            raise HTTPException(413, f"The body is larger than {LARGEST_BODY // 1024} KiB; ask in fewer words.")
-    return bytes(body)
-
-
-# --- errors ----------------------------------------------------------------------------------------
-
-
-async def _kb_error(_: Request, error: Exception) -> Response:
-    status = 400 if isinstance(error, SettingsError) else 503 if isinstance(error, UnavailableError) else 500
-    return _error(status, str(error))
-
-
-async def _database_error(_: Request, error: Exception) -> Response:
-    # The message of a database error may quote the query.
-    _log.error("The database refused a search: %s, SQLSTATE %s", type(error).__name__, getattr(error, "sqlstate", None))
-    return _error(500, "The database refused the search; run `kb doctor` and `kb audit` to find out why.")
-
-
-async def _http_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
-    sentences = {
-        404: "There is nothing at this address; search at /search, or open / in a browser.",
-        405: "This address does not take that method; use GET or POST at /search.",
-    }
-    return _error(error.status_code, sentences.get(error.status_code, error.detail), error.headers)
-
-
-async def _hung_up(_: Request, _cause: Exception) -> Response:
-    """Nobody reads this answer, and it is nothing to complain about."""
-    return _error(499, "The client hung up.")
-
-
-def _error(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse({"error": sentence}, status, headers)
-
-
-# --- headers and the page --------------------------------------------------------------------------
-
-
-class _Guard:
-    """Refuses foreign host names and what other sites ask for, and sets the headers that every answer carries."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
-                headers["x-content-type-options"] = "nosniff"
-                headers["referrer-policy"] = "no-referrer"
-                headers["cache-control"] = "no-store"
-            await send(message)
-
-        refusal = _refusal(Headers(scope=scope), scope["path"])
-        await (refusal or self.app)(scope, receive, send_guarded)
-
-
-def _refusal(headers: Headers, path: str) -> Response | None:
-    """Starlette's TrustedHostMiddleware would do for the first half, were it not for its wording."""
-    host = headers.get("host", "")
-    if (host.rpartition(":")[0] or host).lower() not in HOSTS:
-        return _error(400, "This server only answers to the host name 127.0.0.1; have a reverse proxy send that one.")
-    # The page itself holds nothing, and other sites may link to it.
-    if path != "/" and headers.get("sec-fetch-site", "none") not in OWN_REQUESTS:
-        return _error(403, "Another web site asked for this; open the search page and search there.")
-    return None
+# --- the page ---------------------------------------------------------------------------------------
 
 
 def _inline_hash(page: str, element: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
+from contextlib import ExitStack
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -45,18 +47,22 @@ class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # h1
         super().connection_lost(exc)
 
 
-def serve(app: Starlette, *, port: int, announce: Callable[[str], None]) -> int:
-    """Serve `app` on 127.0.0.1:`port` (0: any free one) and return the exit code once it has stopped.
+def serve(app: Starlette, *, port: int, announce: Callable[[str], None], host: str = HOST) -> int:
+    """Serve `app` on `port` (0: any free one) of 127.0.0.1 and of `host`; the exit code once it has stopped.
 
     `announce` gets the URL as soon as connections are accepted. To be called from the main thread. Raises SettingsError
     when the port is taken.
     """
-    with _listen(port) as listener:
-        announce(f"http://{HOST}:{listener.getsockname()[1]}")
+    with ExitStack() as open_sockets:
+        listeners = [open_sockets.enter_context(_listen(host, port))]
+        port = listeners[0].getsockname()[1]
+        if not _covers_this_machine(host):  # links, checks and `kb up` find it where they always do
+            listeners.append(open_sockets.enter_context(_listen(HOST, port)))
+        announce(f"http://{HOST}:{port}")
         # Once it has shut down, uvicorn sends itself the signal that ended it.
         previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            uvicorn.Server(server_config(app)).run(sockets=[listener])
+            uvicorn.Server(server_config(app)).run(sockets=listeners)
         except KeyboardInterrupt:
             return 0
         finally:
@@ -77,15 +83,29 @@ def server_config(app: Starlette) -> uvicorn.Config:
     )
 
 
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server at `host`."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _covers_this_machine(host: str) -> bool:
+    return host in {HOST, "localhost", "0.0.0.0", "::"}  # noqa: S104 - compared with
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
+        where = "set KB_SEARCH_PORT" if host == HOST else "correct host of [server], or set KB_SEARCH_PORT"
         raise SettingsError(
-            f"Port {port} on {HOST} cannot be used ({error.strerror}); stop what uses it or set KB_SEARCH_PORT."
+            f"Port {port} on {host} cannot be used ({error.strerror}); stop what uses it or {where}."
         ) from None
     listener.listen()
     return listener

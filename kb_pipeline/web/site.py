@@ -5,21 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from kb_pipeline.access.proxy import Proxies
+from kb_pipeline.errors import SettingsError
 from kb_pipeline.operations.search import mask_query
 from kb_pipeline.search.glossary import load_glossary
-from kb_pipeline.settings import Settings
+from kb_pipeline.settings import ServerSettings, Settings
 from kb_pipeline.site import connect_embedding, database_url, open_site
-from kb_pipeline.store.database import database_errors
+from kb_pipeline.store.database import Connection, database_errors
+from kb_pipeline.store.keys import any_key
+from kb_pipeline.web.admission import Admission
 from kb_pipeline.web.app import create_app
-from kb_pipeline.web.serve import serve
+from kb_pipeline.web.guard import HOSTS
+from kb_pipeline.web.serve import is_loopback, serve
 
 
 def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
     """Run the search server until it is told to stop; `announce` is given its address.
 
-    Raises SettingsError when its port is taken, UnavailableError.
+    Raises SettingsError when its port is taken or it would be open to others, UnavailableError.
     """
+    admission = admission_of(settings.server)
     with database_errors(), open_site(settings) as site:
+        if admission.asks and not may_let_in(settings.server, site.connect()):
+            raise SettingsError(
+                f"The server would listen at {settings.server.host}, beyond this machine, and nobody has a key; run "
+                "kb keys create NAME first, or listen at 127.0.0.1."
+            )
         site.scope()  # a wrong key is one sentence now, not one in answer to each query
         app = create_app(
             # Asked again after a failure: an embedded server may have come back elsewhere.
@@ -29,5 +40,19 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
             fusion_weight=settings.fusion_weight_for,
             reranker=site.reranker,
             glossary=lambda: load_glossary(settings.glossary.file),
+            admission=admission,
         )
-        return serve(app, port=settings.search_port, announce=announce)
+        return serve(app, port=settings.search_port, announce=announce, host=settings.server.host)
+
+
+def admission_of(server: ServerSettings) -> Admission:
+    """Whom the server lets in; what others than this machine reach is never open."""
+    proxies = Proxies(server.proxies, server.user_header, server.groups_header) if server.proxies else None
+    own = {f"[{server.host}]" if ":" in server.host else server.host.lower()} - {"0.0.0.0", "[::]"}  # noqa: S104
+    asks = server.require_keys or bool(server.proxies) or not is_loopback(server.host)
+    return Admission(HOSTS | own | frozenset(server.names), asks, proxies)
+
+
+def may_let_in(server: ServerSettings, connection: Connection) -> bool:
+    """Whether a server that asks for keys can ever let anyone in, or is meant to wait for the first one."""
+    return server.require_keys or bool(server.proxies) or any_key(connection)

@@ -50,9 +50,10 @@ FROM {table} t WHERE id = ANY(%(ids)s)
 -- name: collections
 -- One index probe per collection instead of a scan of the table.
 WITH RECURSIVE found AS (
-    (SELECT collection FROM {table} ORDER BY collection LIMIT 1)
+    (SELECT collection FROM {table} WHERE {condition} ORDER BY collection LIMIT 1)
     UNION ALL
-    SELECT (SELECT t.collection FROM {table} t WHERE t.collection > found.collection ORDER BY t.collection LIMIT 1)
+    SELECT (SELECT {table}.collection FROM {table} WHERE {table}.collection > found.collection AND {condition}
+            ORDER BY {table}.collection LIMIT 1)
     FROM found WHERE found.collection IS NOT NULL)
 SELECT collection FROM found WHERE collection IS NOT NULL
 

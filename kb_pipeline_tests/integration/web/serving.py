@@ -12,6 +12,7 @@ import uvicorn
 
 from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.store import database
+from kb_pipeline.web.admission import Admission
 from kb_pipeline.web.app import create_app
 from kb_pipeline.web.serve import server_config
 from kb_pipeline_tests.integration.search.serving import Passage, fill, make_generation
@@ -38,13 +39,18 @@ def filled_database(database_url: str, embeddings: InstantServer) -> None:
 
 
 @contextmanager
-def served(database_url: Callable[[], str], connect_embedder: Callable[[], EmbeddingClient]) -> Iterator[httpx.Client]:
+def served(
+    database_url: Callable[[], str],
+    connect_embedder: Callable[[], EmbeddingClient],
+    admission: Admission = Admission(),  # noqa: B008 - frozen
+) -> Iterator[httpx.Client]:
     """A client of the application, which runs in a thread until the block ends."""
     app = create_app(
         database_url=database_url,
         connect_embedder=connect_embedder,
         mask=lambda text, collections: [text.replace("13812345678", "<M>")],
         fusion_weight=lambda collections: 0.5,
+        admission=admission,
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(server_config(app))

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from kb_pipeline.embedding.client import EmbeddingClient
-from kb_pipeline.web import app, serve
+from kb_pipeline.web import bodies, serve
 from kb_pipeline.web.app import MOST_CONNECTIONS
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
 from kb_pipeline_tests.integration.web.serving import filled_database, served
@@ -300,7 +300,7 @@ def test_a_client_that_hangs_up_leaves_nothing_in_the_log(filled: str, capfd: py
 
 def test_a_connection_without_a_request_is_hung_up(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "REQUEST_SECONDS", 0.2)
-    monkeypatch.setattr(app, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
     with served(lambda: filled, no_embedder) as client:
         for sent in (b"", BEGUN, WHOLE + BEGUN):
             assert is_hung_up(connected(client, sent))

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kb_pipeline.access.keys import create
 from kb_pipeline.embedding.client import EmbeddingClient
+from kb_pipeline.store.database import connect
 from kb_pipeline_tests.browser import Browser, Page, browser, find_chromium
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
 from kb_pipeline_tests.integration.web.serving import filled_database, served
@@ -132,3 +134,25 @@ def test_nothing_is_wider_than_a_phone(page: Page) -> None:
     page.resize(360, 740)
     ask(page, "pump")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_person_signs_in_with_a_key(chromium: Browser, database_url: str, embeddings: InstantServer) -> None:
+    filled_database(database_url, embeddings)
+    with connect(database_url, autocommit=True) as connection:
+        key, _ = create(connection, "reader", groups=(), collections=("contracts",), rights=("search",), expires="1d")
+    with (
+        served(lambda: database_url, lambda: EmbeddingClient.connect(embeddings.base_url)) as client,
+        chromium.page(f"{client.base_url}/") as page,
+    ):
+        page.wait_for("!document.getElementById('sign-in').hidden")
+        page.evaluate("document.getElementById('key').focus()")
+        page.type(key[:-1])
+        page.press("Enter")
+        page.wait_for("!document.getElementById('message').hidden")
+        page.evaluate("document.getElementById('key').select()")
+        page.type(key)
+        page.press("Enter")
+        page.wait_for("document.getElementById('sign-in').hidden && document.getElementById('collection').length === 2")
+        assert page.evaluate("document.cookie") == ""
+        ask(page, "pump delivery")
+        assert texts(page, ".file") == ["contract.pdf"]
