@@ -22,7 +22,7 @@ from kb_pipeline.store.conditions import Node, Not, Or, Says
 from kb_pipeline.store.words import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _PHRASE = r"\"([^\"]+)\"|“([^”]+)”|「([^」]+)」"
 _OPERATOR = re.compile(rf"(?P<out>(?<!\S)-)?(?:{_PHRASE})|(?<!\S)-(?P<word>[^\W\d_]\S*)")
@@ -58,23 +58,25 @@ def parse_query(typed: str) -> Query:
     return Query(" ".join(text.split()), tuple(phrases), tuple(without_phrases), tuple(without_words))
 
 
-def query_condition(spellings: Sequence[Query]) -> Node | None:
-    """Which rows a query allows, given in every form in which its words may be stored; None: all."""
-    wanted = [[_pattern(phrase, literal=True) for phrase in spelling.phrases] for spelling in spellings]
-    said = [list(dict.fromkeys(filter(None, forms))) for forms in zip(*wanted, strict=False)]
-    conditions = [_any(patterns) for patterns in said if patterns]
+def query_condition(query: Query, forms: Callable[[str], Sequence[str]]) -> Node | None:
+    """Which rows `query`, as it was typed, allows; None: all. `forms`: every form in which a text may be stored."""
+    conditions: list[Node] = []
+    for phrase in query.phrases:
+        patterns = _patterns(forms(phrase), literal=True)
+        if patterns:
+            conditions.append(_any(patterns))
     unwanted = [
-        pattern
-        for spelling in spellings
-        for pattern in (
-            *(_pattern(phrase, literal=True) for phrase in spelling.without_phrases),
-            *(_pattern(word, literal=False) for word in spelling.without_words),
-        )
-        if pattern
+        *(pattern for phrase in query.without_phrases for pattern in _patterns(forms(phrase), literal=True)),
+        *(pattern for word in query.without_words for pattern in _patterns(forms(word), literal=False)),
     ]
     if unwanted:
-        conditions.append(Not(_any(list(dict.fromkeys(unwanted)))))
+        conditions.append(Not(_any(unwanted)))
     return _all(conditions)
+
+
+def _patterns(texts: Sequence[str], *, literal: bool) -> list[str]:
+    patterns = (_pattern(text, literal=literal) for text in texts)
+    return list(dict.fromkeys(pattern for pattern in patterns if pattern))
 
 
 def _any(patterns: Sequence[str]) -> Node:

@@ -37,7 +37,7 @@ from kb_pipeline.search.fusion import WEIGHT
 from kb_pipeline.search.glossary import NO_GLOSSARY, Glossary
 from kb_pipeline.search.hits import hit
 from kb_pipeline.search.legs import Plan, language_shifts
-from kb_pipeline.search.query import Query, parse_query, query_condition
+from kb_pipeline.search.query import parse_query, query_condition
 from kb_pipeline.search.ranking import MOST_CANDIDATES, Ranking, look_up, next_round, read_candidates
 from kb_pipeline.search.request import both, check, condition
 from kb_pipeline.search.result import Clock, Explanation, Hit, Note, SearchResult
@@ -102,8 +102,8 @@ def search(
     clock = Clock()
     check(request)
     read_by = principal.among(request.collections)
-    spellings = mask(unicodedata.normalize("NFC", request.query.strip()), read_by)
-    text = spellings[0]
+    typed = unicodedata.normalize("NFC", request.query.strip())
+    text = mask(typed, read_by)[0]
     with database_errors(), connect() as connection:
         generation = _generation(connection, request.generation)
         fields = declared(connection) if generation is not None and request.where else {}
@@ -111,12 +111,13 @@ def search(
     if generation is None:
         return SearchResult(text, request.mode, None, None, (), clock.stopped(), _EMPTY)
     with clock.step("analyse"):
-        queries = [parse_query(spelling) for spelling in spellings]
-        asked = queries[0].text
+        query = parse_query(typed)
+        spellings = mask(query.text, read_by)
+        asked = spellings[0]
         if not asked:
             raise SettingsError("The query only says what to leave out; say also what to look for.")
-        allowed = both(allowed, query_condition(queries))
-        by_lexeme = {term.lexeme: term for query in reversed(queries) for term in query_terms(query.text)}
+        allowed = both(allowed, query_condition(query, lambda said: mask(said, read_by)))
+        by_lexeme = {term.lexeme: term for spelling in reversed(spellings) for term in query_terms(spelling)}
         expansion = glossary.expansion(asked, read_by)
         terms = tuple(({term.lexeme: term for term in expansion} | by_lexeme).values())
         looked_up = terms if request.mode != "vector" else ()
@@ -138,7 +139,8 @@ def search(
             for rank, group in enumerate(found.groups, start=1)
         )
     with database_errors(), connect() as connection:
-        note = note if hits else _why_nothing(connection, plan, request, queries[0], principal) or note
+        phrases = [mask(phrase, read_by)[0] for phrase in query.phrases]
+        note = note if hits else _why_nothing(connection, plan, request, phrases, principal) or note
         event = _record(connection, generation, text, plan.mode, hits, clock) if request.logged else None
     reranked = bool(found.reranked)
     return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note or found.note, reranked)
@@ -274,7 +276,7 @@ def _reranked(
 
 
 def _why_nothing(
-    connection: Connection, plan: Plan, request: SearchRequest, query: Query, principal: Principal
+    connection: Connection, plan: Plan, request: SearchRequest, phrases: Sequence[str], principal: Principal
 ) -> Note | None:
     with connection.transaction():
         known = store.collections(connection, plan.generation, compile_condition(principal.condition()))
@@ -284,8 +286,8 @@ def _why_nothing(
     if unknown:
         text = f"There is no collection {', '.join(unknown)}; there are: {', '.join(known)}."
         return Note("unknown_collection", text)
-    if query.phrases:
-        text = f"No passage says {' and '.join(query.phrases)}, word by word; search without quotation marks."
+    if phrases:
+        text = f"No passage says {' and '.join(phrases)}, word by word; search without quotation marks."
         return Note("phrase", text)
     return None
 

@@ -10,6 +10,10 @@ from kb_pipeline.search.query import Query, parse_query, query_condition
 from kb_pipeline.store.conditions import And, Node, Not, Or, Says
 
 
+def as_it_is(text: str) -> list[str]:
+    return [text]
+
+
 @pytest.mark.parametrize(
     ("typed", "query"),
     [
@@ -45,13 +49,20 @@ def test_signs_are_read(typed: str, query: Query) -> None:
     ],
 )
 def test_conditions_follow_from_them(typed: str, condition: Node | None) -> None:
-    assert query_condition([parse_query(typed)]) == condition
+    assert query_condition(parse_query(typed), as_it_is) == condition
 
 
 def test_a_phrase_may_be_stored_in_several_forms() -> None:
-    spellings = [parse_query('"call <CN_MOBILE_3fa9c1abcd>"'), parse_query('"call 13800138000"')]
-    assert query_condition(spellings) == Or(
+    stored = {"call 13800138000": ["call <CN_MOBILE_3fa9c1abcd>", "call 13800138000"]}
+    assert query_condition(parse_query('"call 13800138000"'), stored.__getitem__) == Or(
         Says("'call':AB <1> 'cn_mobile_3fa9c1abcd':AB"), Says("'call':AB <1> '13800138000':AB")
+    )
+
+
+def test_a_phrase_is_asked_for_whatever_else_may_stand_for_it() -> None:
+    stored = {"hotel limit": ["hotel limit", "?!", "<PERSON_01adaece41>"]}
+    assert query_condition(parse_query('"hotel limit"'), stored.__getitem__) == Or(
+        Says("'hotel':AB <1> 'limit':AB"), Says("'person_01adaece41':AB")
     )
 
 
@@ -59,4 +70,4 @@ def test_a_phrase_may_be_stored_in_several_forms() -> None:
     st.text(st.sampled_from("ab -\"“”「」'\\:&|!()<>*年5 .\t") | st.characters(exclude_categories=["Cs"]), max_size=40)
 )
 def test_whatever_is_typed_is_read(typed: str) -> None:
-    query_condition([parse_query(typed)])
+    query_condition(parse_query(typed), as_it_is)
