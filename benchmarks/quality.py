@@ -1,6 +1,6 @@
 """How well search finds the passage that answers a question, on public sets: words, vectors, and both together.
 
-    python benchmarks/quality.py --data DIR [--sets 'XQuAD zh' MED] [--questions 400] [--embedding-url URL]
+    python benchmarks/quality.py --data DIR [--sets 'XQuAD zh' MED] [--questions 400] [--embedding-url URL | --words]
 
 The passages of a set are loaded into a serving table of a real PostgreSQL, embedded by the site's embedding server
 (the CPU server where no URL is given), and every question goes through `search.retrieve` as a user's does. Shown:
@@ -25,7 +25,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import Stemmer
@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", help="only these sets, by name")
     parser.add_argument("--questions", type=int, default=400, help="at most so many of a set")
     parser.add_argument("--embedding-url", help="an embedding server (default: the CPU server)")
+    parser.add_argument("--words", action="store_true", help="only words and their peers; nothing is embedded")
     options = parser.parse_args()
     names = options.sets or [name for half in HALVES if options.half in {None, half} for name in HALVES[half]]
     with home() as place:
@@ -85,22 +86,23 @@ def main() -> None:
         settings = Settings(home=place.path, embedding_url=options.embedding_url)
         with (
             database.connect(place.database_url(), autocommit=True) as connection,
-            connect_embedding(settings) as client,
+            nullcontext() if options.words else connect_embedding(settings) as client,
         ):
-            say(f"embedded by {client.identity.name}")
+            say(f"embedded by {client.identity.name}" if client else "words only")
             for name in names:
                 measure(connection, client, load(name, options.data).sampled(options.questions))
 
 
-def measure(connection: Connection, client: EmbeddingClient, questions: RetrievalSet) -> None:
+def measure(connection: Connection, client: EmbeddingClient | None, questions: RetrievalSet) -> None:
     """Print the tables of one set."""
     say(f"{questions.name}: {len(questions.passages)} passages, {len(questions.relevant)} questions")
-    generation = load_passages(connection, client, questions)
+    keep_tsvectors(connection, load_passages(connection, client, questions))
     found: dict[str, list[Ranking]] = {}
     for question in questions.relevant:
-        for system, ranking in answers(connection, client, generation, question):
+        for system, ranking in answers(connection, client, question):
             found.setdefault(system, []).append(ranking)
     found |= bm25s_answers(questions)
+    main_one = "search" if client else "words"
     relevant = list(questions.relevant.values())
     ndcg = {
         system: np.array([ndcg_of(*pair) for pair in zip(found[system], relevant, strict=True)]) for system in found
@@ -109,18 +111,25 @@ def measure(connection: Connection, client: EmbeddingClient, questions: Retrieva
     for system, rankings in found.items():
         recall = np.mean([recall_of(*pair) for pair in zip(rankings, relevant, strict=True)])
         mrr = np.mean([reciprocal_rank(*pair) for pair in zip(rankings, relevant, strict=True)])
-        interval = _interval(ndcg["search"] - ndcg[system]) if system != "search" else ""
-        by_words = _interval(ndcg["words"] - ndcg[system]) if system in WORD_PEERS else ""
+        interval = _interval(ndcg[main_one] - ndcg[system]) if system != main_one else ""
+        by_words = _interval(ndcg["words"] - ndcg[system]) if client and system in WORD_PEERS else ""
         rows.append([system, f"{ndcg[system].mean():.3f}", f"{recall:.3f}", f"{mrr:.3f}", interval, by_words])
     title = f"{questions.name}: {len(questions.passages):,} passages, {len(relevant):,} questions"
-    table(title, ["", "nDCG@10", "recall@10", "MRR@10", "search minus it, nDCG", "words minus it, nDCG"], rows)
+    table(title, ["", "nDCG@10", "recall@10", "MRR@10", f"{main_one} minus it, nDCG", "words minus it, nDCG"], rows)
 
 
 # --- the product ---------------------------------------------------------------------------------------
 
 
-def load_passages(connection: Connection, client: EmbeddingClient, questions: RetrievalSet) -> Generation:
+def load_passages(connection: Connection, client: EmbeddingClient | None, questions: RetrievalSet) -> Generation:
     """A generation of their own, and the one that is searched."""
+    if client is None:
+        key = GenerationKey("words", "words", 2, 2, questions.name)
+        generation = ensure_generation(connection, key)
+        fill(connection, generation, map(Passage, questions.passages), embed=lambda _: np.array([1.0, 0.0]))
+        refresh_statistics(connection, generation)
+        activate(connection, generation)
+        return generation
     vectors: dict[str, np.ndarray] = {}
     distinct = list(dict.fromkeys(questions.passages))
     for result in client.embed((str(number).encode(), text) for number, text in enumerate(distinct)):
@@ -139,22 +148,23 @@ def load_passages(connection: Connection, client: EmbeddingClient, questions: Re
     return generation
 
 
-def answers(
-    connection: Connection, client: EmbeddingClient, generation: Generation, question: str
-) -> Iterator[tuple[str, Ranking]]:
+def answers(connection: Connection, client: EmbeddingClient | None, question: str) -> Iterator[tuple[str, Ranking]]:
     def ask(mode: Literal["hybrid", "vector", "lexical"], k: int) -> Ranking:
         result = search(
             lambda: nullcontext(connection),
             SearchRequest(question[:2000], k=k, mode=mode),
-            embedder=lambda: client,
+            embedder=lambda: cast("EmbeddingClient", client),
             mask=lambda text, _: [text],
         )
         return [(hit.document_id - 1, hit.score) for hit in result.hits]
 
-    words, meaning = ask("lexical", DEPTH), ask("vector", DEPTH)
+    words = ask("lexical", DEPTH)
     yield "words", words
+    yield "to_tsvector", tsvector_answers(connection, question)
+    if client is None:
+        return
+    meaning = ask("vector", DEPTH)
     yield "vectors", meaning
-    yield "to_tsvector", tsvector_answers(connection, generation, question)
     yield "RRF", reciprocal_ranks([words, meaning])
     yield "fused .5, whole", fuse(meaning, words)
     covered = coverage_of(connection, question, words)
@@ -184,14 +194,23 @@ def reciprocal_ranks(rankings: Sequence[Ranking], k: int = 60) -> Ranking:
     return sorted(scores.items(), key=lambda item: -item[1])
 
 
-def tsvector_answers(connection: Connection, generation: Generation, question: str) -> Ranking:
+def tsvector_answers(connection: Connection, question: str) -> Ranking:
     """Of a plain full-text search; for any of the words, because hardly a passage has all of a question's."""
-    statement = sql.SQL(
-        "WITH q AS (SELECT replace(plainto_tsquery('english', %s)::text, '&', '|')::tsquery AS q) "
-        "SELECT document_id - 1, ts_rank_cd(to_tsvector('english', content), q) AS score FROM {}, q "
-        "WHERE to_tsvector('english', content) @@ q ORDER BY score DESC, document_id LIMIT %s"
-    ).format(generation.table)
-    return connection.execute(statement, [question, SHOWN]).fetchall()
+    return connection.execute(
+        "SELECT place, ts_rank_cd(words, q) AS score "
+        "FROM plain, (SELECT replace(plainto_tsquery('english', %s)::text, '&', '|')::tsquery AS q) AS q "
+        "WHERE words @@ q ORDER BY score DESC, place LIMIT %s",
+        [question, SHOWN],
+    ).fetchall()
+
+
+def keep_tsvectors(connection: Connection, generation: Generation) -> None:
+    """What `tsvector_answers` searches."""
+    connection.execute("DROP TABLE IF EXISTS plain")
+    statement = (
+        "CREATE TEMP TABLE plain AS SELECT document_id - 1 AS place, to_tsvector('english', content) AS words FROM {}"
+    )
+    connection.execute(sql.SQL(statement).format(generation.table))
 
 
 def bm25s_answers(questions: RetrievalSet) -> Mapping[str, list[Ranking]]:

@@ -22,7 +22,7 @@ def status(site: Site) -> dict[str, Any]:
     active = generations.active_generation(connection)
     reasons = pending_reasons(site, connection)
     difference = disagreement(site, connection)
-    collections = ledger.counts_by_collection(connection, scope)
+    collections = ledger.document_figures(connection, scope).by_collection()
     counts = fields.counts(connection)
     return {
         "documents": ledger.count_documents(connection),

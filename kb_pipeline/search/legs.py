@@ -54,18 +54,31 @@ class Plan:
 
 
 def by_meaning(connection: Connection, plan: Plan, vector: np.ndarray) -> list[store.Ranked]:
-    """By cosine similarity; where passages are in several languages, by how much it is above their language's mean."""
+    """By cosine similarity; where passages are in several languages, by how much it is above their language's mean.
+
+    Never fewer than k where so many rows pass.
+    """
+    # Of the filter alone: a question aimed at a language lies among its passages, so few rows are passed over.
+    if store.passes_few(connection, plan.generation, compile_condition(plan.condition), plan.depth):
+        return _nearest(connection, plan, vector, exact=True)
+    found = _nearest(connection, plan, vector, exact=False)
+    return found if len(found) >= plan.k else _nearest(connection, plan, vector, exact=True)
+
+
+def _nearest(connection: Connection, plan: Plan, vector: np.ndarray, *, exact: bool) -> list[store.Ranked]:
+    def near(aim: np.ndarray, node: Node | None) -> list[store.Ranked]:
+        return store.nearest(connection, plan.generation, aim, compile_condition(node), plan.depth, exact=exact)
+
     aimed = _aimed(connection, plan, vector)
     if not aimed:
-        return store.nearest(connection, plan.generation, vector, compile_condition(plan.condition), plan.depth)
+        return near(vector, plan.condition)
     found: list[store.Ranked] = []
     for language, aim in aimed.items():
         passages: Node = Membership(Column("language"), (language,))
         if language == plan.language:  # and what has none
             passages = Not(Membership(Column("language"), tuple(name for name in aimed if name != language)))
-        condition = compile_condition(both(plan.condition, passages))
-        near = store.nearest(connection, plan.generation, aim.vector, condition, plan.depth)
-        found += [(row, similarity - aim.baseline) for row, similarity in near]
+        ranked = near(aim.vector, both(plan.condition, passages))
+        found += [(row, similarity - aim.baseline) for row, similarity in ranked]
     return sorted(found, key=lambda row: (-row[1], row[0]))[: plan.depth]
 
 

@@ -376,7 +376,7 @@ def _tunable_settings(memory_bytes: int) -> dict[str, str]:
     megabytes = memory_bytes >> 20
     return {
         "max_connections": "100",
-        "shared_buffers": f"{min(2048, max(128, megabytes // 8))}MB",
+        "shared_buffers": f"{min(8192, max(128, megabytes // 4))}MB",
         "effective_cache_size": f"{max(256, megabytes // 2)}MB",
         "maintenance_work_mem": f"{min(1024, max(64, megabytes // 16))}MB",
         "work_mem": "16MB",

@@ -15,10 +15,24 @@ EXPENSIVE = {
 }
 
 
+def imported_by(*modules: str) -> set[str]:
+    program = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    return set(
+        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    )
+
+
+def packages(loaded: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in loaded}
+
+
 def test_finding_that_nothing_changed_loads_nothing_that_takes_long_to_import() -> None:
-    program = "import sys, kb_pipeline.cli.app, kb_pipeline.operations.ingest; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
-    packages = {name.partition(".")[0] for name in loaded.split()}
-    assert "kb_pipeline" in packages
-    assert packages & EXPENSIVE == set()
-    assert "kb_pipeline.privacy.detectors" not in loaded  # hundreds of patterns
+    loaded = imported_by("kb_pipeline.cli.app", "kb_pipeline.operations.ingest")
+    assert "kb_pipeline" in packages(loaded)
+    assert packages(loaded) & EXPENSIVE == set()
+    assert not any(name.startswith("kb_pipeline.privacy.detectors") for name in loaded)  # hundreds of patterns
+
+
+def test_a_search_loads_no_client_of_openai_and_nothing_that_parses() -> None:
+    loaded = imported_by("kb_pipeline.cli.search", "kb_pipeline.operations.search", "kb_pipeline.embedding.client")
+    assert packages(loaded) & EXPENSIVE == set()

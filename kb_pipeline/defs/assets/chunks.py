@@ -45,17 +45,16 @@ def build(place: Placement) -> dg.AssetsDefinition:
             mark_empty_shards(context, place, site)
             connection = site.connect()
             scope = site.scope(context.partition_keys)
+            figures = ledger.document_figures(connection, scope)
             return materialized(
                 context,
                 place,
                 site,
                 report,
                 UNITS,
-                shards=shard_rows(context, site, "documents", "chunks", "tokens"),
+                shards=shard_rows(figures, "documents", "chunks", "tokens"),
                 more={
-                    "collections": table(
-                        site, bars(ledger.counts_by_collection(connection, scope), "collection", "chunks")
-                    ),
+                    "collections": table(site, bars(figures.by_collection(), "collection", "chunks")),
                     "newest": table(site, ledger.newest_chunks(connection, scope, MOST_DOCUMENTS)),
                 },
             )

@@ -15,6 +15,7 @@ from kb_pipeline.defs.execute import COMMAND_TAG
 from kb_pipeline.defs.placement import CHUNKS, EMBEDDINGS, Placement
 from kb_pipeline.defs.resources.knowledge_base import step
 from kb_pipeline.stages import embeddings as stage
+from kb_pipeline.store import ledger
 
 TABLE = "embeddings"
 GPU_POOL = "gpu"
@@ -56,6 +57,7 @@ def build(place: Placement) -> dg.AssetsDefinition:
         with step(place, place.resource(context.resources), context.log, retry_unavailable=retry) as site:
             report = stage.run(site, context.partition_keys, rebuild=is_rebuild(context))
             mark_empty_shards(context, place, site)
+            figures = ledger.document_figures(site.connect(), site.scope(context.partition_keys))
             found = report.details
             throughput = [
                 {"second": round(start), "tokens_per_second": round(rate)}
@@ -73,7 +75,7 @@ def build(place: Placement) -> dg.AssetsDefinition:
                     "padding_share": round(found.get("padding_share", 0.0), 4),
                     **cards,
                 },
-                shards=shard_rows(context, site, "chunks", "tokens"),
+                shards=shard_rows(figures, "chunks", "tokens"),
                 more={
                     "model": dg.MetadataValue.text(found["model"]),
                     "generation": dg.MetadataValue.text(found["generation"]),

@@ -65,7 +65,7 @@ def build(place: Placement) -> dg.AssetsDefinition:
                 report.counts.update(retention.run(site).counts)
                 pruned = prune(context.instance, place, site.settings.retention.dagster_days)
             connection = site.connect()
-            counts = ledger.counts_by_collection(connection, site.scope(context.partition_keys))
+            figures = ledger.document_figures(connection, site.scope(context.partition_keys))
             return materialized(
                 context,
                 place,
@@ -76,7 +76,7 @@ def build(place: Placement) -> dg.AssetsDefinition:
                     **{name: report.counts[name] for name in retention.COUNTS},
                     "dagster_runs_pruned": pruned,
                 },
-                shards=shard_rows(context, site, "documents", "chunks"),
+                shards=shard_rows(figures, "documents", "chunks"),
                 more={
                     "dagster/row_count": report.counts["rows"],
                     "dagster/column_schema": _column_schema(connection),
@@ -84,7 +84,13 @@ def build(place: Placement) -> dg.AssetsDefinition:
                     "model": dg.MetadataValue.text(
                         f"{report.details['model']}, {report.details['dimension']} dimensions"
                     ),
-                    "collections": table(site, bars(counts, "collection", "chunks")),
+                    # Of a generation that was to be activated, or was.
+                    **(
+                        {"recall": dg.MetadataValue.text(report.details["recall"])}
+                        if "recall" in report.details
+                        else {}
+                    ),
+                    "collections": table(site, bars(figures.by_collection(), "collection", "chunks")),
                     "generations": table(site, generations.summaries(connection)),
                 },
             )

@@ -73,17 +73,16 @@ def build(place: Placement) -> dg.AssetsDefinition:
             mark_empty_shards(context, place, site)
             connection = site.connect()
             scope = site.scope(context.partition_keys)
+            figures = ledger.document_figures(connection, scope)
             return materialized(
                 context,
                 place,
                 site,
                 report,
                 UNITS,
-                shards=shard_rows(context, site, "documents"),
+                shards=shard_rows(figures, "documents"),
                 more={
-                    "collections": table(
-                        site, bars(ledger.counts_by_collection(connection, scope), "collection", "documents")
-                    ),
+                    "collections": table(site, bars(figures.by_collection(), "collection", "documents")),
                     "last_changed": table(site, ledger.recent_documents(connection, scope)),
                 },
             )

@@ -20,6 +20,7 @@ from kb_pipeline.defs.placement import Placement
 from kb_pipeline.site import Site
 from kb_pipeline.stages.report import StageReport
 from kb_pipeline.store import ledger
+from kb_pipeline.store.ledger import DocumentFigures
 
 # On runs that work for the generation the settings describe now, instead of the active one.
 REBUILD_TAG = "kb/rebuild"
@@ -119,15 +120,14 @@ def mark_empty_shards(context: dg.AssetExecutionContext, place: Placement, site:
     if missing:
         missing -= context.instance.get_materialized_partitions(key)
     if missing:
-        missing -= ledger.shard_figures(site.connect(), site.scope(sorted(missing))).keys()
+        missing -= ledger.document_figures(site.connect(), site.scope(sorted(missing))).by_shard().keys()
     for shard in sorted(missing):
         context.log_event(dg.AssetMaterialization(key, "No document falls into this shard.", partition=shard))
 
 
-def shard_rows(context: dg.AssetExecutionContext, site: Site, *names: str) -> dict[str, Row]:
-    """shard -> the numbers `names` of what the ledger holds for it."""
-    figures = ledger.shard_figures(site.connect(), site.scope(context.partition_keys))
-    return {shard: {name: figure.get(name, 0) for name in names} for shard, figure in figures.items()}
+def shard_rows(figures: DocumentFigures, *names: str) -> dict[str, Row]:
+    """shard -> its numbers `names`."""
+    return {shard: {name: figure[name] for name in names} for shard, figure in figures.by_shard().items()}
 
 
 def table(site: Site, rows: Sequence[Row]) -> dg.TableMetadataValue | dg.TextMetadataValue:

@@ -25,6 +25,12 @@ from kb_pipeline.store.generations.generation import (
 )
 from kb_pipeline.store.queries import query, serving_table
 
+# Of a page of 8 kB what rows may fill, and of a row what stays in it besides the vector. PostgreSQL moves values out of
+# line from 2 kB on, and takes no larger target than a page.
+PAGE_BYTES = 8_160
+ROW_BYTES_BESIDES_VECTOR = 250
+SMALLEST_ROW_TARGET = 2_032
+
 # Whoever waits for a lock on a table keeps others waiting behind it, so it waits a little, several times.
 PATIENCE = 2_000  # milliseconds
 ATTEMPTS = 30
@@ -73,11 +79,22 @@ def ensure_generation(connection: Connection, key: GenerationKey) -> Generation:
         connection.execute(
             query("serving_table", "create_serving_table", table=table, dimension=sql.Literal(key.dimension))
         )
+        target = sql.Literal(row_target(key.dimension))
+        connection.execute(query("serving_table", "keep_vectors_in_rows", table=table, row_bytes=target))
         index = sql.Identifier(f"generation_{row[0]:d}_chunk")
         connection.execute(query("serving_table", "create_document_index", table=table, index=index))
         if not any(generation.state == "active" for generation in known):  # it is searched while it is loaded
             connection.execute(query("serving_table", "create_search_indexes", table=table))
     return next(generation for generation in generations(connection) if generation.id == row[0])
+
+
+def row_target(dimension: int) -> int:
+    """Bytes that a row of a serving table has at most, so that rows with their vectors fill a page without a rest.
+
+    At 1,024 dimensions three rows fill a page: what is left of it beside the vectors takes text instead of lying idle.
+    """
+    rows = max(PAGE_BYTES // (2 * dimension + ROW_BYTES_BESIDES_VECTOR), 1)
+    return min(max(PAGE_BYTES // rows - 32, SMALLEST_ROW_TARGET), PAGE_BYTES)
 
 
 def activate(connection: Connection, generation: Generation, *, lacking: bool = False) -> int:

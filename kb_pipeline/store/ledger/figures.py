@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -15,14 +16,30 @@ from kb_pipeline.store.ledger.scope import Scope, shard_parameters
 from kb_pipeline.store.queries import query
 
 
-def counts_by_collection(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
-    return _rows(connection, "figures", "counts_by_collection", shard_parameters(scope))
+@dataclass(frozen=True, slots=True)
+class DocumentFigures:
+    """Live documents, their chunks and tokens, counted once and added up as a page wants them."""
+
+    rows: Sequence[Mapping[str, Any]]  # of a shard and a collection
+
+    def by_shard(self) -> dict[str, dict[str, int]]:
+        return self._sums("shard")
+
+    def by_collection(self) -> list[dict[str, Any]]:
+        """In order of the collections."""
+        return [{"collection": name, **sums} for name, sums in sorted(self._sums("collection").items())]
+
+    def _sums(self, of: str) -> dict[str, dict[str, int]]:
+        sums: dict[str, dict[str, int]] = {}
+        for row in self.rows:
+            total = sums.setdefault(row[of], dict.fromkeys(("documents", "chunks", "tokens"), 0))
+            for name in total:
+                total[name] += row[name]
+        return sums
 
 
-def shard_figures(connection: Connection, scope: Scope) -> dict[str, dict[str, int]]:
-    """shard -> its live documents, their chunks and tokens."""
-    rows = _rows(connection, "figures", "shard_figures", shard_parameters(scope))
-    return {row.pop("shard"): row for row in rows}
+def document_figures(connection: Connection, scope: Scope) -> DocumentFigures:
+    return DocumentFigures(_rows(connection, "figures", "document_figures", shard_parameters(scope)))
 
 
 def recent_documents(connection: Connection, scope: Scope, limit: int = 10) -> list[dict[str, Any]]:

@@ -1,17 +1,11 @@
 -- What pages show. `elements`: all_elements or recent_elements.
 
--- name: counts_by_collection
-SELECT collection, count(*) AS documents, sum(chunk_count)::bigint AS chunks, sum(token_count)::bigint AS tokens
-FROM documents
-WHERE deleted_at IS NULL AND shard_hash BETWEEN %(first)s AND %(last)s
-GROUP BY collection ORDER BY collection
-
--- name: shard_figures
-SELECT left(shard_hash, %(digits)s) AS shard, count(*) AS documents, sum(chunk_count)::bigint AS chunks,
+-- name: document_figures
+SELECT left(shard_hash, %(digits)s) AS shard, collection, count(*) AS documents, sum(chunk_count)::bigint AS chunks,
        sum(token_count)::bigint AS tokens
 FROM documents
 WHERE deleted_at IS NULL AND shard_hash BETWEEN %(first)s AND %(last)s
-GROUP BY 1
+GROUP BY 1, 2 ORDER BY 1, 2
 
 -- name: recent_documents
 SELECT path, collection, size, changed_at

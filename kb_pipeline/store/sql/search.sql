@@ -10,6 +10,16 @@ SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),
 -- Both rankings and the rows themselves are read from one state of the table.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY
 
+-- name: candidates
+-- How many rows an index scan looks at before it filters.
+SELECT set_config('hnsw.ef_search', %(ef_search)s, true)
+
+-- name: estimate
+EXPLAIN (FORMAT JSON) SELECT FROM {table} WHERE {condition}
+
+-- name: count_passing
+SELECT count(*) FROM (SELECT FROM {table} WHERE {condition} LIMIT %(most)s) AS passing
+
 -- name: nearest
 -- The order that a relaxed scan gives is approximate: sorted again once the rows are there.
 WITH nearest AS MATERIALIZED (

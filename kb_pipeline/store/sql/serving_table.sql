@@ -19,6 +19,11 @@ CREATE TABLE {table} (
     lexemes        tsvector NOT NULL
 );
 
+-- name: keep_vectors_in_rows
+-- PostgreSQL moves the largest values of a long row out of line, and the vectors are what a search compares: reading
+-- one out of line costs eight times as much. So they stay, and the words and text of a row move instead.
+ALTER TABLE {table} ALTER COLUMN embedding SET STORAGE MAIN, SET (toast_tuple_target = {row_bytes});
+
 -- name: create_document_index
 -- What swapping a document needs.
 CREATE UNIQUE INDEX {index} ON {table} (document_id, chunk_key);

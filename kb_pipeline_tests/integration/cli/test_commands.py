@@ -278,3 +278,24 @@ def test_down_on_a_home_without_servers_says_so(shell: Shell) -> None:
     assert helped.code == 0
     for command in ("ingest", "plan", "inspect", "search", "status", "sources", "failures", "audit"):
         assert command in helped.out
+
+
+def test_a_generation_is_built_activated_gone_back_from_and_dropped(shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / "a.md").write_text(DOCUMENT, encoding="utf-8")
+    assert shell.kb("ingest", str(folder)).code == 0
+    plan = shell.kb("plan", KB_DIMENSION="32")
+    assert "run kb generations build --dimension 32" in plan.out + plan.err
+    unfinished = shell.kb("generations", "activate", "g2")
+    assert (unfinished.code, "there are: g1." in unfinished.err) == (2, True)
+    assert shell.kb("generations", "build", "--dimension", "32", "--json").json["name"] == "g2"
+    switch = shell.kb("generations", "activate", "g2")
+    assert switch.code == 0
+    assert "recall@10 of g2" in switch.out
+    assert shell.kb("generations", "rollback", "--json").json["retired"] == "g2"
+    assert shell.kb("generations", "drop", "g2", "--json").json["name"] == "g2"
+    refused = shell.kb("generations", "drop", "g1")
+    assert (refused.code, "activate another one" in refused.err) == (2, True)
+    few = shell.kb("generations", "curve")
+    assert (few.code, "needs 200 passages" in few.err) == (2, True)

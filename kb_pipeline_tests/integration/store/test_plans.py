@@ -101,8 +101,7 @@ QUESTIONS: dict[str, tuple[Callable[[Connection, Generation], object], set[str]]
     "which collections": (lambda c, _: ledger.collections(c), {"documents_chunked_as", "documents_to_chunk"}),
     "what left": (lambda c, _: ledger.leaving_documents(c, ALL), {"documents_deleted"}),
     "a shard's files": (lambda c, _: ledger.signatures(c, 1, SHARD.range), {"documents_shard"}),
-    "a shard's figures": (lambda c, _: ledger.shard_figures(c, SHARD), {"documents_shard"}),
-    "a shard's collections": (lambda c, _: ledger.counts_by_collection(c, SHARD), {"documents_shard"}),
+    "a shard's figures": (lambda c, _: ledger.document_figures(c, SHARD), {"documents_shard"}),
     "files by path": (
         lambda c, _: ledger.known_documents(c, 1, ["7.md", "8.md"]),
         {"documents_source_id_path_key"},

@@ -41,6 +41,7 @@ def address(database_url: str, embeddings: InstantServer) -> Iterator[str]:
 @pytest.fixture
 def page(chromium: Browser, address: str) -> Iterator[Page]:
     with chromium.page(f"{address}/") as page:
+        page.wait_for("document.activeElement.id === 'query'")  # else the browser notes that it came too late for that
         yield page
         assert page.problems == []
 
@@ -68,6 +69,14 @@ def test_a_question_is_answered_and_its_words_are_marked(page: Page) -> None:
     assert texts(page, ".file")[0] == "员工手册.pdf"
     assert texts(page, ".hit:first-child mark") == ["年假"]
     assert "p. 12" in texts(page, ".hit:first-child .tag")
+
+
+def test_a_hit_says_why_it_stands_where_it_does(page: Page) -> None:
+    ask(page, "pump")
+    assert page.evaluate("document.querySelector('.reasons').hidden")
+    page.evaluate("document.querySelector('.hit .actions button:last-child').click()")
+    assert not page.evaluate("document.querySelector('.reasons').hidden")
+    assert texts(page, ".hit:first-child .why tr:last-child td")[0] == "1"
 
 
 def test_what_a_passage_says_is_never_markup(page: Page) -> None:
