@@ -2,7 +2,7 @@
 
 A server reads all keys at once, at most every few seconds: a request then costs no query, a revoked key stops working
 within that time, and whoever tries keys at random costs the database nothing. A key that it does not know makes it look
-again sooner, so that a new one works at once.
+again sooner, so that a new one works within half a second.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def search(
     with database_errors(), connect() as connection:
         phrases = [mask(phrase, read_by)[0] for phrase in query.phrases]
         note = note if hits else _why_nothing(connection, plan, request, phrases, principal) or note
-        event = _record(connection, generation, text, plan.mode, hits, clock) if request.logged else None
+        event = _record(connection, plan, text, hits, principal, read_by, clock) if request.logged else None
     reranked = bool(found.reranked)
     return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note or found.note, reranked)
 
@@ -293,11 +293,25 @@ def _why_nothing(
 
 
 def _record(
-    connection: Connection, generation: Generation, text: str, mode: Mode, hits: Sequence[Hit], clock: Clock
+    connection: Connection,
+    plan: Plan,
+    text: str,
+    hits: Sequence[Hit],
+    principal: Principal,
+    read_by: Sequence[str],
+    clock: Clock,
 ) -> int | None:
     logged = [
         {"rank": hit.rank, "score": hit.score, "document_id": hit.document_id, "chunk_key": hit.chunk_key}
         for hit in hits
     ]
     with clock.step("log"):
-        return store.record_event(connection, generation, text=text, mode=mode, hits=logged)
+        return store.record_event(
+            connection,
+            plan.generation,
+            text=text,
+            mode=plan.mode,
+            hits=logged,
+            principal=principal.name,
+            instruction=None if plan.vector is None else plan.generation.instruction_for(read_by),
+        )

@@ -153,13 +153,27 @@ def ping(connection: Connection) -> None:
 
 
 def record_event(
-    connection: Connection, generation: Generation, *, text: str, mode: str, hits: Sequence[Mapping[str, Any]]
+    connection: Connection,
+    generation: Generation,
+    *,
+    text: str,
+    mode: str,
+    hits: Sequence[Mapping[str, Any]],
+    principal: str,
+    instruction: str | None,
 ) -> int | None:
     """Log a search and commit; None on a server that cannot be written to, such as a replica.
 
-    `text` is the masked query.
+    `text` is the masked query, `instruction` that of its vector, `principal` the name of whose it is.
     """
-    parameters = {"query": text, "mode": mode, "generation": generation.id, "hits": Jsonb(list(hits))}
+    parameters = {
+        "query": text,
+        "mode": mode,
+        "generation": generation.id,
+        "hits": Jsonb(list(hits)),
+        "principal": principal,
+        "instruction": instruction,
+    }
     try:
         with connection.transaction():
             row = connection.execute(query("search", "insert_event"), parameters).fetchone()

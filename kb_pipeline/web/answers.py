@@ -22,6 +22,8 @@ STATUSES: dict[type[KbError], int] = {
     UnavailableError: 503,
 }
 
+NOWHERE = "There is nothing at this address; search at /search, or open / in a browser."
+
 _log = logging.getLogger(__name__)
 
 
@@ -43,7 +45,7 @@ async def database_error(_: Request, cause: Exception) -> Response:
 async def http_error(_: Request, cause: Exception) -> Response:
     assert isinstance(cause, HTTPException)  # noqa: S101 - registered for nothing else
     sentences = {
-        404: "There is nothing at this address; search at /search, or open / in a browser.",
+        404: cause.detail if cause.detail != "Not Found" else NOWHERE,
         405: "This address does not take that method; use GET or POST at /search.",
     }
     return error(cause.status_code, sentences.get(cause.status_code, cause.detail), cause.headers)

@@ -43,6 +43,7 @@ from kb_pipeline.web import answers
 from kb_pipeline.web.admission import Admission, Gate
 from kb_pipeline.web.bodies import json_body
 from kb_pipeline.web.connections import Connections
+from kb_pipeline.web.feedback import FeedbackWriter, feedback_routes
 from kb_pipeline.web.guard import Guard
 from kb_pipeline.web.metrics import CONTENT_TYPE, SearchMetrics
 from kb_pipeline.web.session import session_routes
@@ -81,14 +82,20 @@ def create_app(
     backend = _Backend(database_url, connect_embedder, mask, fusion_weight, reranker, glossary)
     access = Connections(database_url, name="access", most=1, timeout=ACCESS_TIMEOUT)
     gate = Gate(admission, KeyRing(access.connection))
+    judgments = Connections(database_url, name="feedback", most=1, timeout=ACCESS_TIMEOUT)
+    writer = FeedbackWriter(judgments.connection)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         backend.connections.open()
         access.open()
+        judgments.open()
+        writer.start()
         try:
             yield
         finally:
+            await run_in_threadpool(writer.close)
+            await run_in_threadpool(judgments.close)
             await run_in_threadpool(access.close)
             await run_in_threadpool(backend.close)
 
@@ -124,6 +131,7 @@ def create_app(
             Route("/health", health),
             Route("/metrics", gate.needs("admin", metrics)),
             *session_routes(gate),
+            *feedback_routes(gate, writer),
         ],
         middleware=[Middleware(Guard, hosts=admission.hosts)],
         exception_handlers={

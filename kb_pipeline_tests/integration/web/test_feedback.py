@@ -1,0 +1,158 @@
+"""Feedback over real HTTP, and a PostgreSQL that comes and goes."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from kb_pipeline.embedding.client import EmbeddingClient
+from kb_pipeline.errors import DatabaseUnavailable
+from kb_pipeline.store import database
+from kb_pipeline.store.feedback import Judgment
+from kb_pipeline.web import feedback
+from kb_pipeline.web.feedback import FeedbackWriter
+from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
+from kb_pipeline_tests.integration.web.serving import filled_database, served
+from kb_pipeline_tests.integration.web.test_access import key_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    import httpx
+
+    from kb_pipeline.store.database import Connection
+
+
+@pytest.fixture(scope="module")
+def embeddings() -> Iterator[InstantServer]:
+    with instant_server(dimension=32) as server:
+        yield server
+
+
+@pytest.fixture
+def filled(database_url: str, embeddings: InstantServer) -> str:
+    filled_database(database_url, embeddings)
+    return database_url
+
+
+@pytest.fixture
+def client(filled: str, embeddings: InstantServer) -> Iterator[httpx.Client]:
+    with served(lambda: filled, lambda: EmbeddingClient.connect(embeddings.base_url)) as client:
+        yield client
+
+
+def stored(url: str) -> list[Any]:
+    with psycopg.connect(url) as connection:
+        said = connection.execute("SELECT rank, voter, helpful, reason, right_passage FROM feedback ORDER BY 1, 2")
+        return said.fetchall()
+
+
+def searched(client: httpx.Client, **headers: str) -> int:
+    return int(client.get("/search", params={"q": "pump", "mode": "lexical"}, headers=headers).json()["event_id"])
+
+
+def test_the_last_word_on_a_hit_counts_and_can_be_taken_back(client: httpx.Client, filled: str) -> None:
+    event = searched(client)
+    right = {"document_id": 1, "chunk_key": "0a1b"}
+    said = {"event_id": event, "rank": 1, "helpful": False, "reason": "outdated", "right_passage": right}
+    for body in (said | {"helpful": True, "reason": None}, said, said):
+        assert client.post("/feedback", json=body).status_code == 204
+    assert client.post("/feedback", json={"event_id": event, "helpful": True, "session": "s-1"}).status_code == 204
+    assert stored(filled) == [
+        (0, "anyone/s-1", True, None, None),
+        (1, "anyone", False, "outdated", right),
+    ]
+    assert client.delete(f"/feedback/{event}/1").status_code == 204
+    assert client.delete(f"/feedback/{event}/1").status_code == 204
+    assert client.delete(f"/feedback/{event}/0", params={"session": "s-1"}).status_code == 204
+    assert stored(filled) == []
+
+
+def test_another_ones_search_and_no_search_are_the_same(client: httpx.Client, filled: str) -> None:
+    rights = ("search", "feedback")
+    one, other = key_for(filled, "one", rights=rights), key_for(filled, "other", rights=rights)
+    mute = key_for(filled)
+    event = searched(client, **one)
+    answers = [
+        client.post("/feedback", json={"event_id": number, "rank": rank, "helpful": True}, headers=other)
+        for number, rank in ((event, 1), (event + 1000, 1), (event, 200))
+    ]
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.text for answer in answers}) == 1
+    said = {"event_id": event, "rank": 1, "helpful": True}
+    assert client.post("/feedback", json=said, headers=one).status_code == 204
+    assert client.post("/feedback", json=said, headers=mute).status_code == 403
+    assert [row[1] for row in stored(filled)] == ["key:one"]
+
+
+WRONG: list[tuple[Any, str]] = [
+    ({}, "event_id is wrong"),
+    ([], "not a JSON object"),
+    ({"event_id": 0, "helpful": True}, "event_id is wrong"),
+    ({"event_id": 2**63, "helpful": True}, "event_id is wrong"),
+    ({"event_id": 1, "rank": -1, "helpful": True}, "rank is wrong"),
+    ({"event_id": 1, "helpful": "yes"}, "helpful is wrong"),
+    ({"event_id": 1, "helpful": False, "reason": "boring"}, "reason is wrong"),
+    ({"event_id": 1, "helpful": False, "right_passage": {"document_id": 1}}, "right_passage is wrong"),
+    ({"event_id": 1, "helpful": False, "session": "a b"}, "session is wrong"),
+    ({"event_id": 1, "helpful": True, "comment": "x"}, "comment is unknown"),
+]
+
+
+def test_wrong_feedback_is_400_and_one_sentence(client: httpx.Client, filled: str) -> None:
+    for body, sentence in WRONG:
+        answer = client.post("/feedback", json=body)
+        assert answer.status_code == 400
+        assert sentence in answer.json()["error"]
+    assert stored(filled) == []
+
+
+def test_what_was_acknowledged_is_there_after_postgresql_was_gone(
+    filled: str, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback, "PAUSE", 0.01)
+    event = searched(client)
+    gone = threading.Event()
+    gone.set()
+
+    @contextmanager
+    def connect() -> Iterator[Connection]:
+        if gone.is_set():
+            raise DatabaseUnavailable("gone")
+        with database.connect(filled, autocommit=True) as connection:
+            yield connection
+
+    writer = FeedbackWriter(connect)
+    writer.start()
+    waiting = [writer.submit(Judgment(event, 1, "anyone", f"voter {n}")) for n in range(1_200)]
+    assert not any(done.done() for done in waiting)
+    gone.clear()
+    assert all(done.result(timeout=60) for done in waiting)
+    writer.close()
+    assert len(stored(filled)) == 1_200
+
+
+def test_a_full_queue_and_a_long_wait_are_refused_and_never_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedback, "MOST_WAITING", 3)
+    monkeypatch.setattr(feedback, "PATIENCE", 0.0)
+    monkeypatch.setattr(feedback, "PAUSE", 0.0)
+
+    def connect() -> AbstractContextManager[Connection]:
+        raise DatabaseUnavailable("gone")
+
+    writer = FeedbackWriter(connect)
+    waiting = [writer.submit(Judgment(1, 0, "anyone", f"voter {n}")) for n in range(3)]
+    with pytest.raises(DatabaseUnavailable, match="send it again"):
+        writer.submit(Judgment(1, 0, "anyone", "voter 4"))
+    writer.start()
+    for done in waiting:
+        with pytest.raises(DatabaseUnavailable, match="send it again"):
+            done.result(timeout=60)
+    writer.close()
+    with pytest.raises(DatabaseUnavailable):
+        writer.submit(Judgment(1, 0, "anyone", "too late"))
