@@ -23,7 +23,7 @@ from kb_pipeline.store import generations, ledger
 SAMPLES = Path(__file__).resolve().parent.parent / "sample_docs"
 QUESTIONS = ("年假最多可以结转几天？", "What is the penalty for late payment?")
 # What is only there in the other language.
-ACROSS = ("存储阵列的保修期有多久？", "How do I reset the password of mobile banking?")
+ACROSS = ("存储阵列的保修期有多久？", "How many days of marriage leave do employees get?")
 NEXT = """
 What to do next
   .venv/bin/kb search "your question"      search; -h shows modes, filters and --json
