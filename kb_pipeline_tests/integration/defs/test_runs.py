@@ -20,6 +20,7 @@ from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, ste
 from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
 from kb_pipeline.settings import load_settings
 from kb_pipeline.site import open_site
+from kb_pipeline.source.listing import shard_hash
 from kb_pipeline.stages import raw_documents
 from kb_pipeline.store import ledger
 from kb_pipeline_tests.instant_embedding_server import instant_server
@@ -52,6 +53,18 @@ def _rows(value: dg.MetadataValue[Any]) -> list[dict[str, Any]]:
     return [dict(record.data) for record in value.records] if isinstance(value, dg.TableMetadataValue) else []
 
 
+def _names_in_different_shards(site: Workplace, *extensions: str) -> list[str]:
+    found: dict[str, str] = {}
+    for extension in extensions:
+        name = next(
+            name
+            for name in (f"{number}.{extension}" for number in range(100))
+            if shard_hash(str(site.folder), name)[0] not in found
+        )
+        found[shard_hash(str(site.folder), name)[0]] = name
+    return list(found.values())
+
+
 def test_totals_stand_once_with_three_numbers_and_a_table_of_units_and_every_shard_has_its_own_row(
     site: Workplace,
 ) -> None:
@@ -79,13 +92,14 @@ def test_totals_stand_once_with_three_numbers_and_a_table_of_units_and_every_sha
 
 
 def test_the_page_of_the_cleaned_elements_says_what_was_parsed_and_how_well(site: Workplace) -> None:
-    site.write("a.md", "# Rule\n\nOf one page.")
-    site.write("b.csv", "name,price\ntea,3\n")
-    site.write("c.txt", "")
+    rule, prices, empty = _names_in_different_shards(site, "md", "csv", "txt")
+    site.write(rule, "# Rule\n\nOf one page.")
+    site.write(prices, "name,price\ntea,3\n")
+    site.write(empty, "")
     shown = _last(site.run(), "cleaned_elements")
     assert {row["format"] for row in _rows(shown["formats"])} == {"md", "csv"}
     assert {row["format"] for row in _rows(shown["time_per_page"])} == {"md", "csv"}
-    assert {(row["file"], row["elements"]) for row in _rows(shown["newest"])} == {("a.md", 2), ("b.csv", 1)}
+    assert {(row["file"], row["elements"]) for row in _rows(shown["newest"])} == {(rule, 2), (prices, 1)}
     shards = _rows(shown["shards"])
     assert {"1 md", "1 csv", "none"} == {row["documents"] for row in shards}
     assert {"none", "1 EmptyDocument"} == {row["failed"] for row in shards}
