@@ -60,7 +60,7 @@ def test_files_that_others_can_read_are_named_with_their_modes(kb: TestSite, hom
     ("option", "name", "said"),
     [
         ("default_transaction_read_only=on", "rights of the database role", "can only read"),
-        ("role=pg_monitor", "rights of the database role", "pg_monitor lacks all rights on chunks, declared_fields"),
+        ("role=pg_monitor", "rights of the database role", "pg_monitor lacks all rights on "),
         ("statement_timeout=30s", "time limits of the database", "statement_timeout 30 s"),
     ],
 )
