@@ -46,8 +46,7 @@ def encode(occurrences: Iterable[Occurrence]) -> bytes:
     """The binary tsvector of `occurrences`. PostgreSQL sorts the lexemes itself."""
     positions: defaultdict[str, list[int]] = defaultdict(list)
     for lexeme, place, role in occurrences:
-        at = min(LAST_POSITION, place)
-        positions[lexeme].append(at | _WEIGHTS[role])
+        positions[lexeme].append(min(LAST_POSITION, place) | _WEIGHTS[role])
     parts = []
     size = 0
     for token, at_places in positions.items():
@@ -65,6 +64,9 @@ def encode(occurrences: Iterable[Occurrence]) -> bytes:
 
 def _in_order(positions: Sequence[int]) -> list[int]:
     """One position a place, in the order of places, as many as PostgreSQL keeps; of two at a place the weightier."""
+    in_order = sorted(set(positions))
+    if in_order[0] >> 14 == in_order[-1] >> 14:  # of one weight, as most are
+        return in_order[:MOST_POSITIONS]
     at_place: dict[int, int] = {}
     for position in positions:
         place = position & LAST_POSITION
