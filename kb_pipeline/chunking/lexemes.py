@@ -26,7 +26,9 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from itertools import count, repeat
+from operator import add
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM_DIGITS
 
@@ -62,6 +64,11 @@ _STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 Role = Literal["word", "beside", "stem"]
 
 
+# An occurrence as a plain tuple: (lexeme, place, role). Texts have hundreds, and the garbage collector lets go only of
+# tuples that are of no class of their own.
+PlainOccurrence = tuple[str, int, Role]
+
+
 class Occurrence(NamedTuple):
     """A lexeme at a place of a text."""
 
@@ -72,12 +79,20 @@ class Occurrence(NamedTuple):
 
 def occurrences(text: str) -> list[Occurrence]:
     """What `text` says, in order."""
-    return [occurrence for occurrence, _, _ in _cut(_folded(text))]
+    return list(map(Occurrence._make, plain_occurrences(text)))
+
+
+def plain_occurrences(text: str) -> list[PlainOccurrence]:
+    """The same, for texts that are stored."""
+    said: list[PlainOccurrence] = []
+    for piece in _pieces(_folded(text)):
+        said += piece.said
+    return said
 
 
 def tokens(text: str) -> list[str]:
     """The lexemes of `text` in order, repeated as often as they occur."""
-    return [occurrence.lexeme for occurrence, _, _ in _cut(_folded(text))]
+    return [lexeme for lexeme, _, _ in plain_occurrences(text)]
 
 
 def located(text: str) -> Iterator[tuple[str, int, int]]:
@@ -87,12 +102,26 @@ def located(text: str) -> Iterator[tuple[str, int, int]]:
     """
     folded = _folded(text)
     starts, ends = _origins(text, folded)
-    for occurrence, start, end in _cut(folded):
-        yield occurrence.lexeme, starts[start], ends[end - 1]
+    for said, start, end, by_character in _pieces(folded):
+        for lexeme, place, _ in said:
+            at, upto = start, end
+            if by_character:
+                at += place - said[0][1]
+                upto = at + len(lexeme)
+            yield lexeme, starts[at], ends[upto - 1]
 
 
-def _cut(folded: str) -> Iterator[tuple[Occurrence, int, int]]:
-    """What a folded text says, each with where it stands there."""
+class _Piece(NamedTuple):
+    """What stands at [start, end) of a folded text; of a piece that is read `by_character`, each character has the
+    place behind that of the one before."""
+
+    said: list[PlainOccurrence]
+    start: int
+    end: int
+    by_character: bool = False
+
+
+def _pieces(folded: str) -> Iterator[_Piece]:
     place = 0
     amount, amount_starts, amount_ends = "", 0, -1
     for match in _TOKEN.finditer(folded):
@@ -100,23 +129,27 @@ def _cut(folded: str) -> Iterator[tuple[Occurrence, int, int]]:
         start, end = match.span()
         if cjk:
             if start == amount_ends:
-                yield Occurrence(amount + cjk[0], place), amount_starts, start + 1
-            for at, character in enumerate(cjk, start=start):
-                place += 1
-                yield Occurrence(character, place), at, at + 1
-                if at + 1 < end:
-                    yield Occurrence(folded[at : at + 2], place), at, at + 2
+                yield _Piece([(amount + cjk[0], place, "word")], amount_starts, start + 1)
+            yield _Piece(_characters_and_pairs(cjk, place + 1), start, end, by_character=True)
+            place += len(cjk)
         elif word:
             place += 1
-            offset = 0
-            for lexeme, offset, role in _word_lexemes(word):
-                yield Occurrence(lexeme, place + offset, role), start, end
-            place += offset
+            lexemes = _word_lexemes(word)
+            yield _Piece([(lexeme, place + at, role) for lexeme, at, role in lexemes], start, end)
+            place += lexemes[-1][1] if lexemes else 0
             amount, amount_starts, amount_ends = word, start, end if _AMOUNT.fullmatch(word) else -1
         else:
             place += 1
             amount, amount_starts, amount_ends = (number.replace(",", ""), start, end) if number else ("", 0, -1)
-            yield Occurrence(amount or pseudonym, place), start, end
+            yield _Piece([(amount or pseudonym, place, "word")], start, end)
+
+
+def _characters_and_pairs(cjk: str, place: int) -> list[PlainOccurrence]:
+    """Every character from `place` on, each followed by the pair that begins with it."""
+    said: list[Any] = [None] * (2 * len(cjk) - 1)
+    said[::2] = zip(cjk, count(place), repeat("word"))
+    said[1::2] = zip(map(add, cjk, cjk[1:]), count(place), repeat("word"))
+    return said
 
 
 def _nfkc(text: str) -> str:

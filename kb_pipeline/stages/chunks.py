@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from kb_pipeline.chunking.chunk import chunk_document, document_title
-from kb_pipeline.chunking.lexemes import occurrences
+from kb_pipeline.chunking.lexemes import plain_occurrences
 from kb_pipeline.errors import EmptyDocument
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.progress import track
@@ -74,4 +74,4 @@ def _chunk(site: Site, job: PendingChunks, document: CleanedDocument) -> Chunked
         settings=site.settings.chunking_for(job.collection),
         title=document_title(document),
     )
-    return ChunkedDocument(job, chunks, [occurrences(chunk.embedded_text) for chunk in chunks])
+    return ChunkedDocument(job, chunks, [plain_occurrences(chunk.embedded_text) for chunk in chunks])

@@ -17,7 +17,7 @@ import psycopg
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from kb_pipeline.chunking.lexemes import LONGEST_LEXEME, Occurrence, Role
+from kb_pipeline.chunking.lexemes import LONGEST_LEXEME, PlainOccurrence, Role
 
 TSVECTOR_OID = 3614
 MOST_POSITIONS = 256  # per lexeme; PostgreSQL keeps no more
@@ -31,7 +31,7 @@ _ONCE = struct.Struct("!BHH")  # what follows a lexeme that occurs once: its end
 class TsVector:
     """What a text says, in order."""
 
-    occurrences: Sequence[Occurrence]
+    occurrences: Sequence[PlainOccurrence]
 
 
 class TsVectorBinaryDumper(Dumper):
@@ -42,7 +42,7 @@ class TsVectorBinaryDumper(Dumper):
         return encode(obj.occurrences)
 
 
-def encode(occurrences: Iterable[Occurrence]) -> bytes:
+def encode(occurrences: Iterable[PlainOccurrence]) -> bytes:
     """The binary tsvector of `occurrences`. PostgreSQL sorts the lexemes itself."""
     positions: defaultdict[str, list[int]] = defaultdict(list)
     for lexeme, place, role in occurrences:

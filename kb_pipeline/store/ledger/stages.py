@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from kb_pipeline.chunking.chunks import Chunk
-from kb_pipeline.chunking.lexemes import Occurrence
+from kb_pipeline.chunking.lexemes import PlainOccurrence
 from kb_pipeline.fields.values import plain_given
 from kb_pipeline.parsing.elements import CleanedDocument, pack, unpack
 from kb_pipeline.store.database import Connection
@@ -42,7 +42,7 @@ class ChunkedDocument:
 
     made_from: PendingChunks
     chunks: Sequence[Chunk]
-    occurrences: Sequence[Sequence[Occurrence]]
+    occurrences: Sequence[Sequence[PlainOccurrence]]
 
 
 def insert_elements(connection: Connection, parsed: Sequence[tuple[PendingParse, CleanedDocument]]) -> None:
@@ -206,7 +206,7 @@ def _copy(connection: Connection, statement: str, rows: Iterable[bytes]) -> None
             copy.write(piece)
 
 
-def _chunk_row(document: int, chunk: Chunk, occurrences: Sequence[Occurrence]) -> tuple[Any, ...]:
+def _chunk_row(document: int, chunk: Chunk, occurrences: Sequence[PlainOccurrence]) -> tuple[Any, ...]:
     return (
         document,
         chunk.chunk_key,
