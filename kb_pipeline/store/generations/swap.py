@@ -46,9 +46,8 @@ def swap_documents(connection: Connection, generation: Generation, documents: Se
         swap = parameters | {"ids": loaded}
         deleted = connection.execute(query("generations", "delete_stale_rows", table=table), swap).rowcount
         connection.execute(query("generations", "update_kept_rows", table=table), swap)
-        inserted = connection.execute(
-            query("generations", "insert_rows", table=table, dimension=sql.Literal(generation.dimension)), swap
-        ).rowcount
+        lacking = query("generations", "lacking", table=table)
+        inserted = connection.execute(_insert_rows(generation, lacking), swap).rowcount
         connection.execute(query("generations", "forget_loaded"), swap)
         connection.execute(query("generations", "record_loaded"), swap)
         if held[0] == "active":
@@ -75,13 +74,17 @@ def load_documents(connection: Connection, generation: Generation, documents: Se
         rows = connection.execute(query("generations", "loadable_documents"), parameters | {"ids": list(fresh)})
         loaded = [row[0] for row in rows]
         new = parameters | {"ids": loaded}
-        copy = query("generations", "copy_rows", table=generation.table, dimension=sql.Literal(generation.dimension))
-        inserted = connection.execute(copy, new).rowcount
+        inserted = connection.execute(_insert_rows(generation, sql.SQL("true")), new).rowcount
         connection.execute(query("generations", "record_loaded"), new)
         connection.execute(query("generations", "count_rows"), parameters | {"inserted": inserted, "deleted": 0})
     held = [document for document in documents if document not in fresh]
     swap = swap_documents(connection, generation, held) if held else Swap([], 0)
     return Swap(loaded + swap.loaded, inserted + swap.inserted)
+
+
+def _insert_rows(generation: Generation, wanted: sql.Composable) -> sql.Composed:
+    parts = {"table": generation.table, "dimension": sql.Literal(generation.dimension), "wanted": wanted}
+    return query("generations", "insert_rows", **parts)
 
 
 def swap_beside(connection: Connection, generation: Generation, documents: Sequence[int]) -> bool:

@@ -104,6 +104,7 @@ WHERE t.document_id = ANY(%(ids)s) AND c.document_id = t.document_id AND c.chunk
                         c.token_count, c.metadata)
 
 -- name: insert_rows
+-- `wanted`: of the chunks those that are `lacking`, or all where the table holds nothing of their documents.
 INSERT INTO {table} (document_id, chunk_key, ordinal, content, embedding, source_file, collection, page_number, page_end,
                      section_title, section_path, language, token_count, metadata, lexemes)
 SELECT c.document_id, c.chunk_key, c.ordinal, c.content,
@@ -113,23 +114,11 @@ SELECT c.document_id, c.chunk_key, c.ordinal, c.content,
 FROM chunks c
 JOIN documents d ON d.id = c.document_id
 JOIN embeddings e ON e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash
-WHERE c.document_id = ANY(%(ids)s) AND d.deleted_at IS NULL
-  AND NOT EXISTS (SELECT FROM {table} t WHERE t.document_id = c.document_id AND t.chunk_key = c.chunk_key)
+WHERE c.document_id = ANY(%(ids)s) AND d.deleted_at IS NULL AND {wanted}
 ORDER BY c.document_id, c.ordinal
 
--- name: copy_rows
--- Of documents of which the table holds nothing.
-INSERT INTO {table} (document_id, chunk_key, ordinal, content, embedding, source_file, collection, page_number, page_end,
-                     section_title, section_path, language, token_count, metadata, lexemes)
-SELECT c.document_id, c.chunk_key, c.ordinal, c.content,
-       l2_normalize(subvector(e.embedding, 1, {dimension}))::halfvec({dimension}),
-       normalize(d.path, NFC), d.collection, c.page_number, c.page_end,
-       c.section_path[cardinality(c.section_path)], c.section_path, c.language, c.token_count, c.metadata, c.lexemes
-FROM chunks c
-JOIN documents d ON d.id = c.document_id
-JOIN embeddings e ON e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash
-WHERE c.document_id = ANY(%(ids)s) AND d.deleted_at IS NULL
-ORDER BY c.document_id, c.ordinal
+-- name: lacking
+NOT EXISTS (SELECT FROM {table} t WHERE t.document_id = c.document_id AND t.chunk_key = c.chunk_key)
 
 -- name: loadable_documents
 -- Asked again under the documents' locks: another run may have changed them since.
