@@ -78,14 +78,6 @@ def client() -> Iterator[EmbeddingClient]:
 
 
 @pytest.fixture
-def connection(database_url: str) -> Iterator[Connection]:
-    database.migrate(database_url)
-    with database.connect(database_url, autocommit=True) as connection:
-        database.register_types(connection)
-        yield connection
-
-
-@pytest.fixture
 def handbook(connection: Connection, client: EmbeddingClient) -> Generation:
     generation = make_generation(connection, client.identity)
     fill(connection, generation, [Passage(**{**vars(p), "content": MASKER.mask(p.content).text}) for p in HANDBOOK])

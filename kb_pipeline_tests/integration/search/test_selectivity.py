@@ -16,7 +16,6 @@ from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.search.filters import parse_filter
 from kb_pipeline.search.request import SearchRequest
 from kb_pipeline.search.retrieve import search
-from kb_pipeline.store import database
 from kb_pipeline.store import search as store
 from kb_pipeline.store.conditions import compile_condition
 from kb_pipeline.store.generations import ensure_vector_index, refresh_statistics
@@ -38,14 +37,6 @@ ROWS = 4_000
 def client() -> Iterator[EmbeddingClient]:
     with instant_server(dimension=DIMENSION) as server, EmbeddingClient.connect(server.base_url) as client:
         yield client
-
-
-@pytest.fixture
-def connection(database_url: str) -> Iterator[Connection]:
-    database.migrate(database_url)
-    with database.connect(database_url, autocommit=True) as connection:
-        database.register_types(connection)
-        yield connection
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from kb_pipeline.store import database
 from kb_pipeline.web.admission import Admission
 from kb_pipeline.web.site import admission_of, serve_site
 from kb_pipeline_tests.conftest import new_database
-from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
+from kb_pipeline_tests.instant_embedding_server import InstantServer
 from kb_pipeline_tests.integration.search.serving import Passage, fill, make_generation
-from kb_pipeline_tests.integration.web.serving import filled_database, served
+from kb_pipeline_tests.integration.web.serving import served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,12 +43,6 @@ SECRET_PASSAGES = [
 SECRETS = ("board", "merger", "Zephyr", "西风", "Zhao", "copy.md", "合并")
 
 
-@pytest.fixture(scope="module")
-def embeddings() -> Iterator[InstantServer]:
-    with instant_server(dimension=32) as server:
-        yield server
-
-
 def key_for(url: str, name: str = "reader", **choice: Any) -> dict[str, str]:
     """The header of a new key."""
     with database.connect(url, autocommit=True) as connection:
@@ -61,12 +55,6 @@ def key_for(url: str, name: str = "reader", **choice: Any) -> dict[str, str]:
 def serving(url: str, embeddings: InstantServer, admission: Admission | None = None) -> Iterator[httpx.Client]:
     with served(lambda: url, lambda: EmbeddingClient.connect(embeddings.base_url), admission or Admission()) as client:
         yield client
-
-
-@pytest.fixture
-def filled(database_url: str, embeddings: InstantServer) -> str:
-    filled_database(database_url, embeddings)
-    return database_url
 
 
 @pytest.fixture

@@ -20,23 +20,11 @@ import pytest
 from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.web import bodies, serve
 from kb_pipeline.web.app import MOST_CONNECTIONS
-from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
-from kb_pipeline_tests.integration.web.serving import filled_database, served
+from kb_pipeline_tests.instant_embedding_server import InstantServer
+from kb_pipeline_tests.integration.web.serving import served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def embeddings() -> Iterator[InstantServer]:
-    with instant_server(dimension=32) as server:
-        yield server
-
-
-@pytest.fixture
-def filled(database_url: str, embeddings: InstantServer) -> str:
-    filled_database(database_url, embeddings)
-    return database_url
 
 
 def no_embedder() -> EmbeddingClient:

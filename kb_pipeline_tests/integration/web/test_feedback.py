@@ -15,8 +15,8 @@ from kb_pipeline.store import database
 from kb_pipeline.store.feedback import Judgment
 from kb_pipeline.web import feedback
 from kb_pipeline.web.feedback import FeedbackWriter
-from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
-from kb_pipeline_tests.integration.web.serving import filled_database, served
+from kb_pipeline_tests.instant_embedding_server import InstantServer
+from kb_pipeline_tests.integration.web.serving import served
 from kb_pipeline_tests.integration.web.test_access import key_for
 
 if TYPE_CHECKING:
@@ -26,18 +26,6 @@ if TYPE_CHECKING:
     import httpx
 
     from kb_pipeline.store.database import Connection
-
-
-@pytest.fixture(scope="module")
-def embeddings() -> Iterator[InstantServer]:
-    with instant_server(dimension=32) as server:
-        yield server
-
-
-@pytest.fixture
-def filled(database_url: str, embeddings: InstantServer) -> str:
-    filled_database(database_url, embeddings)
-    return database_url
 
 
 @pytest.fixture

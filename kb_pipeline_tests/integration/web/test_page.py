@@ -10,7 +10,7 @@ from kb_pipeline.access.keys import create
 from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.store.database import connect
 from kb_pipeline_tests.browser import Browser, Page, browser, find_chromium
-from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
+from kb_pipeline_tests.instant_embedding_server import InstantServer
 from kb_pipeline_tests.integration.web.serving import filled_database, served
 
 if TYPE_CHECKING:
@@ -23,12 +23,6 @@ pytestmark = pytest.mark.skipif(find_chromium() is None, reason="there is no Chr
 def chromium() -> Iterator[Browser]:
     with browser() as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def embeddings() -> Iterator[InstantServer]:
-    with instant_server(dimension=32) as server:
-        yield server
 
 
 @pytest.fixture
