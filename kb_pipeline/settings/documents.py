@@ -1,0 +1,126 @@
+"""What is read, and what becomes of it: sources, limits, chunks, personal data, collections."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from kb_pipeline.fields.declaration import complaint_about_name
+from kb_pipeline.privacy.entities import PRESETS, Action, Preset, unknown_entities
+from kb_pipeline.privacy.patterns import complaint_about
+from kb_pipeline.settings.base import Frozen
+
+
+class SourceSettings(Frozen):
+    """A folder or bucket prefix that is kept in step with the knowledge base."""
+
+    uri: str = Field(description="A local folder or an fsspec URL such as s3://bucket/prefix.")
+    include: tuple[str, ...] = Field((), description="Patterns of the files to read, such as *.pdf; empty: all.")
+    exclude: tuple[str, ...] = Field((), description="Patterns of files and folders to leave out, such as drafts/**.")
+    follow_links: bool = Field(False, description="Follow links that lead out of the folder.")
+    patterns: tuple[str, ...] = Field((), description="What paths say, such as {department}/{year}/.")
+    manifests: tuple[str, ...] = Field((), description="CSV files of the source that say something of its documents.")
+
+    @model_validator(mode="after")
+    def _has_sound_patterns(self) -> SourceSettings:
+        if not all(pattern.strip("/ ") for pattern in (*self.include, *self.exclude)):
+            raise ValueError("include and exclude may not hold an empty pattern")
+        for pattern in self.patterns:
+            names = re.findall(r"\{(\w+)\}", pattern)
+            complaint = next(filter(None, map(complaint_about_name, names)), None)
+            if not names or complaint or len(names) != pattern.count("{"):
+                raise ValueError(
+                    complaint or f"the pattern {pattern} names no field; write one such as {{department}}/"
+                )
+        return self
+
+
+class ParsingLimits(Frozen):
+    """What one document may cost before it is given up."""
+
+    seconds: float = Field(300.0, gt=0, description="Wall time per document, seconds.")
+    memory_mb: int = Field(2048, ge=256, description="Memory of one parser process, MiB.")
+    pages: int = Field(5000, ge=1, description="Pages per document.")
+    unzipped_mb: int = Field(512, ge=1, description="Unzipped size of an Office or EPUB file, MiB.")
+    pixels: int = Field(100_000_000, ge=1_000_000, description="Pixels of one image or of one frame of it.")
+    ocr_page_seconds: float = Field(60.0, gt=0, description="Wall time added for each page read by OCR, seconds.")
+    characters: int = Field(10_000_000, ge=100_000, description="Characters of a document's text.")
+
+
+class ChunkingSettings(Frozen):
+    """Sizes in characters, as `chunk_by_title` of unstructured takes them.
+
+    Where only the limit is set, the other two follow it down.
+    """
+
+    max_characters: int = Field(2000, ge=100, description="Hard upper limit of a chunk.")
+    new_after_n_chars: int = Field(1500, ge=50, description="Start a new chunk after this many characters.")
+    combine_under_n_chars: int = Field(500, ge=0, description="Join neighbours smaller than this within a section.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_the_limit(cls, given: Any) -> Any:
+        limit = given.get("max_characters") if isinstance(given, dict) else None
+        if isinstance(limit, str) and limit.strip().isdecimal():  # of a variable
+            limit = int(limit)
+        if not isinstance(limit, int):
+            return given
+        return {"new_after_n_chars": min(1500, limit * 3 // 4), "combine_under_n_chars": min(500, limit // 4)} | given
+
+    @model_validator(mode="after")
+    def _fits_the_limit(self) -> ChunkingSettings:
+        if max(self.new_after_n_chars, self.combine_under_n_chars) > self.max_characters:
+            raise ValueError("new_after_n_chars and combine_under_n_chars may not exceed max_characters")
+        return self
+
+
+class PolicySettings(Frozen):
+    """What is done with each kind of personal data."""
+
+    preset: Preset | None = Field(
+        None, description="default, which keeps amounts of money, or strict, which masks them, too."
+    )
+    entities: dict[str, Action] = Field({}, description="Entity to keep, mask, pseudonym or remove.")
+
+    @model_validator(mode="after")
+    def _knows_the_entities(self) -> PolicySettings:
+        complaint = unknown_entities(self.entities)
+        if complaint:
+            raise ValueError(complaint)
+        return self
+
+    def actions(self, inherited: dict[str, Action]) -> dict[str, Action]:
+        """An action for every entity; without a preset, what is not named is as in `inherited`."""
+        return {**(PRESETS[self.preset] if self.preset else inherited), **self.entities}
+
+
+class PrivacySettings(PolicySettings):
+    """The policy of all collections that have none of their own, and the lists of the site."""
+
+    allow: tuple[str, ...] = Field((), description="Terms that are never masked.")
+    allow_patterns: tuple[str, ...] = Field((), description="The same as regular expressions.")
+    deny: tuple[str, ...] = Field((), description="Terms that are always masked.")
+    deny_patterns: tuple[str, ...] = Field((), description="The same as regular expressions.")
+    ner_model: str | None = Field(None, description="spaCy model for names without a word beside them.")
+
+    @model_validator(mode="after")
+    def _has_sound_lists(self) -> PrivacySettings:
+        if not all(map(str.strip, (*self.allow, *self.deny))):
+            raise ValueError("allow and deny may not hold an empty term")
+        for pattern in (*self.allow_patterns, *self.deny_patterns):
+            complaint = complaint_about(pattern)
+            if complaint:
+                raise ValueError(complaint)
+        return self
+
+
+class CollectionSettings(Frozen):
+    """What one collection does differently."""
+
+    chunking: ChunkingSettings | None = None
+    privacy: PolicySettings | None = None
+    readers: dict[str, str] = Field({}, description='Format -> another reader: pdf = "unstructured:hi_res", "docling".')
+    query_instruction: str | None = Field(None, description="Task sentence of queries over this collection alone.")
+    fusion_weight: float | None = Field(None, ge=0, le=1, description="That of [search], for this collection alone.")

@@ -1,0 +1,42 @@
+"""How a search ranks, and the questions that prove it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from kb_pipeline.settings.base import Frozen
+
+
+class SearchSettings(Frozen):
+    """How both rankings of a search become one."""
+
+    fusion_weight: float = Field(
+        0.5, ge=0, le=1, description="Part of meaning in a hybrid search; the rest is the part of words."
+    )
+
+
+class GlossarySettings(Frozen):
+    """Terms that mean the same in this company."""
+
+    file: Path | None = Field(None, description="YAML file of groups of terms; empty: none.")
+
+
+class RerankerSettings(Frozen):
+    """A server that ranks the best passages anew, by `/v1/rerank`."""
+
+    url: str | None = Field(None, description="Base URL, usually ending in /v1; empty: none.")
+    model: str | None = Field(None, description="Model to ask for, where the server has several.")
+    api_key: SecretStr | None = Field(None, description="Bearer key of the server.")
+    depth: int = Field(50, ge=1, le=1000, description="How many of the best passages it is asked about.")
+    budget_ms: int = Field(1000, ge=1, description="How long a search waits for it, milliseconds.")
+    instruction: str | None = Field(None, description="Task sentence, for models that take one.")
+
+
+class GoldenQuestion(Frozen):
+    """A question, and the document that has to be among the best passages for it."""
+
+    question: str = Field(min_length=1, description="As a person would ask it.")
+    source_file: str = Field(min_length=1, description="The document's path, as a search shows it.")
+    k: int = Field(5, ge=1, le=100, description="Among how many passages.")
