@@ -21,7 +21,7 @@ import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 import psycopg
@@ -33,7 +33,7 @@ from kb_pipeline.chunking.lexemes import query_terms
 from kb_pipeline.embedding.models import profile_for
 from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, RerankerUnavailable, SettingsError
-from kb_pipeline.search.fusion import WEIGHT
+from kb_pipeline.search.fusion import WEIGHT, Shares
 from kb_pipeline.search.glossary import NO_GLOSSARY, Glossary
 from kb_pipeline.search.hits import hit
 from kb_pipeline.search.legs import Plan, language_shifts
@@ -141,7 +141,7 @@ def search(
     with database_errors(), connect() as connection:
         phrases = [mask(phrase, read_by)[0] for phrase in query.phrases]
         note = note if hits else _why_nothing(connection, plan, request, phrases, principal) or note
-        event = _record(connection, plan, text, hits, principal, read_by, clock) if request.logged else None
+        event = _record(connection, plan, text, found, hits, principal, read_by, clock) if request.logged else None
     reranked = bool(found.reranked)
     return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note or found.note, reranked)
 
@@ -218,10 +218,12 @@ def _query_vector(
 
 @dataclass(slots=True)
 class _Found:
-    """`groups`: what the hits will show. `explanations`: row -> what its place comes from, where that is asked for.
-    `reranked`: row -> the reranker's score; `note`: why there are none."""
+    """`groups`: what the hits will show. `legs`: of each group, what both rankings say of it, where they were fused.
+    `explanations`: row -> what its place comes from, where that is asked for. `reranked`: row -> the reranker's score;
+    `note`: why there are none."""
 
     groups: list[Group] = field(default_factory=list)
+    legs: list[Shares] = field(default_factory=list)
     explanations: dict[int, Explanation] = field(default_factory=dict)
     reranked: dict[int, float] = field(default_factory=dict)
     note: Note | None = None
@@ -254,6 +256,8 @@ def _find(
         if len(found.groups) == request.k or more.is_whole or len(ranking.ranked) >= MOST_CANDIDATES:
             break
         plan = next_round(plan, request, ranking, candidates)
+    if ranking.is_fused:
+        found.legs = [ranking.shares[group.best.row.id] for group in found.groups]
     if request.explain:
         own = shifts.get(plan.language)  # what has no language of the model's is compared with the question's
         for row in (group.best.row for group in found.groups):
@@ -296,15 +300,18 @@ def _record(
     connection: Connection,
     plan: Plan,
     text: str,
+    found: _Found,
     hits: Sequence[Hit],
     principal: Principal,
     read_by: Sequence[str],
     clock: Clock,
 ) -> int | None:
-    logged = [
+    logged: list[dict[str, Any]] = [
         {"rank": hit.rank, "score": hit.score, "document_id": hit.document_id, "chunk_key": hit.chunk_key}
         for hit in hits
     ]
+    for one, legs in zip(logged, found.legs, strict=False):  # none where only one ranking was asked
+        one.update({leg: {"rank": share.rank, "score": round(share.score, 6)} for leg, share in legs.items()})
     with clock.step("log"):
         return store.record_event(
             connection,
@@ -314,4 +321,5 @@ def _record(
             hits=logged,
             principal=principal.name,
             instruction=None if plan.vector is None else plan.generation.instruction_for(read_by),
+            vector=plan.vector,
         )

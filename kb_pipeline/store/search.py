@@ -161,11 +161,16 @@ def record_event(
     hits: Sequence[Mapping[str, Any]],
     principal: str,
     instruction: str | None,
+    vector: np.ndarray | None,
 ) -> int | None:
     """Log a search and commit; None on a server that cannot be written to, such as a replica.
 
-    `text` is the masked query, `instruction` that of its vector, `principal` the name of whose it is.
+    `text` is the masked query, `vector`, (dimension,), what it was embedded as with `instruction`, `principal` the name
+    of whose it is.
     """
+    from pgvector import HalfVector
+
+    register_types(connection)
     parameters = {
         "query": text,
         "mode": mode,
@@ -173,6 +178,7 @@ def record_event(
         "hits": Jsonb(list(hits)),
         "principal": principal,
         "instruction": instruction,
+        "vector": None if vector is None else HalfVector(vector),
     }
     try:
         with connection.transaction():

@@ -58,8 +58,8 @@ WITH RECURSIVE found AS (
 SELECT collection FROM found WHERE collection IS NOT NULL
 
 -- name: insert_event
-INSERT INTO search_events (query, mode, generation_id, hits, principal, instruction)
-VALUES (%(query)s, %(mode)s, %(generation)s, %(hits)s, %(principal)s, %(instruction)s)
+INSERT INTO search_events (query, mode, generation_id, hits, principal, instruction, query_vector)
+VALUES (%(query)s, %(mode)s, %(generation)s, %(hits)s, %(principal)s, %(instruction)s, %(vector)s)
 RETURNING id
 
 -- name: ping

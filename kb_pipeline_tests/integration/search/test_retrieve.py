@@ -154,6 +154,23 @@ def test_a_mobile_number_in_a_query_finds_its_passage_and_is_never_stored(
     assert logged[0][3][0]["chunk_key"] == result.hits[0].chunk_key
 
 
+def test_a_search_is_logged_with_all_that_ranked_it(
+    connection: Connection, client: EmbeddingClient, handbook: Generation
+) -> None:
+    result = find(connection, "pump delivery", client, k=3)
+    (logged,) = connection.execute("SELECT query_vector, hits FROM search_events").fetchall()
+    asked = client.embed_query("pump delivery", handbook.query_instruction)
+    assert np.allclose(logged[0].to_numpy(), asked[: handbook.dimension], atol=1e-3)
+    assert [(hit["rank"], hit["score"]) for hit in logged[1]] == [(hit.rank, hit.score) for hit in result.hits]
+    assert all(hit["meaning"]["rank"] >= 1 for hit in logged[1])
+    assert logged[1][0]["words"]["rank"] == 1
+    find(connection, "pump", client, mode="lexical")
+    words_only = connection.execute("SELECT query_vector, hits FROM search_events ORDER BY id DESC LIMIT 1").fetchone()
+    assert words_only is not None
+    assert words_only[0] is None
+    assert words_only[1][0].keys() == {"rank", "score", "document_id", "chunk_key"}
+
+
 @pytest.mark.usefixtures("handbook")
 def test_ties_keep_their_order(connection: Connection, client: EmbeddingClient) -> None:
     orders = {tuple(hit.chunk_key for hit in find(connection, "三十 thirty", client, k=8).hits) for _ in range(5)}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,21 +14,27 @@ import pytest
 
 from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.errors import DatabaseUnavailable
+from kb_pipeline.services.daemon import POSTGRES, read_state
+from kb_pipeline.services.postgres import ensure_postgres
 from kb_pipeline.store import database
 from kb_pipeline.store.feedback import Judgment
 from kb_pipeline.web import feedback
 from kb_pipeline.web.feedback import FeedbackWriter
 from kb_pipeline_tests.instant_embedding_server import InstantServer
-from kb_pipeline_tests.integration.web.serving import served
+from kb_pipeline_tests.integration.web.serving import filled_database, served
 from kb_pipeline_tests.integration.web.test_access import key_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     import httpx
 
     from kb_pipeline.store.database import Connection
+
+PEOPLE = 8
+CLICKS = 400
 
 
 @pytest.fixture
@@ -144,3 +153,40 @@ def test_a_full_queue_and_a_long_wait_are_refused_and_never_acknowledged(monkeyp
     writer.close()
     with pytest.raises(DatabaseUnavailable):
         writer.submit(Judgment(1, 0, "anyone", "too late"))
+
+
+def test_nothing_acknowledged_is_lost_when_postgresql_is_killed_and_comes_back(
+    home: Path, embeddings: InstantServer
+) -> None:
+    """Over HTTP, with a server of its own that syncs to disk; who is told 503 sends it again."""
+    filled_database(ensure_postgres(home, idle_seconds=60), embeddings)
+    said: set[str] = set()
+    half, killed = threading.Event(), threading.Event()
+
+    def click(client: httpx.Client, event: int, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            body = {"event_id": event, "rank": 1, "helpful": False, "session": f"s{number}"}
+            while client.post("/feedback", json=body).status_code != 204:
+                killed.wait()
+            said.add(f"anyone/s{number}")
+            if len(said) >= CLICKS // 2:
+                half.set()
+
+    with served(
+        lambda: ensure_postgres(home, idle_seconds=60), lambda: EmbeddingClient.connect(embeddings.base_url)
+    ) as client:
+        event = searched(client)
+        shares = [range(first, CLICKS, PEOPLE) for first in range(PEOPLE)]
+        with ThreadPoolExecutor(PEOPLE) as people:
+            clicking = [people.submit(click, client, event, share) for share in shares]
+            half.wait()
+            state = read_state(home, POSTGRES)
+            assert state is not None
+            assert state.server is not None
+            os.kill(state.server.pid, signal.SIGKILL)
+            killed.set()
+            for each in clicking:
+                each.result()
+    said_by = {row[1] for row in stored(ensure_postgres(home, idle_seconds=60))}
+    assert said_by == said
+    assert len(said) == CLICKS
