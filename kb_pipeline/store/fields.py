@@ -117,14 +117,31 @@ def store(connection: Connection, kinds: Mapping[str, FieldType], values: Mappin
     return connection.execute(query("fields", "store", **parts), {"rows": Jsonb(rows)}).rowcount
 
 
-def facet(
-    connection: Connection, generation: Generation, name: str, condition: Condition, most: int = MOST_VALUES
-) -> list[tuple[Any, int]]:
-    """The values of a declared field with how many documents have each, of those with a passage that passes."""
-    column = sql.Identifier("f", name)
-    template = "unnest({})" if declared(connection)[name] == "list of text" else "(VALUES ({}))"
-    parts = {"table": generation.table, "condition": condition.sql, "values": sql.SQL(template).format(column)}
-    return connection.execute(query("fields", "facet", **parts), {**condition.parameters, "most": most}).fetchall()
+def facets(
+    connection: Connection, generation: Generation, names: Sequence[str], condition: Condition, most: int = MOST_VALUES
+) -> tuple[int, list[tuple[str, Any, int]]]:
+    """How many documents have a passage that passes, and (name, value, how many of them have it) for each of the `most`
+    frequent values; `names`: declared fields, or collection. A value is given as JSON has it."""
+    kinds = declared(connection)
+    counted = [
+        query("fields", "facet", facet=sql.Literal(name), values=_values(generation, name, kinds)) for name in names
+    ]
+    parts = {
+        "table": generation.table,
+        "condition": condition.sql,
+        "counted": sql.SQL(" UNION ALL ").join([query("fields", "passing_documents"), *counted]),
+    }
+    parameters = {**condition.parameters, "most": most}
+    rows = connection.execute(query("fields", "facets", **parts), parameters, prepare=False).fetchall()
+    return sum(count for name, _, count in rows if name is None), [row for row in rows if row[0] is not None]
+
+
+def _values(generation: Generation, name: str, kinds: Mapping[str, FieldType]) -> sql.Composed:
+    """Where the values of a facet come from, one row for each document and value."""
+    if name not in kinds:
+        return query("fields", "values_of_collection", table=generation.table)
+    one = "values_of_list" if kinds[name] == "list of text" else "values_of_field"
+    return query("fields", one, column=sql.Identifier("f", name))
 
 
 def counts(connection: Connection) -> dict[str, int]:

@@ -84,13 +84,32 @@ WHERE {differences}
 -- The column in front is the serving table's, whatever the statement around calls that table.
 document_id IN (SELECT f.document_id FROM document_fields f WHERE {condition})
 
+-- name: facets
+-- How many documents with a passage that passes have each value, the most frequent first; with no name how many
+-- there are. The table is read once, whatever the number of facets.
+WITH passing AS MATERIALIZED (SELECT DISTINCT document_id FROM {table} WHERE {condition}),
+     counted AS ({counted})
+SELECT name, value, documents
+FROM (SELECT *, row_number() OVER (PARTITION BY name ORDER BY documents DESC, value) AS place FROM counted) c
+WHERE place <= %(most)s
+ORDER BY name, place
+
+-- name: passing_documents
+SELECT NULL AS name, NULL::jsonb AS value, count(*) AS documents FROM passing
+
 -- name: facet
--- How many documents among those with a passage that passes have each value, the most frequent first.
-SELECT value, count(*)
-FROM (SELECT DISTINCT document_id FROM {table} WHERE {condition}) p
-JOIN document_fields f USING (document_id) CROSS JOIN LATERAL {values} AS v(value)
-WHERE value IS NOT NULL
-GROUP BY value ORDER BY 2 DESC, 1 LIMIT %(most)s
+SELECT {facet}, to_jsonb(v.value), count(*) FROM ({values}) v WHERE v.value IS NOT NULL GROUP BY v.value
+
+-- name: values_of_field
+SELECT {column} AS value FROM passing JOIN document_fields f USING (document_id)
+
+-- name: values_of_list
+-- Once for each document, however often its list holds it.
+SELECT DISTINCT document_id, unnest({column}) AS value FROM passing JOIN document_fields f USING (document_id)
+
+-- name: values_of_collection
+-- The one that a search would show, which may be another than the ledger's while a document moves.
+SELECT (SELECT t.collection FROM {table} t WHERE t.document_id = p.document_id LIMIT 1) AS value FROM passing p
 
 -- name: counts
 SELECT {counts} FROM document_fields

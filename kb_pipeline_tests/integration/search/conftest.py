@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kb_pipeline.store import database
+from kb_pipeline_tests.sites import embedding_server, kb, parsers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kb_pipeline.store.database import Connection
+
+__all__ = ["connection", "embedding_server", "kb", "parsers"]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from kb_pipeline.errors import SettingsError
 from kb_pipeline.operations.search import search
 from kb_pipeline.search.request import SearchRequest
 from kb_pipeline.stages.planning import make_plan
-from kb_pipeline.store import conditions, descriptions, fields, generations
+from kb_pipeline.store import descriptions
 
 if TYPE_CHECKING:
     from kb_pipeline_tests.instant_embedding_server import InstantServer
@@ -325,20 +325,6 @@ def test_an_unknown_field_is_answered_with_the_known_ones(kb: TestSite) -> None:
     ):
         with pytest.raises(SettingsError, match=words):
             found(kb, where)
-
-
-def test_facets_count_documents_by_value(kb: TestSite) -> None:
-    kb.reopen(fields=DECLARED)
-    for name, said in {"a": "tag: x\ngroups: [p, q]", "b": "tag: x\ngroups: [q]", "c": "tag: y", "d": ""}.items():
-        kb.write(f"{name}.md", "# One\n\nA passage.\n\n# Two\n\nAnother passage.\n")
-        kb.write(f"{name}.md.meta.yaml", said)
-    kb.refresh()
-    active = generations.active_generation(kb.connection)
-    assert active is not None
-    every = conditions.EVERYTHING
-    assert fields.facet(kb.connection, active, "tag", every) == [("x", 2), ("y", 1)]
-    assert fields.facet(kb.connection, active, "groups", every) == [("q", 2), ("p", 1)]
-    assert fields.counts(kb.connection)["tag"] == 3
 
 
 def test_the_readers_of_the_view_keep_their_rights_when_it_loses_a_column(kb: TestSite) -> None:
