@@ -36,7 +36,7 @@ from common import ROOT, Home, home, say, table, tree_cpu
 from psycopg import sql
 from search_corpus import Corpus, Floats
 from search_exact import Ids
-from search_load import Loaded, delete_documents, load, path_of, replace_documents, sizes, vectors_of
+from search_load import Loaded, build_index, delete_documents, load, path_of, replace_documents, sizes, vectors_of
 
 from kb_pipeline.chunking.lexemes import query_terms
 from kb_pipeline.search import legs
@@ -87,7 +87,8 @@ def main() -> None:
         place.start()
         database.migrate(place.database_url())
         with database.connect(place.database_url(), autocommit=True) as connection:
-            generation, loaded = _loaded(connection, corpus, place.folder)
+            generation, loaded = _loaded(place.database_url(), connection, corpus, place.folder)
+            loaded = build_index(connection, generation, loaded, place.folder)
             _report_load(loaded)
             measured = list(_kinds(connection, generation, corpus, place.folder, options))
             measured = [kind for kind in measured if not options.only or options.only in kind.name]
@@ -119,11 +120,11 @@ def _home(kept: Path | None) -> Iterator[Home]:
     yield Home(kept.resolve(), {**environment, "KB_HOME": str(kept.resolve() / "kb"), "PYTHONPATH": str(ROOT)})
 
 
-def _loaded(connection: Connection, corpus: Corpus, folder: Path) -> tuple[Generation, Loaded]:
+def _loaded(url: str, connection: Connection, corpus: Corpus, folder: Path) -> tuple[Generation, Loaded]:
     try:
         loaded = Loaded.read(folder)
     except FileNotFoundError:
-        return load(connection, corpus, folder)
+        return load(url, connection, corpus, folder)
     if (loaded.rows, loaded.dimension) != (corpus.rows, corpus.dimension):
         sys.exit(f"{folder} holds {loaded.rows:,} rows of {loaded.dimension} dimensions; choose another --home.")
     return generations.named_generation(connection, "g1"), loaded

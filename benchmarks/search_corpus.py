@@ -85,15 +85,18 @@ class Corpus:
     def passages(self, batch: int = 5_000) -> Iterator[Passages]:
         """All of them, in order, `batch` (a multiple of CHUNKS_PER_DOCUMENT) at a time."""
         for first in range(0, self.rows, batch):
-            count = min(batch, self.rows - first)
-            rng = np.random.default_rng((self.seed, 2, first))
-            documents = np.arange(first, first + count) // CHUNKS_PER_DOCUMENT
-            yield Passages(
-                first,
-                self._vectors(rng, documents),
-                self._words(rng, documents),
-                ["zh" if self._is_chinese[document] else "en" for document in documents],
-            )
+            yield self.some(first, min(batch, self.rows - first))
+
+    def some(self, first: int, count: int) -> Passages:
+        """`count` of them from the number `first` on, which begins a document. The same numbers give the same ones."""
+        rng = np.random.default_rng((self.seed, 2, first))
+        documents = np.arange(first, first + count) // CHUNKS_PER_DOCUMENT
+        return Passages(
+            first,
+            self._vectors(rng, documents),
+            self._words(rng, documents),
+            ["zh" if self._is_chinese[document] else "en" for document in documents],
+        )
 
     def questions(self, about: NDArray[np.float16] | Floats, count: int) -> Floats:
         """(count, dimension): near the rows of `about`, vectors of passages."""
@@ -106,7 +109,7 @@ class Corpus:
         """`count` questions of `terms` words. `kind`: mixed (by their frequency, as in a text) or common (the most
         frequent thirty only)."""
         rng = np.random.default_rng((self.seed, 4, terms, len(kind), len(language)))
-        vocabulary = self._vocabulary[language]
+        vocabulary = self.vocabulary[language]
         joint = "" if language == "zh" else " "
         asked = []
         for _ in range(count):
@@ -190,7 +193,7 @@ class Corpus:
         made = []
         for document, length in zip(documents, lengths, strict=True):
             language = "zh" if self._is_chinese[document] else "en"
-            vocabulary = self._vocabulary[language]
+            vocabulary = self.vocabulary[language]
             places = self._ranks(rng, language, int(length))
             topical = rng.random(length) < FROM_TOPIC
             topic = self._topic_words[self._topic_of[document]] % len(vocabulary)
@@ -209,7 +212,7 @@ class Corpus:
         return {language: np.cumsum(1 / (np.arange(size) + 2.7)) for language, size in WORDS.items()}
 
     @cached_property
-    def _vocabulary(self) -> dict[str, list[str]]:
+    def vocabulary(self) -> dict[str, list[str]]:
         """Language -> its distinct words, the most frequent first; frequent ones are short."""
         rng = np.random.default_rng((self.seed, 10))
         return {

@@ -89,7 +89,7 @@ class _Best:
 
 @dataclass(frozen=True)
 class Words:
-    """BM25 over the tokens of the corpus, every row scored."""
+    """BM25 over the tokens of the corpus, every row scored, a word beside its stem with its smaller weight."""
 
     folder: Path
 
@@ -101,7 +101,7 @@ class Words:
             rows, counts = np.unique(np.searchsorted(self._ends, held, side="right"), return_counts=True)
             idf = np.log(1 + (len(scores) - len(rows) + 0.5) / (len(rows) + 0.5))
             norm = BM25_K1 * (1 - BM25_B + BM25_B * self._lengths[rows] / self._lengths.mean())
-            scores[rows] += idf * counts / (counts + norm)
+            scores[rows] += term.weight * idf * counts / (counts + norm)
         order = np.argsort(-scores)[: k * 5]
         last = scores[order[k - 1]]
         kept = [int(row) for row in order if scores[row] > 0 and scores[row] >= last - 1e-9]

@@ -7,11 +7,14 @@ replaced, since no search looks at them.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
+import multiprocessing
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +26,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from search_corpus import CHUNKS_PER_DOCUMENT, Corpus, Floats, unit
 
-from kb_pipeline.chunking.lexemes import Occurrence, occurrences
+from kb_pipeline.chunking.lexemes import PlainOccurrence, plain_occurrences
 from kb_pipeline.stages.knowledge_chunks import DOCUMENTS_PER_SWAP
 from kb_pipeline.stages.report import batched
 from kb_pipeline.store import database, generations, ledger
@@ -35,6 +38,7 @@ from kb_pipeline_tests.integration.search.serving import COLUMNS
 MODEL = "Qwen3-Embedding-0.6B"  # it speaks both languages; nothing is embedded
 FINGERPRINT = "search-benchmark"
 ROWS_PER_TRANSACTION = 5_000
+LOADERS = 2  # processes that make rows and copy them side by side, as runs over several shards do
 INSTRUCTION = "benchmark"
 
 
@@ -45,8 +49,8 @@ class Loaded:
     rows: int
     dimension: int
     load_seconds: float
-    build_seconds: float
     words_seconds: float
+    build_seconds: float
     table_bytes: int
     index_bytes: int
     vector_index_bytes: int
@@ -70,25 +74,35 @@ def path_of(document: int) -> str:
     return f"{collection_of(document)}/{document // 1000:04d}/document-{document:07d}.md"
 
 
-def load(connection: Connection, corpus: Corpus, folder: Path, *, build: bool = True) -> tuple[Generation, Loaded]:
-    """Into an empty database; `folder` takes the vectors and tokens, for exact answers."""
+def load(url: str, connection: Connection, corpus: Corpus, folder: Path) -> tuple[Generation, Loaded]:
+    """Into an empty database; `folder` takes the vectors and tokens, for exact answers. No vector index is built."""
     key = GenerationKey(FINGERPRINT, MODEL, corpus.dimension, corpus.dimension, INSTRUCTION)
     generation = generations.ensure_generation(connection, key)
-    loading = _load_rows(connection, generation, corpus, folder)
+    loading = _load_rows(url, connection, generation, corpus, folder)
     _load_documents(connection, generation, corpus)
     generations.activate(connection, generation)
     started = time.perf_counter()
     generations.refresh_statistics(connection, generation)
     words = time.perf_counter() - started
     say(f"loaded {corpus.rows:,} rows in {loading:,.0f} s, lexemes counted in {words:,.0f} s")
-    started = time.perf_counter()
-    if build:
-        generations.ensure_vector_index(connection, generation, memory=psutil.virtual_memory().total)
-    building = time.perf_counter() - started
-    say(f"built the vector index in {building:,.0f} s")
-    loaded = Loaded(corpus.rows, corpus.dimension, loading, building, words, *sizes(connection, generation))
+    loaded = Loaded(corpus.rows, corpus.dimension, loading, words, 0.0, *sizes(connection, generation))
     loaded.write(folder)
     return generation, loaded
+
+
+def build_index(connection: Connection, generation: Generation, loaded: Loaded, folder: Path) -> Loaded:
+    """What is known once there is a vector index, which is built where it is missing."""
+    started = time.perf_counter()
+    if not generations.ensure_vector_index(connection, generation, memory=psutil.virtual_memory().total):
+        return loaded
+    building = time.perf_counter() - started
+    say(f"built the vector index in {building:,.0f} s")
+    table, indexes, vector_index = sizes(connection, generation)
+    built = replace(
+        loaded, build_seconds=building, table_bytes=table, index_bytes=indexes, vector_index_bytes=vector_index
+    )
+    built.write(folder)
+    return built
 
 
 def sizes(connection: Connection, generation: Generation) -> tuple[int, int, int]:
@@ -105,51 +119,90 @@ SELECT pg_table_size(%(table)s::regclass), pg_indexes_size(%(table)s::regclass),
 """
 
 
-def _load_rows(connection: Connection, generation: Generation, corpus: Corpus, folder: Path) -> float:
-    """Seconds that the database took; making the corpus is not counted."""
-    database.register_types(connection)
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
-        generation.table, sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
-    )
-    seconds, known, lengths = 0.0, dict[str, int](), list[NDArray[np.int32]]()
-    places: list[int] = []
-    with (folder / "vectors.f16").open("wb") as vectors, (folder / "tokens.i32").open("wb") as held:
-        for passages in corpus.passages(ROWS_PER_TRANSACTION):
-            rows, counts = [], []
-            for place, (text, language) in enumerate(zip(passages.texts, passages.languages, strict=True)):
-                number = passages.first + place
-                lexemes = occurrences(text)
-                numbers = [known.setdefault(one.lexeme, len(known)) for one in lexemes]
-                places.append(lexemes[-1].place)
-                counts.append(len(numbers))
-                held.write(np.array(numbers, np.int32).tobytes())
-                rows.append(_row(number, text, language, lexemes, HalfVector(passages.vectors[place])))
-            vectors.write(passages.vectors.astype(np.float16).tobytes())
-            lengths.append(np.array(counts, np.int32))
-            started = time.perf_counter()
-            with connection.transaction(), connection.cursor() as cursor, cursor.copy(statement) as copy:
-                copy.set_types(list(COLUMNS.values()))
-                for row in rows:
-                    copy.write_row(row)
-            seconds += time.perf_counter() - started
-            if passages.first % 50_000 == 0:
-                say(f"{passages.first + len(rows):,} rows")
+def _load_rows(url: str, connection: Connection, generation: Generation, corpus: Corpus, folder: Path) -> float:
+    """Seconds that the database took; making the corpus, which several processes do, is not counted."""
+    corpus.vocabulary  # noqa: B018 - made before the processes part, so that they share it
+    np.memmap(folder / "vectors.f16", np.float16, "w+", shape=(corpus.rows, corpus.dimension)).flush()
+    batches = [(url, generation, corpus, folder, first) for first in range(0, corpus.rows, ROWS_PER_TRANSACTION)]
+    seconds, known = 0.0, dict[str, int]()
+    counts: list[NDArray[np.int32]] = []
+    lengths: list[NDArray[np.int32]] = []
+    with (
+        (folder / "tokens.i32").open("wb") as held,
+        multiprocessing.get_context("fork").Pool(LOADERS) as loaders,
+    ):
+        for number, part in enumerate(loaders.imap(_load_batch, batches)):
+            numbers = np.array([known.setdefault(lexeme, len(known)) for lexeme in part.lexemes], np.int32)
+            held.write(numbers[part.tokens].tobytes())
+            counts.append(part.counts)
+            lengths.append(part.lengths)
+            seconds += part.seconds / LOADERS
+            if number % 10 == 0:
+                say(f"{number * ROWS_PER_TRANSACTION + len(part.counts):,} rows")
     (folder / "lexemes.txt").write_text("\n".join(known), encoding="utf-8")
-    np.save(folder / "counts.npy", np.concatenate(lengths))
-    np.save(folder / "lengths.npy", np.array(places, np.int32))
+    np.save(folder / "counts.npy", np.concatenate(counts))
+    np.save(folder / "lengths.npy", np.concatenate(lengths))
     connection.execute(
         "UPDATE generations SET row_count = %s, churn = %s WHERE id = %s", [corpus.rows, corpus.rows, generation.id]
     )
+    statement = sql.SQL("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)")
+    connection.execute(statement, [f"generation_{generation.id}", corpus.rows])
     return seconds
 
 
-def _row(number: int, text: str, language: str, lexemes: list[Occurrence], vector: HalfVector) -> tuple[object, ...]:
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What exact answers need of loaded rows: all their tokens as places in `lexemes`, how many each has, and where
+    its last one stands; and the seconds of the database."""
+
+    lexemes: list[str]
+    tokens: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+    seconds: float
+
+
+def _load_batch(given: tuple[str, Generation, Corpus, Path, int]) -> _Batch:
+    url, generation, corpus, folder, first = given
+    gc.disable()  # there are tuples by the million, and none of them refers to itself
+    passages = corpus.some(first, min(ROWS_PER_TRANSACTION, corpus.rows - first))
+    said = [plain_occurrences(text) for text in passages.texts]
+    known: dict[str, int] = {}
+    tokens = np.array([known.setdefault(one[0], len(known)) for one in chain.from_iterable(said)], np.int32)
+    rows = [
+        _row(first + place, text, language, lexemes, HalfVector(passages.vectors[place]))
+        for place, (text, language, lexemes) in enumerate(zip(passages.texts, passages.languages, said, strict=True))
+    ]
+    vectors = np.memmap(folder / "vectors.f16", np.float16, "r+", shape=(corpus.rows, corpus.dimension))
+    vectors[first : first + len(rows)] = passages.vectors
+    vectors.flush()
+    columns = {"id": "int8", **COLUMNS}
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
+        generation.table, sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with database.connect(url) as connection:
+        database.register_types(connection)
+        started = time.perf_counter()
+        with connection.transaction(), connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(list(columns.values()))
+            for place, row in enumerate(rows):
+                copy.write_row((first + place + 1, *row))
+        seconds = time.perf_counter() - started
+    counts = np.array([len(one) for one in said], np.int32)
+    lengths = np.array([one[-1][1] for one in said], np.int32)
+    gc.enable()
+    return _Batch(list(known), tokens, counts, lengths, seconds)
+
+
+def _row(
+    number: int, text: str, language: str, lexemes: list[PlainOccurrence], vector: HalfVector
+) -> tuple[object, ...]:
     """In the order of COLUMNS."""
     document, ordinal = divmod(number, CHUNKS_PER_DOCUMENT)
     return (
         *(document + 1, hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(), ordinal, text, vector),
         *(path_of(document), collection_of(document), ordinal + 1, ordinal + 1, f"Section {ordinal}"),
-        *([f"Document {document}", f"Section {ordinal}"], language, lexemes[-1].place, Jsonb({}), TsVector(lexemes)),
+        *([f"Document {document}", f"Section {ordinal}"], language, lexemes[-1][1], Jsonb({}), TsVector(lexemes)),
     )
 
 
