@@ -14,12 +14,14 @@ from psycopg import sql
 from search_corpus import CHUNKS_PER_DOCUMENT, Corpus, Floats
 from search_load import collection_of, in_parts, vectors_of
 
+from kb_pipeline.stages.report import batched
 from kb_pipeline.store import database
 from kb_pipeline.store.database import Connection
 
 K = 10
 EF_SEARCH = (40, 100, 200, 400)
 FILTERS = (None, "tenth", "hundredth")
+MOST_SECONDS = 20  # for the questions of one kind; a slow answer leaves time for few
 Find = Callable[[Floats, str | None, int], Sequence[int]]
 
 # As tutorials make it; the index is built with the settings that a server starts with.
@@ -51,15 +53,17 @@ def _report(name: str, seconds: float, find: Find, asked: Floats, true: dict[str
     rows: list[list[object]] = []
     for tag in FILTERS:
         for ef_search in EF_SEARCH:
-            found, times = [], []
+            found, times = [], list[float]()
             for question in asked:
+                if sum(times) > MOST_SECONDS * 1000:
+                    break
                 started = time.perf_counter()
                 found.append(list(find(question, tag, ef_search)))
                 times.append((time.perf_counter() - started) * 1000)
-            recall = exact.overlap(found, true[tag], K)
+            recall = exact.overlap(found, true[tag][: len(found)], K)
             quantiles = [f"{value:.1f}" for value in np.quantile(times, [0.5, 0.95, 0.99])]
-            rows.append([tag or "everything", ef_search, f"{recall:.3f}", min(map(len, found)), *quantiles])
-    columns = ["filter", "ef", "recall@10", "fewest rows", "p50 ms", "p95 ms", "p99 ms"]
+            rows.append([tag or "everything", ef_search, len(found), f"{recall:.3f}", min(map(len, found)), *quantiles])
+    columns = ["filter", "ef", "questions", "recall@10", "fewest rows", "p50 ms", "p95 ms", "p99 ms"]
     table(f"{name}: loaded and indexed in {seconds:,.0f} s", columns, rows)
 
 
@@ -93,25 +97,27 @@ def _pgvector(connection: Connection, corpus: Corpus, place: Home) -> tuple[floa
 
 
 def _milvus(corpus: Corpus, place: Home) -> tuple[float, Find]:
-    from pymilvus import MilvusClient
+    from pymilvus import DataType, MilvusClient
 
     client = MilvusClient(os.environ.get("MILVUS_URI", str(place.folder / "milvus.db")))
     say("loading Milvus")
     started = time.perf_counter()
     if client.has_collection("passages"):
         client.drop_collection("passages")
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=corpus.dimension)
+    schema.add_field("tag", DataType.VARCHAR, max_length=32)
     index = client.prepare_index_params()
     index.add_index("vector", index_type="HNSW", metric_type="COSINE", params={"M": 16, "efConstruction": 64})
-    client.create_collection("passages", dimension=corpus.dimension, metric_type="COSINE", index_params=index)
-    batch: list[dict[str, object]] = []
-    for number, vector in _rows(corpus, place):
-        tag = collection_of(number // CHUNKS_PER_DOCUMENT)
-        batch.append({"id": number + 1, "vector": vector.tolist(), "tag": tag})
-        if len(batch) == 1_000:
-            client.insert("passages", batch)
-            batch = []
-    if batch:
-        client.insert("passages", batch)
+    index.add_index("tag", index_type="INVERTED")
+    client.create_collection("passages", schema=schema, index_params=index)
+    for batch in batched(_rows(corpus, place), 1_000):
+        rows = [
+            {"id": number + 1, "vector": vector, "tag": collection_of(number // CHUNKS_PER_DOCUMENT)}
+            for number, vector in batch
+        ]
+        client.insert("passages", rows)
     client.flush("passages")
     client.load_collection("passages")
     seconds = time.perf_counter() - started
