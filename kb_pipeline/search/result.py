@@ -6,12 +6,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from kb_pipeline.search.fusion import Share
-    from kb_pipeline.search.highlights import Span
-    from kb_pipeline.search.request import Mode
+from kb_pipeline.search.fusion import Share
+from kb_pipeline.search.highlights import Span
+from kb_pipeline.search.request import Mode
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-def _again_where_dropped(searched: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+def again_where_dropped(searched: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """A generation may be dropped after a search chose it: another one is searched by then."""
 
     @wraps(searched)
@@ -80,7 +80,7 @@ def _again_where_dropped(searched: Callable[Arguments, Result]) -> Callable[Argu
     return again
 
 
-@_again_where_dropped
+@again_where_dropped
 def search(
     connect: Connect,
     request: SearchRequest,
@@ -144,16 +144,6 @@ def search(
         event = _record(connection, plan, text, found, hits, principal, read_by, clock) if request.logged else None
     reranked = bool(found.reranked)
     return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note or found.note, reranked)
-
-
-def searched_collections(connect: Connect, principal: Principal = ANYONE) -> list[str]:
-    """The collections of the active generation in which `principal` may search something, in order."""
-    with database_errors(), connect() as connection:
-        generation = _generation(connection, None)
-        if generation is None:
-            return []
-        with connection.transaction():
-            return store.collections(connection, generation, compile_condition(principal.condition()))
 
 
 _EMPTY = Note("empty", "The knowledge base is empty; run `kb ingest` with a folder of documents.")

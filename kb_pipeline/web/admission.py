@@ -3,32 +3,49 @@
 By a key in `Authorization: Bearer kb_…`; by the same key in a cookie, which the page asks for once; or by what a
 trusted reverse proxy says. While no key was ever made and the server listens on the loopback interface only, it asks
 nobody: then whoever asks is anyone, with every right.
+
+A route is made by a router of the gate, which says what right it takes to be let in. That is decided before anything
+of the request is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Security
+from fastapi.routing import APIRoute
+from fastapi.security import APIKeyCookie, HTTPBearer
+from starlette.requests import Request
 from starlette.responses import Response
 
 from kb_pipeline.access.keys import KeyRing, principal_of
 from kb_pipeline.access.principal import ANYONE, Principal, Right
 from kb_pipeline.access.tokens import Token, read_token
 from kb_pipeline.errors import Unauthenticated
+from kb_pipeline.web.bodies import bounded, require_json
 from kb_pipeline.web.guard import HOSTS
+from kb_pipeline.web.problems import RESPONSES
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from kb_pipeline.access.proxy import Proxies
 
 COOKIE = "kb_key"
 BEARER = "bearer "
 
-Answer = Callable[["Request", Principal], Awaitable[Response]]
+# For the description of the API; the gate looks for itself.
+_KEY = HTTPBearer(scheme_name="key", description="A key of `kb keys create`.", auto_error=False)
+_SIGNED_IN = APIKeyCookie(name=COOKIE, scheme_name="cookie", description="The same, of the page.", auto_error=False)
+
+
+def _admitted(request: Request) -> Principal:
+    return cast("Principal", request.state.principal)
+
+
+Asking = Annotated[Principal, Depends(_admitted)]
+"""Whose request it is, as a parameter of an endpoint behind the gate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +65,17 @@ class Gate:
         self._keys = keys
         self._threads = CapacityLimiter(2)  # of its own: the keys are read while all others wait for something slow
 
-    def needs(self, right: Right, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
-        """An endpoint for those who have `right`."""
+    def router(self, right: Right | None, *, prefix: str = "/v1") -> APIRouter:
+        """Makes routes for those who have `right`; None: for everyone."""
+        route = type("GatedRoute", (GatedRoute,), {"gate": self, "right": right})
+        schemes = [] if right is None else [Security(scheme, scopes=[right]) for scheme in (_KEY, _SIGNED_IN)]
+        return APIRouter(prefix=prefix, route_class=route, dependencies=schemes, responses=RESPONSES)
 
-        async def endpoint(request: Request) -> Response:
-            principal = await self.principal(request)
-            principal.require(right)
-            return await answer(request, principal)
-
-        return endpoint
+    async def admit(self, request: Request, right: Right) -> Principal:
+        """Raises Unauthenticated, Forbidden, DatabaseUnavailable."""
+        principal = await self.principal(request)
+        principal.require(right)
+        return principal
 
     async def principal(self, request: Request) -> Principal:
         """Whose request it is. Raises Unauthenticated, DatabaseUnavailable."""
@@ -98,3 +117,22 @@ class Gate:
     async def _look(self, token: Token | None) -> None:
         if not self._keys.is_fresh(token):
             await to_thread.run_sync(self._keys.refresh, token, limiter=self._threads)
+
+
+class GatedRoute(APIRoute):
+    """`right`: what it takes; None: nothing."""
+
+    gate: ClassVar[Gate]
+    right: ClassVar[Right | None]
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def admitted(request: Request) -> Response:
+            if self.right is not None:
+                request.state.principal = await self.gate.admit(request, self.right)
+            if self.body_field is not None:
+                require_json(request)
+            return await handle(Request(request.scope, bounded(request.receive)))
+
+        return admitted

@@ -1,4 +1,4 @@
-"""Reading the JSON body of a request, within bounds of size and time."""
+"""Bodies of requests, within bounds of size and time."""
 
 from __future__ import annotations
 
@@ -9,27 +9,34 @@ from starlette.exceptions import HTTPException
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.types import Message, Receive
 
 LARGEST_BODY = 64 * 1024  # bytes
 BODY_SECONDS = 10.0  # that a client has to send one
 
 
-async def json_body(request: Request) -> bytes:
-    """What was sent as JSON, not yet read as such. Raises HTTPException."""
+def require_json(request: Request) -> None:
+    """Raises HTTPException."""
     # A form on another site could send any other type without the browser asking us first.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "The body is not JSON; send it with content-type application/json.")
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _received(request)
-    except TimeoutError:
-        raise HTTPException(408, "The body did not come in time; send the request again.") from None
 
 
-async def _received(request: Request) -> bytes:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST_BODY:
+def bounded(receive: Receive) -> Receive:
+    """`receive`, which raises HTTPException for a body that is too large or too slow."""
+    size = 0
+    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+
+    async def receive_bounded() -> Message:
+        nonlocal size
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, "The body did not come in time; send the request again.") from None
+        size += len(message.get("body", b""))
+        if size > LARGEST_BODY:
             raise HTTPException(413, f"The body is larger than {LARGEST_BODY // 1024} KiB; send less.")
-    return bytes(body)
+        return message
+
+    return receive_bounded

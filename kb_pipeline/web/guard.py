@@ -1,19 +1,26 @@
-"""What holds for every request and every answer of the search server, whoever asks."""
+"""What holds for every request and every answer of the search server, whoever asks.
+
+Every request has an id, which its answer and the log name: the one it brings in `X-Request-ID`, where that is sound, so
+that it is the same in the log of a proxy in front; else one that is made here.
+"""
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 
-from kb_pipeline.web.answers import error
+from kb_pipeline.web.problems import problem
 
 if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOSTS = frozenset({"127.0.0.1", "localhost"})
+SOUND_ID = re.compile("[0-9A-Za-z._-]{1,64}")
 OWN_REQUESTS = frozenset({"same-origin", "none"})  # Sec-Fetch-Site: our own page, or what a person typed
 
 
@@ -29,25 +36,31 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
+        asked = Headers(scope=scope)
+        brought = asked.get("x-request-id", "")
+        request_id = brought if SOUND_ID.fullmatch(brought) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
                 headers.setdefault("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
                 headers["x-content-type-options"] = "nosniff"
                 headers["referrer-policy"] = "no-referrer"
                 headers["cache-control"] = "no-store"
             await send(message)
 
-        refusal = self._refusal(Headers(scope=scope), scope["path"])
+        refusal = self._refusal(scope, asked)
         await (refusal or self.app)(scope, receive, send_guarded)
 
-    def _refusal(self, headers: Headers, path: str) -> Response | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Starlette's TrustedHostMiddleware would do for the first half, were it not for its wording."""
         host = headers.get("host", "").lower()
         name, _, port = host.rpartition(":")
         if (name if port.isdecimal() and name else host) not in self.hosts:
-            return error(400, "This server does not answer to this host name; add it to names of [server].")
+            return problem(scope, 400, "This server does not answer to this host name; add it to names of [server].")
         # The page itself holds nothing, and other sites may link to it.
-        if path != "/" and headers.get("sec-fetch-site", "none") not in OWN_REQUESTS:
-            return error(403, "Another web site asked for this; open the search page and search there.")
+        if scope["path"] != "/" and headers.get("sec-fetch-site", "none") not in OWN_REQUESTS:
+            return problem(scope, 403, "Another web site asked for this; open the search page and search there.")
         return None

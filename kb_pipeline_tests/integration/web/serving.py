@@ -11,6 +11,7 @@ import httpx
 import uvicorn
 
 from kb_pipeline.embedding.client import EmbeddingClient
+from kb_pipeline.parsing.elements import CleanedDocument, Element, pack
 from kb_pipeline.store import database
 from kb_pipeline.web.admission import Admission
 from kb_pipeline.web.app import create_app
@@ -18,8 +19,10 @@ from kb_pipeline.web.serve import server_config
 from kb_pipeline_tests.integration.search.serving import Passage, fill, make_generation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from kb_pipeline.store.database import Connection
+    from kb_pipeline.store.generations import Generation
     from kb_pipeline_tests.instant_embedding_server import InstantServer
 
 PASSAGES = [
@@ -35,7 +38,45 @@ def filled_database(database_url: str, embeddings: InstantServer) -> None:
         database.connect(database_url, autocommit=True) as connection,
         EmbeddingClient.connect(embeddings.base_url) as client,
     ):
-        fill(connection, make_generation(connection, client.identity), PASSAGES)
+        load(connection, make_generation(connection, client.identity), PASSAGES)
+
+
+def load(connection: Connection, generation: Generation, passages: Sequence[Passage]) -> None:
+    """`passages` in the serving table, and beside them the documents and elements that a run would have left."""
+    fill(connection, generation, passages)
+    connection.execute("INSERT INTO sources (uri) VALUES ('file:///served') ON CONFLICT DO NOTHING")
+    by_document: dict[int, list[Passage]] = {}
+    for number, passage in enumerate(passages, start=1):
+        by_document.setdefault(passage.document_id or number, []).append(passage)
+    for document, said in by_document.items():
+        connection.execute(
+            """
+            INSERT INTO documents (id, source_id, path, shard_hash, collection, size, content_hash,
+                                   chunked_hash, chunked_extension, chunked_parse)
+            OVERRIDING SYSTEM VALUE
+            SELECT %(id)s, max(id), %(path)s, '00', %(collection)s, 1000, %(hash)s, %(hash)s, 'md', 'p' FROM sources
+            """,
+            {
+                "id": document,
+                "path": said[0].source_file,
+                "collection": said[0].collection,
+                "hash": f"{document:032d}".encode(),
+            },
+        )
+        elements = tuple(Element("NarrativeText", passage.content, passage.page_number) for passage in said)
+        connection.execute(
+            """
+            INSERT INTO elements (content_hash, extension, parse_fingerprint, format, page_count, element_count,
+                                  dropped_count, privacy_counts, warnings, payload)
+            VALUES (%s, 'md', 'p', 'markdown', NULL, %s, 0, '{}', '{}', %s)
+            """,
+            (f"{document:032d}".encode(), len(elements), pack(CleanedDocument(elements))),
+        )
+        connection.execute(
+            "INSERT INTO generation_documents (generation_id, document_id, path, chunk_count, revision) "
+            "VALUES (%s, %s, %s, %s, 1)",
+            (generation.id, document, said[0].source_file, len(said)),
+        )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,13 @@ from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.settings import ServerSettings, load_settings
 from kb_pipeline.store import database
-from kb_pipeline.web.admission import Admission
+from kb_pipeline.web.admission import Admission, GatedRoute
+from kb_pipeline.web.app import create_app
 from kb_pipeline.web.site import admission_of, serve_site
 from kb_pipeline_tests.conftest import new_database
 from kb_pipeline_tests.instant_embedding_server import InstantServer
-from kb_pipeline_tests.integration.search.serving import Passage, fill, make_generation
-from kb_pipeline_tests.integration.web.serving import served
+from kb_pipeline_tests.integration.search.serving import Passage, make_generation
+from kb_pipeline_tests.integration.web.serving import load, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,44 +67,44 @@ def client(filled: str, embeddings: InstantServer) -> Iterator[httpx.Client]:
 
 # --- keys ------------------------------------------------------------------------------------------
 
-ASKED = [("GET", "/search?q=pump"), ("POST", "/search"), ("GET", "/collections"), ("GET", "/metrics")]
+ASKED = [("GET", "/v1/search?q=pump"), ("POST", "/v1/search"), ("GET", "/v1/collections"), ("GET", "/metrics")]
 
 
 def test_the_first_key_closes_an_open_server(
     client: httpx.Client, filled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert client.get("/collections").status_code == 200
+    assert client.get("/v1/collections").status_code == 200
     monkeypatch.setattr(keys, "OLDEST", 0.0)
     header = key_for(filled, rights=("search", "admin"))
     for method, path in ASKED:
         refused = client.request(method, path)
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"] == "Bearer"
-        assert refused.json()["error"].startswith("This server asks for a key")
+        assert refused.json()["detail"].startswith("This server asks for a key")
         body = {"query": "pump"} if method == "POST" else None
         assert client.request(method, path, headers=header, json=body).status_code == 200
-    assert client.get("/health").status_code == 200
+    assert client.get("/readyz").status_code == client.get("/healthz").status_code == 200
     assert client.get("/").status_code == 200  # where one signs in; it holds nothing
 
 
 def test_a_server_that_must_ask_does_so_before_there_is_a_key(filled: str, embeddings: InstantServer) -> None:
     with serving(filled, embeddings, Admission(asks=True)) as client:
-        assert client.get("/collections").status_code == 401
+        assert client.get("/v1/collections").status_code == 401
 
 
 def test_a_right_that_a_key_lacks_is_403_and_named(client: httpx.Client, filled: str) -> None:
     header = key_for(filled)
-    assert client.get("/search", params={"q": "pump"}, headers=header).status_code == 200
+    assert client.get("/v1/search", params={"q": "pump"}, headers=header).status_code == 200
     refused = client.get("/metrics", headers=header)
     assert refused.status_code == 403
-    assert "needs the right admin" in refused.json()["error"]
+    assert "needs the right admin" in refused.json()["detail"]
 
 
 def test_a_revoked_key_stops_and_a_wrong_one_never_worked(
     client: httpx.Client, filled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     header = key_for(filled)
-    assert client.get("/collections", headers=header).status_code == 200
+    assert client.get("/v1/collections", headers=header).status_code == 200
     monkeypatch.setattr(keys, "OLDEST", 0.0)
     with database.connect(filled, autocommit=True) as connection:
         keys.revoke(connection, "reader")
@@ -115,17 +117,17 @@ def test_a_revoked_key_stops_and_a_wrong_one_never_worked(
         "Basic YTpi": "asks for a key",
     }
     for value, sentence in refusals.items():
-        refused = client.get("/collections", headers={"authorization": value})
+        refused = client.get("/v1/collections", headers={"authorization": value})
         assert refused.status_code == 401
-        assert sentence in refused.json()["error"]
+        assert sentence in refused.json()["detail"]
         assert len(value) < len("Bearer kb_") or value.removeprefix("Bearer ") not in refused.text
-    twice = client.get("/collections", headers=[("authorization", "Bearer a"), ("authorization", "Bearer b")])
-    assert "two Authorization headers" in twice.json()["error"]
+    twice = client.get("/v1/collections", headers=[("authorization", "Bearer a"), ("authorization", "Bearer b")])
+    assert "two Authorization headers" in twice.json()["detail"]
 
 
 def test_use_of_a_key_is_noted(client: httpx.Client, filled: str) -> None:
     header = key_for(filled)
-    client.get("/collections", headers=header)
+    client.get("/v1/collections", headers=header)
     with psycopg.connect(filled) as connection:
         (used,) = connection.execute("SELECT last_used_at FROM api_keys").fetchone() or (None,)
     assert used is not None
@@ -135,11 +137,11 @@ def test_signing_in_sets_a_cookie_that_no_script_reads_and_no_other_site_sends(
     client: httpx.Client, filled: str
 ) -> None:
     key = key_for(filled, collections=("contracts",))["authorization"].removeprefix("Bearer ")
-    assert client.get("/session").status_code == 401
-    assert client.post("/session", json={"key": key[:-1]}).status_code == 401
-    assert client.post("/session", json={"kee": key}).status_code == 400
-    assert client.post("/session", content=f'{{"key": "{key}"}}').status_code == 415
-    signed_in = client.post("/session", json={"key": key})
+    assert client.get("/v1/session").status_code == 401
+    assert client.post("/v1/session", json={"key": key[:-1]}).status_code == 401
+    assert client.post("/v1/session", json={"kee": key}).status_code == 400
+    assert client.post("/v1/session", content=f'{{"key": "{key}"}}').status_code == 415
+    signed_in = client.post("/v1/session", json={"key": key})
     assert signed_in.json() == {
         "principal": "key:reader",
         "groups": [],
@@ -149,11 +151,12 @@ def test_signing_in_sets_a_cookie_that_no_script_reads_and_no_other_site_sends(
     attributes = {part.strip().lower() for part in signed_in.headers["set-cookie"].split(";")[1:]}
     assert {"httponly", "samesite=strict"} <= attributes
     assert "secure" not in attributes
-    assert client.get("/collections").json() == {"collections": ["contracts"]}  # the cookie goes with it
-    behind_tls = client.post("/session", json={"key": key}, headers={"x-forwarded-proto": "https"})
+    (found,) = client.get("/v1/collections").json()["collections"]  # the cookie goes with it
+    assert found["name"] == "contracts"
+    behind_tls = client.post("/v1/session", json={"key": key}, headers={"x-forwarded-proto": "https"})
     assert "; secure" in behind_tls.headers["set-cookie"].lower()
-    client.delete("/session")
-    assert client.get("/collections").status_code == 401
+    client.delete("/v1/session")
+    assert client.get("/v1/collections").status_code == 401
 
 
 # --- proxies ---------------------------------------------------------------------------------------
@@ -167,20 +170,20 @@ def behind(*addresses: str) -> Admission:
 
 def test_a_trusted_proxy_says_who_signed_in(filled: str, embeddings: InstantServer) -> None:
     with serving(filled, embeddings, behind("127.0.0.0/8")) as client:
-        assert client.get("/collections").status_code == 401
-        who = client.get("/session", headers=LOGIN).json()
+        assert client.get("/v1/collections").status_code == 401
+        who = client.get("/v1/session", headers=LOGIN).json()
         assert (who["principal"], who["groups"]) == ("user:li.lei", ["hr", "legal"])
-        assert client.get("/search", params={"q": "pump"}, headers=LOGIN).status_code == 200
+        assert client.get("/v1/search", params={"q": "pump"}, headers=LOGIN).status_code == 200
         assert client.get("/metrics", headers=LOGIN).status_code == 403
-        chinese = client.get("/session", headers={b"x-forwarded-user": "李雷".encode()})
+        chinese = client.get("/v1/session", headers={b"x-forwarded-user": "李雷".encode()})
         assert chinese.json()["principal"] == "user:李雷"
 
 
 def test_headers_from_elsewhere_count_for_nothing(filled: str, embeddings: InstantServer) -> None:
     with serving(filled, embeddings, behind("10.1.2.3", "fd00::/8")) as client:
-        assert client.get("/collections", headers=LOGIN).status_code == 401
+        assert client.get("/v1/collections", headers=LOGIN).status_code == 401
         forged = {**LOGIN, "x-forwarded-for": "10.1.2.3", "forwarded": "for=10.1.2.3", "x-real-ip": "10.1.2.3"}
-        assert client.get("/collections", headers=forged).status_code == 401
+        assert client.get("/v1/collections", headers=forged).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -197,9 +200,9 @@ def test_headers_that_no_sound_proxy_sends_are_refused(
     filled: str, embeddings: InstantServer, headers: list[tuple[Any, Any]]
 ) -> None:
     with serving(filled, embeddings, behind("127.0.0.1")) as client:
-        assert client.get("/collections", headers=headers).status_code == 401
+        assert client.get("/v1/collections", headers=headers).status_code == 401
         smuggled = {"x_forwarded_user": "li.lei", "x-forwarded-user": ""}
-        assert client.get("/collections", headers=smuggled).status_code == 401
+        assert client.get("/v1/collections", headers=smuggled).status_code == 401
 
 
 def test_only_the_named_header_of_an_exact_address_counts() -> None:
@@ -249,7 +252,7 @@ def test_a_server_that_others_reach_always_asks() -> None:
 def test_another_host_name_is_answered_once_it_is_named(filled: str, embeddings: InstantServer) -> None:
     with serving(filled, embeddings, admission_of(ServerSettings(names=("kb.example.com",)))) as client:
         for host, status in {"kb.example.com": 200, "KB.example.com:443": 200, "evil.example": 400, "": 400}.items():
-            assert client.get("/collections", headers={"host": host}).status_code == status
+            assert client.get("/v1/collections", headers={"host": host}).status_code == status
 
 
 # --- out of reach ----------------------------------------------------------------------------------
@@ -265,10 +268,11 @@ def twins(postgres_url: str, embeddings: InstantServer) -> Iterator[tuple[httpx.
                 database.connect(url, autocommit=True) as connection,
                 EmbeddingClient.connect(embeddings.base_url) as client,
             ):
-                fill(connection, make_generation(connection, client.identity), passages)
+                load(connection, make_generation(connection, client.identity), passages)
         with serving(whole, embeddings) as one, serving(bare, embeddings) as other:
-            one.headers.update(key_for(whole, collections=("public", "planned")))
-            other.headers.update(key_for(bare, collections=("public", "planned")))
+            may: dict[str, Any] = {"collections": ("public", "planned"), "rights": ("search", "read")}
+            one.headers.update(key_for(whole, **may))
+            other.headers.update(key_for(bare, **may))
             yield one, other
 
 
@@ -323,7 +327,7 @@ def told(answer: httpx.Response) -> Any:
     """All that an answer says but for times, counters and scores, which word statistics of the whole table move."""
     body = answer.json()
     if "hits" not in body:
-        return answer.status_code, body
+        return answer.status_code, {name: value for name, value in body.items() if name != "request_id"}
     shown = ("source_file", "content", "collection", "document_id", "chunk_key", "also_in", "highlights", "metadata")
     hits = sorted(([hit[name] for name in shown] for hit in body["hits"]), key=str)
     return answer.status_code, body["query"], body["mode"], body["note"], body["note_code"], hits
@@ -336,10 +340,10 @@ def test_no_search_tells_that_there_is_anything_out_of_reach(
 ) -> None:
     def ask(client: httpx.Client) -> httpx.Response:
         if not by_url:
-            return client.post("/search", json=request)
+            return client.post("/v1/search", json=request)
         rest = {name: value for name, value in request.items() if name not in {"query", "collections"}}
         return client.get(
-            "/search", params={**rest, "q": request["query"], "collection": request.get("collections", [])}
+            "/v1/search", params={**rest, "q": request["query"], "collection": request.get("collections", [])}
         )
 
     whole, bare = map(ask, twins)
@@ -350,7 +354,41 @@ def test_no_search_tells_that_there_is_anything_out_of_reach(
 
 def test_no_other_address_tells_it_either(twins: tuple[httpx.Client, httpx.Client]) -> None:
     whole, bare = twins
-    assert whole.get("/collections").json() == bare.get("/collections").json() == {"collections": ["public"]}
-    for path in ("/collections?collection=board", "/metrics", "/session", "/health", "/nowhere", "/board"):
-        assert told(whole.get(path)) == told(bare.get(path))
+    paths = [
+        "/v1/collections",
+        "/metrics",
+        "/v1/session",
+        "/healthz",
+        "/readyz",
+        "/nowhere",
+        "/v1/openapi.json",
+        "/v1/documents",
+        "/v1/documents?collection=board",
+        "/v1/documents?name=merger.md",
+        "/v1/documents?name=canteen.md&limit=1",
+        "/v1/documents?cursor=3",
+        *(f"/v1/documents/{document}{rest}" for document in range(1, 8) for rest in ("", "/chunks", "/pages")),
+    ]
+    for path in paths:
+        one, other = whole.get(path), bare.get(path)
+        assert (one.status_code, plain(one)) == (other.status_code, plain(other)), path
+    assert len(whole.get("/v1/documents").json()["documents"]) == 3
     assert whole.get("/metrics").status_code == 403
+
+
+def plain(answer: httpx.Response) -> Any:
+    """All that an answer says but for its moments and the id of its request."""
+    return re.sub(r'"(request_id|changed_at|loaded_at)":"[^"]*"', "", answer.text)
+
+
+def test_every_route_says_what_it_takes(filled: str, embeddings: InstantServer) -> None:
+    app = create_app(
+        database_url=lambda: filled,
+        connect_embedder=lambda: EmbeddingClient.connect(embeddings.base_url),
+        mask=lambda text, _: [text],
+        fusion_weight=lambda _: 0.5,
+    )
+    gated = [route for route in app.routes if isinstance(route, GatedRoute)]
+    assert len(gated) == len(app.routes)
+    open_to_all = {route.path for route in gated if route.right is None}
+    assert open_to_all == {"/", "/healthz", "/readyz", "/v1/openapi.json", "/v1/session"}

@@ -19,7 +19,7 @@ import pytest
 
 from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.web import bodies, serve
-from kb_pipeline.web.app import MOST_CONNECTIONS
+from kb_pipeline.web.backend import MOST_CONNECTIONS
 from kb_pipeline_tests.instant_embedding_server import InstantServer
 from kb_pipeline_tests.integration.web.serving import served
 
@@ -38,8 +38,8 @@ def client(filled: str, embeddings: InstantServer) -> Iterator[httpx.Client]:
 
 
 def test_a_search_by_url_and_by_body_give_the_same_hits(client: httpx.Client) -> None:
-    by_url = client.get("/search", params={"q": "年假", "k": 2, "mode": "lexical"}).json()
-    by_body = client.post("/search", json={"query": "年假", "k": 2, "mode": "lexical"}).json()
+    by_url = client.get("/v1/search", params={"q": "年假", "k": 2, "mode": "lexical"}).json()
+    by_body = client.post("/v1/search", json={"query": "年假", "k": 2, "mode": "lexical"}).json()
     assert by_url["hits"] == by_body["hits"]
     assert by_url["hits"][0]["source_file"] == "员工手册.pdf"
     assert by_url["mode"] == "lexical"
@@ -55,15 +55,15 @@ def test_what_a_hit_shows_can_be_chosen_by_url_and_by_body(client: httpx.Client)
         "fold": False,
         "explain": True,
     }
-    by_url = client.get("/search", params={"q": "年假"} | options).json()["hits"]
-    assert by_url == client.post("/search", json={"query": "年假"} | options).json()["hits"]
+    by_url = client.get("/v1/search", params={"q": "年假"} | options).json()["hits"]
+    assert by_url == client.post("/v1/search", json={"query": "年假"} | options).json()["hits"]
     assert by_url[0]["explanation"]["words"]["rank"] == 1
     assert [by_url[0]["content"][start:end] for start, end in by_url[0]["highlights"]] == ["年假"]
 
 
 def test_prometheus_reads_how_long_query_vectors_took(client: httpx.Client, embeddings: InstantServer) -> None:
-    client.get("/search", params={"q": "pump", "mode": "vector"})
-    client.get("/search", params={"q": "pump", "mode": "lexical"})
+    client.get("/v1/search", params={"q": "pump", "mode": "vector"})
+    client.get("/v1/search", params={"q": "pump", "mode": "lexical"})
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert "kb_query_embedding_seconds_count 1.0\n" in answer.text
@@ -73,33 +73,38 @@ def test_prometheus_reads_how_long_query_vectors_took(client: httpx.Client, embe
 
 
 def test_filters_narrow_a_search(client: httpx.Client) -> None:
-    one = client.get("/search", params={"q": "pump", "collection": ["contracts"], "where": "page_number = 3"}).json()
+    one = client.get("/v1/search", params={"q": "pump", "collection": ["contracts"], "where": "page_number = 3"}).json()
     assert [hit["source_file"] for hit in one["hits"]] == ["contract.pdf"]
     assert one["mode"] == "hybrid"
-    two = client.post("/search", json={"query": "pump", "collections": ["policies", "contracts"]}).json()
+    two = client.post("/v1/search", json={"query": "pump", "collections": ["policies", "contracts"]}).json()
     assert len(two["hits"]) == 3
-    assert client.get("/collections").json() == {"collections": ["contracts", "policies"]}
+    assert client.get("/v1/collections").json()["collections"] == [
+        {"name": "contracts", "documents": 2, "passages": 2},
+        {"name": "policies", "documents": 1, "passages": 1},
+    ]
 
 
 WRONG_BODIES: list[tuple[Any, str]] = [
-    ({}, "The query is empty"),
-    ({"query": "x", "k": 0}, "k is 0"),
-    ({"query": "x", "k": "many"}, "not a whole number"),
-    ({"query": "x", "k": True}, "not a whole number"),
-    ({"query": 3}, "query is not a text"),
-    ({"query": "x", "mode": "fuzzy"}, "The mode is unknown"),
+    ({}, "The field query is missing; send it in the body."),
+    ({"query": ""}, "query is wrong"),
+    ({"query": " "}, "The query is empty"),
+    ({"query": "x", "k": 0}, "k is wrong: input should be greater than or equal to 1."),
+    ({"query": "x", "k": "many"}, "k is wrong: input should be a valid integer."),
+    ({"query": "x", "k": True}, "k is wrong"),
+    ({"query": 3}, "query is wrong: input should be a valid string."),
+    ({"query": "x", "mode": "fuzzy"}, "mode is wrong: input should be 'hybrid', 'vector' or 'lexical'."),
     ({"query": "x", "where": "pages = 3"}, "The filter is wrong at character 1"),
-    ({"query": "x", "collections": "a"}, "not a list of names"),
-    ({"query": "x", "colection": ["a"]}, "The field colection is unknown"),
+    ({"query": "x", "collections": "a"}, "collections is wrong"),
+    ({"query": "x", "collections": [1]}, "collections.0 is wrong"),
+    ({"query": "x", "colection": ["a"]}, "There is no field colection"),
     ({"query": "x", "generation": "g9"}, "There is no generation g9"),
     ([], "not a JSON object"),
     ({"query": "x", "collections": ["a\0b"]}, "no text can hold"),
     ({"query": "x", "generation": "\0"}, "no text can hold"),
-    ({"query": "x", "k": 10**40}, "choose a number of passages"),
-    ({"query": "x", "fusion": "sum"}, "The fusion is unknown"),
-    ({"query": "x", "per_document": 0}, "choose 1 or more"),
-    ({"query": "x", "per_document": "few"}, "per_document is not a whole number"),
-    ({"query": "x", "merge": "perhaps"}, "merge is neither true nor false"),
+    ({"query": "x", "k": 10**40}, "k is wrong"),
+    ({"query": "x", "fusion": "sum"}, "fusion is wrong"),
+    ({"query": "x", "per_document": 0}, "per_document is wrong"),
+    ({"query": "x", "merge": "perhaps"}, "merge is wrong"),
 ]
 # What no JSON library writes, but a client may send.
 HOSTILE_BODIES = [
@@ -119,26 +124,52 @@ JSON = {"content-type": "application/json"}
 
 def test_a_wrong_request_is_400_and_one_sentence(client: httpx.Client) -> None:
     for body, sentence in WRONG_BODIES:
-        answer = client.post("/search", json=body)
+        answer = client.post("/v1/search", json=body)
         assert answer.status_code == 400
-        assert sentence in answer.json()["error"]
+        assert sentence in answer.json()["detail"]
+
+
+PROBLEM = {"type", "title", "status", "detail", "request_id"}
 
 
 def test_other_mistakes_have_their_own_status(client: httpx.Client) -> None:
     for body in HOSTILE_BODIES:
-        answer = client.post("/search", content=body, headers=JSON)
-        assert (answer.status_code, list(answer.json())) == (400, ["error"])
-    assert client.post("/search", content=b'{"query":"x"}', headers={"content-type": "text/plain"}).status_code == 415
-    assert client.post("/search", json={"query": "x" * 70_000}).status_code == 413
+        answer = client.post("/v1/search", content=body, headers=JSON)
+        assert (answer.status_code, set(answer.json())) == (400, PROBLEM)
+    as_text = client.post("/v1/search", content=b'{"query":"x"}', headers={"content-type": "text/plain"})
+    assert as_text.status_code == 415
+    assert client.post("/v1/search", json={"query": "x" * 70_000}).status_code == 413
     assert client.get("/nowhere").status_code == 404
-    assert client.delete("/search").status_code == 405
-    assert all(
-        "error" in answer.json() for answer in (client.get("/nowhere"), client.delete("/search"), client.get("/search"))
-    )
+    assert client.delete("/v1/search").status_code == 405
+    assert client.get("/v1/search", params={"q": "x", "colour": "red"}).status_code == 400
+
+
+def test_an_error_is_problem_details_with_the_id_of_its_request(client: httpx.Client) -> None:
+    for method, path, status in (("GET", "/nowhere", 404), ("DELETE", "/v1/search", 405), ("GET", "/v1/search", 400)):
+        answer = client.request(method, path, headers={"x-request-id": "proxy-17.a"})
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem = answer.json()
+        assert set(problem) == PROBLEM
+        assert (problem["status"], problem["request_id"]) == (status, "proxy-17.a")
+        assert problem["detail"].endswith(".")
+        assert answer.headers["x-request-id"] == "proxy-17.a"
+    foreign = client.get("/healthz", headers={"host": "evil.example", "x-request-id": "a b"})
+    assert foreign.json()["request_id"] == foreign.headers["x-request-id"] != "a b"
+
+
+def test_the_api_describes_itself_and_its_rights(client: httpx.Client) -> None:
+    described = client.get("/v1/openapi.json").json()
+    assert described["openapi"].startswith("3.1")
+    search = described["paths"]["/v1/search"]["post"]
+    assert search["security"] == [{"key": ["search"]}, {"cookie": ["search"]}]
+    assert "application/problem+json" in search["responses"]["default"]["content"]
+    schema = described["components"]["schemas"]["SearchByBody"]
+    assert schema["additionalProperties"] is False
+    assert schema["properties"]["k"]["maximum"] == 200
 
 
 def test_a_foreign_host_name_is_refused(client: httpx.Client) -> None:
-    answer = client.get("/search", params={"q": "年假"}, headers={"host": "evil.example"})
+    answer = client.get("/v1/search", params={"q": "年假"}, headers={"host": "evil.example"})
     assert answer.status_code == 400
     assert "hits" not in answer.json()
 
@@ -146,20 +177,20 @@ def test_a_foreign_host_name_is_refused(client: httpx.Client) -> None:
 def test_what_another_site_asks_for_is_refused_and_not_logged(client: httpx.Client, filled: str) -> None:
     for site in ("cross-site", "same-site"):
         headers = {"sec-fetch-site": site}
-        assert client.get("/search", params={"q": "年假"}, headers=headers).status_code == 403
-        assert client.post("/search", json={"query": "年假"}, headers=headers).status_code == 403
+        assert client.get("/v1/search", params={"q": "年假"}, headers=headers).status_code == 403
+        assert client.post("/v1/search", json={"query": "年假"}, headers=headers).status_code == 403
         assert client.get("/", headers=headers).status_code == 200  # a link to the page
     with psycopg.connect(filled) as connection:
         assert connection.execute("SELECT count(*) FROM search_events").fetchone() == (0,)
     for site in ("same-origin", "none"):
-        asked = client.get("/search", params={"q": "年假", "mode": "lexical"}, headers={"sec-fetch-site": site})
+        asked = client.get("/v1/search", params={"q": "年假", "mode": "lexical"}, headers={"sec-fetch-site": site})
         assert asked.status_code == 200
 
 
 def test_words_that_grow_when_they_are_normalised_are_no_error(client: httpx.Client) -> None:
     for text in ("ß" * 2000, "ﬁ" * 2000, "ﷺ" * 2000, "\u0958" * 2000, "İ" * 2000, "x" * 2000):
         for mode in ("hybrid", "lexical"):
-            assert client.post("/search", json={"query": text, "mode": mode}).status_code == 200
+            assert client.post("/v1/search", json={"query": text, "mode": mode}).status_code == 200
 
 
 def test_the_page_is_self_contained_and_its_policy_covers_its_script_and_style(client: httpx.Client) -> None:
@@ -176,28 +207,29 @@ def test_the_page_is_self_contained_and_its_policy_covers_its_script_and_style(c
 
 def test_searches_run_side_by_side(client: httpx.Client) -> None:
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda n: client.get("/search", params={"q": f"pump {n}"}), range(48)))
+        answers = list(pool.map(lambda n: client.get("/v1/search", params={"q": f"pump {n}"}), range(48)))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["event_id"] for answer in answers}) == 48
 
 
 def test_the_server_survives_losing_its_database_connections(client: httpx.Client, filled: str) -> None:
-    assert client.get("/search", params={"q": "pump"}).status_code == 200
+    assert client.get("/v1/search", params={"q": "pump"}).status_code == 200
     with psycopg.connect(filled, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    assert client.get("/search", params={"q": "pump"}).status_code == 200
-    assert client.get("/health").json() == {"status": "ok"}
+    assert client.get("/v1/search", params={"q": "pump"}).status_code == 200
+    assert client.get("/readyz").json() == {"status": "ok"}
 
 
 def test_no_database_is_503_and_a_sentence(embeddings: InstantServer) -> None:
     nowhere = "postgresql://nobody@127.0.0.1:9/none"
     with served(lambda: nowhere, lambda: EmbeddingClient.connect(embeddings.base_url)) as client:
-        answer = client.get("/health")
+        answer = client.get("/readyz")
+        assert client.get("/healthz").json() == {"status": "ok"}
     assert answer.status_code == 503
-    assert "PostgreSQL" in answer.json()["error"]
+    assert "PostgreSQL" in answer.json()["detail"]
 
 
 def test_without_its_embedding_server_hybrid_answers_by_words_until_one_is_found_elsewhere(
@@ -205,16 +237,16 @@ def test_without_its_embedding_server_hybrid_answers_by_words_until_one_is_found
 ) -> None:
     address = ["http://127.0.0.1:9/v1"]
     with served(lambda: filled, lambda: EmbeddingClient.connect(address[0], patience=0.1)) as client:
-        words = client.get("/search", params={"q": "pump"})
+        words = client.get("/v1/search", params={"q": "pump"})
         assert words.status_code == 200
         assert (words.json()["mode"], words.json()["note_code"]) == ("lexical", "embedding_server")
         assert words.json()["hits"][0]["source_file"] == "contract.pdf"
-        vectors = client.get("/search", params={"q": "pump", "mode": "vector"})
+        vectors = client.get("/v1/search", params={"q": "pump", "mode": "vector"})
         assert vectors.status_code == 503
-        assert "embedding server" in vectors.json()["error"].lower()
+        assert "embedding server" in vectors.json()["detail"].lower()
         assert "kb_query_embedding_failures_total 2" in client.get("/metrics").text
         address[0] = embeddings.base_url
-        assert client.get("/search", params={"q": "pump"}).json()["mode"] == "hybrid"
+        assert client.get("/v1/search", params={"q": "pump"}).json()["mode"] == "hybrid"
 
 
 class HeldUp:
@@ -241,12 +273,12 @@ def test_slow_query_vectors_hold_up_nobody_else(filled: str, embeddings: Instant
         slow = HeldUp(embedder)
         with served(lambda: filled, lambda: cast("EmbeddingClient", slow)) as client:
             try:
-                waiting = [pool.submit(client.get, "/search", params={"q": f"pump {n}"}) for n in range(searches)]
+                waiting = [pool.submit(client.get, "/v1/search", params={"q": f"pump {n}"}) for n in range(searches)]
                 for _ in range(searches):
                     assert slow.asked.acquire(timeout=60)
-                assert client.get("/health").status_code == 200
-                assert client.get("/collections").status_code == 200
-                words = client.get("/search", params={"q": "pump", "mode": "lexical"})
+                assert client.get("/readyz").status_code == 200
+                assert client.get("/v1/collections").status_code == 200
+                words = client.get("/v1/search", params={"q": "pump", "mode": "lexical"})
                 assert words.json()["hits"][0]["source_file"] == "contract.pdf"
                 assert not any(search.done() for search in waiting)
             finally:
@@ -274,7 +306,7 @@ def is_hung_up(connection: socket.socket) -> bool:
     return True
 
 
-BEGUN = b"POST /search HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 50\r\n"
+BEGUN = b"POST /v1/search HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 50\r\n"
 WHOLE = b"GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 
 
@@ -282,7 +314,7 @@ def test_a_client_that_hangs_up_leaves_nothing_in_the_log(filled: str, capfd: py
     with served(lambda: filled, no_embedder) as client:
         for sent in (b"", BEGUN, BEGUN + b'\r\n{"query":', WHOLE) * 5:
             connected(client, sent).close()
-        assert client.get("/health").status_code == 200
+        assert client.get("/readyz").status_code == 200
     assert capfd.readouterr().err == ""
 
 
@@ -309,9 +341,9 @@ def test_connections_are_limited(filled: str, monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_empty_knowledge_base_answers_with_a_note(database_url: str, embeddings: InstantServer) -> None:
     with served(lambda: database_url, lambda: EmbeddingClient.connect(embeddings.base_url)) as client:
-        answer = client.get("/search", params={"q": "年假"}).json()
+        answer = client.get("/v1/search", params={"q": "年假"}).json()
         assert (answer["hits"], answer["note_code"], answer["event_id"]) == ([], "empty", None)
-        assert client.get("/collections").json() == {"collections": []}
+        assert client.get("/v1/collections").json() == {"collections": []}
 
 
 SERVE = """
@@ -336,7 +368,7 @@ def test_a_signal_stops_the_server_cleanly(filled: str, signum: signal.Signals) 
     with subprocess.Popen([*command, "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
-        answer = httpx.get(f"{url}/search", params={"q": "secret words", "mode": "lexical"}, trust_env=False)
+        answer = httpx.get(f"{url}/v1/search", params={"q": "secret words", "mode": "lexical"}, trust_env=False)
         assert answer.status_code == 200
         second = subprocess.run(
             [*command, url.rpartition(":")[2]], capture_output=True, text=True, timeout=60, check=False

@@ -50,7 +50,7 @@ def stored(url: str) -> list[Any]:
 
 
 def searched(client: httpx.Client, **headers: str) -> int:
-    return int(client.get("/search", params={"q": "pump", "mode": "lexical"}, headers=headers).json()["event_id"])
+    return int(client.get("/v1/search", params={"q": "pump", "mode": "lexical"}, headers=headers).json()["event_id"])
 
 
 def test_the_last_word_on_a_hit_counts_and_can_be_taken_back(client: httpx.Client, filled: str) -> None:
@@ -58,15 +58,15 @@ def test_the_last_word_on_a_hit_counts_and_can_be_taken_back(client: httpx.Clien
     right = {"document_id": 1, "chunk_key": "0a1b"}
     said = {"event_id": event, "rank": 1, "helpful": False, "reason": "outdated", "right_passage": right}
     for body in (said | {"helpful": True, "reason": None}, said, said):
-        assert client.post("/feedback", json=body).status_code == 204
-    assert client.post("/feedback", json={"event_id": event, "helpful": True, "session": "s-1"}).status_code == 204
+        assert client.post("/v1/feedback", json=body).status_code == 204
+    assert client.post("/v1/feedback", json={"event_id": event, "helpful": True, "session": "s-1"}).status_code == 204
     assert stored(filled) == [
         (0, "anyone/s-1", True, None, None),
         (1, "anyone", False, "outdated", right),
     ]
-    assert client.delete(f"/feedback/{event}/1").status_code == 204
-    assert client.delete(f"/feedback/{event}/1").status_code == 204
-    assert client.delete(f"/feedback/{event}/0", params={"session": "s-1"}).status_code == 204
+    assert client.delete(f"/v1/feedback/{event}/1").status_code == 204
+    assert client.delete(f"/v1/feedback/{event}/1").status_code == 204
+    assert client.delete(f"/v1/feedback/{event}/0", params={"session": "s-1"}).status_code == 204
     assert stored(filled) == []
 
 
@@ -76,36 +76,36 @@ def test_another_ones_search_and_no_search_are_the_same(client: httpx.Client, fi
     mute = key_for(filled)
     event = searched(client, **one)
     answers = [
-        client.post("/feedback", json={"event_id": number, "rank": rank, "helpful": True}, headers=other)
+        client.post("/v1/feedback", json={"event_id": number, "rank": rank, "helpful": True}, headers=other)
         for number, rank in ((event, 1), (event + 1000, 1), (event, 200))
     ]
     assert {answer.status_code for answer in answers} == {404}
-    assert len({answer.text for answer in answers}) == 1
+    assert len({answer.json()["detail"] for answer in answers}) == 1
     said = {"event_id": event, "rank": 1, "helpful": True}
-    assert client.post("/feedback", json=said, headers=one).status_code == 204
-    assert client.post("/feedback", json=said, headers=mute).status_code == 403
+    assert client.post("/v1/feedback", json=said, headers=one).status_code == 204
+    assert client.post("/v1/feedback", json=said, headers=mute).status_code == 403
     assert [row[1] for row in stored(filled)] == ["key:one"]
 
 
 WRONG: list[tuple[Any, str]] = [
-    ({}, "event_id is wrong"),
+    ({}, "event_id is missing"),
     ([], "not a JSON object"),
     ({"event_id": 0, "helpful": True}, "event_id is wrong"),
     ({"event_id": 2**63, "helpful": True}, "event_id is wrong"),
     ({"event_id": 1, "rank": -1, "helpful": True}, "rank is wrong"),
     ({"event_id": 1, "helpful": "yes"}, "helpful is wrong"),
     ({"event_id": 1, "helpful": False, "reason": "boring"}, "reason is wrong"),
-    ({"event_id": 1, "helpful": False, "right_passage": {"document_id": 1}}, "right_passage is wrong"),
+    ({"event_id": 1, "helpful": False, "right_passage": {"document_id": 1}}, "right_passage.chunk_key is missing"),
     ({"event_id": 1, "helpful": False, "session": "a b"}, "session is wrong"),
-    ({"event_id": 1, "helpful": True, "comment": "x"}, "comment is unknown"),
+    ({"event_id": 1, "helpful": True, "comment": "x"}, "no field comment"),
 ]
 
 
 def test_wrong_feedback_is_400_and_one_sentence(client: httpx.Client, filled: str) -> None:
     for body, sentence in WRONG:
-        answer = client.post("/feedback", json=body)
+        answer = client.post("/v1/feedback", json=body)
         assert answer.status_code == 400
-        assert sentence in answer.json()["error"]
+        assert sentence in answer.json()["detail"]
     assert stored(filled) == []
 
 

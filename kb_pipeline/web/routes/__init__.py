@@ -1,0 +1,1 @@
+"""What the search server answers, a file per subject; every route says which right it needs."""
