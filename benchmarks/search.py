@@ -152,7 +152,7 @@ def _kinds(
 ) -> Iterator[Kind]:
     english = np.flatnonzero(~corpus.chinese_rows())[:: max(corpus.rows // 20_000, 1)]
     questions = corpus.questions(vectors_of(folder, corpus)[english], options.questions)
-    with store.snapshot(connection, depth=K):
+    with store.snapshot(connection):
         means = store.language_means(connection, generation)
     wanted = options.only or ""
     say("finding the exact answers")
@@ -226,7 +226,7 @@ def _measure(connection: Connection, generation: Generation, kind: Kind) -> list
 def _asked(connection: Connection, generation: Generation, kind: Kind, ask: Ask) -> list[int]:
     if kind.name == "hybrid":  # it opens its own transactions
         return list(ask(connection, generation))
-    with store.snapshot(connection, depth=legs.SMALLEST_DEPTH):
+    with store.snapshot(connection, depth=legs.SMALLEST_DEPTH, rows=generation.row_count):
         return list(ask(connection, generation))
 
 

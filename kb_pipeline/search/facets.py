@@ -60,7 +60,7 @@ def facets(
     `where`, `collections`, `mask`: as of a search. `connection` must be idle. Raises SettingsError for a field that is
     not declared or a wrong filter, DatabaseUnavailable.
     """
-    with database_errors(), search.snapshot(connection, depth=1):
+    with database_errors(), search.snapshot(connection):
         active = active_generation(connection)
         kinds = declared(connection)
         names = tuple(dict.fromkeys(fields)) or (*kinds, COLLECTION)

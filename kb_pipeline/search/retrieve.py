@@ -233,7 +233,11 @@ def _find(
     found = _Found()
     least = max(reranker.depth, request.k) if reranker else 0
     while True:
-        with database_errors(), connect() as connection, store.snapshot(connection, depth=plan.depth):
+        with (
+            database_errors(),
+            connect() as connection,
+            store.snapshot(connection, depth=plan.depth, rows=plan.generation.row_count),
+        ):
             more = look_up(connection, plan, clock, weight, request.fusion)
             ranking = ranking.followed_by(more)
             with clock.step("fetch"):

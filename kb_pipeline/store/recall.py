@@ -12,7 +12,7 @@ from psycopg import sql
 from kb_pipeline.store.conditions import EVERYTHING
 from kb_pipeline.store.database import register_types
 from kb_pipeline.store.queries import query
-from kb_pipeline.store.search import EF_SEARCH, nearest, snapshot
+from kb_pipeline.store.search import ef_search, nearest, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ def passage_vectors(connection: Connection, generation: Generation, limit: int) 
 
 def found(connection: Connection, generation: Generation, vectors: Sequence[np.ndarray], k: int) -> list[list[Passage]]:
     """For each vector, (dimension,), the k passages that a search by meaning finds. `connection` must be idle."""
-    with snapshot(connection, depth=k):
+    with snapshot(connection, depth=k, rows=generation.row_count):
         ids = [[row for row, _ in nearest(connection, generation, vector, EVERYTHING, k)] for vector in vectors]
     return _passages(connection, generation, ids)
 
@@ -109,12 +109,13 @@ def cut(connection: Connection, dimension: int, vectors: Sequence[np.ndarray], k
     """The sample at `dimension`, with an index, asked with `vectors` of that dimension."""
     connection.execute(query("recall", "cut_sample", dimension=sql.Literal(dimension)))
     connection.execute(query("recall", "index_cut"))
-    connection.execute(query("search", "session_settings"), {"ef_search": str(EF_SEARCH), "timeout": "0"})
+    rows = sample_size(connection)
+    connection.execute(query("search", "session_settings"), {"ef_search": str(ef_search(k, rows)), "timeout": "0"})
     _ids(connection, "nearest_of_cut", vectors, k)  # warm
     found, milliseconds = _ids(connection, "nearest_of_cut", vectors, k)
     row = connection.execute(query("recall", "size_of_cut")).fetchone()
     connection.execute(query("recall", "drop_cut"))
-    return Cut(dimension, found, milliseconds, (row[0] if row else 0) / max(sample_size(connection), 1))
+    return Cut(dimension, found, milliseconds, (row[0] if row else 0) / max(rows, 1))
 
 
 def _ids(

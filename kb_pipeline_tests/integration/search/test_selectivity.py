@@ -92,8 +92,21 @@ def test_the_more_a_filter_leaves_out_the_more_rows_are_looked_at(connection: Co
         assert row is not None
         return int(row[0])
 
+    half = ", ".join(f"'f{n}.md'" for n in range(24))
     a_fourth = ", ".join(f"'f{n}.md'" for n in range(12))
-    assert looked_at("language = 'en'") < looked_at(f"source_file in ({a_fourth})") <= store.MOST_EF_SEARCH
+    assert looked_at(f"source_file in ({half})") < looked_at(f"source_file in ({a_fourth})") <= store.MOST_EF_SEARCH
+
+
+def test_the_more_rows_there_are_the_more_are_looked_at(connection: Connection) -> None:
+    def looked_at(rows: int) -> int:
+        with store.snapshot(connection, depth=10, rows=rows):
+            row = connection.execute("SELECT current_setting('hnsw.ef_search')::int").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    looked = [looked_at(rows) for rows in (0, 1_000, 20_000, 200_000, 10_000_000)]
+    assert looked == sorted(looked)
+    assert looked[1] < looked[2] < looked[3] < looked[4] == store.MOST_EF_SEARCH
 
 
 def test_every_way_to_the_nearest_rows_uses_its_index(connection: Connection, passages: Generation) -> None:
