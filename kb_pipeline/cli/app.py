@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 
 from kb_pipeline.cli.documents import documents_app
 from kb_pipeline.cli.entry import EXIT_INTERRUPTED, INTERRUPTED
+from kb_pipeline.cli.evaluation import evaluation_app
 from kb_pipeline.cli.generations import generations_app
 from kb_pipeline.cli.glossary import glossary_app
 from kb_pipeline.cli.health import health_app
@@ -46,6 +47,7 @@ app.add_typer(documents_app)
 app.add_typer(search_app)
 app.add_typer(health_app)
 app.add_typer(generations_app, name="generations")
+app.add_typer(evaluation_app, name="eval")
 app.add_typer(keys_app, name="keys")
 app.add_typer(glossary_app, name="glossary")
 app.add_typer(privacy_app, name="privacy")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
 from kb_pipeline.search.glossary import load_glossary
 from kb_pipeline.search.request import SearchRequest
@@ -12,19 +13,38 @@ from kb_pipeline.search.result import SearchResult
 from kb_pipeline.search.retrieve import search as retrieve
 from kb_pipeline.site import Site
 
+if TYPE_CHECKING:
+    from kb_pipeline.embedding.client import EmbeddingClient
+
+
+Ask = Callable[[SearchRequest], SearchResult]
+
 
 def search(site: Site, request: SearchRequest) -> SearchResult:
     """Raises SettingsError, GenerationMismatch, EmbeddingServerUnavailable."""
+    return searching(site)(request)
+
+
+def searching(site: Site, *, weight: float | None = None, embedder: Callable[[], EmbeddingClient] | None = None) -> Ask:
+    """Searches the site, many times over one connection, as `search` does.
+
+    `weight`: of meaning, instead of what the settings say. `embedder`: of another server than the settings'.
+    """
     connection = site.connect()
-    return retrieve(
-        lambda: nullcontext(connection),
-        request,
-        embedder=lambda: site.embedding,
-        mask=partial(mask_query, site),
-        weight=site.settings.fusion_weight_for(request.collections),
-        reranker=site.reranker,
-        glossary=load_glossary(site.settings.glossary.file),
-    )
+    glossary = load_glossary(site.settings.glossary.file)
+
+    def ask(request: SearchRequest) -> SearchResult:
+        return retrieve(
+            lambda: nullcontext(connection),
+            request,
+            embedder=embedder or (lambda: site.embedding),
+            mask=partial(mask_query, site),
+            weight=site.settings.fusion_weight_for(request.collections) if weight is None else weight,
+            reranker=site.reranker,
+            glossary=glossary,
+        )
+
+    return ask
 
 
 def mask_query(site: Site, query: str, collections: Sequence[str]) -> list[str]:

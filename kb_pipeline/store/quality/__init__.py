@@ -1,0 +1,1 @@
+"""What the quality loop keeps: questions with their answers, evaluations, judgments, negatives, decisions."""
