@@ -20,7 +20,7 @@ LEAVE = "# 休假\n\n" + "员工每年可以休假,具体天数按照工龄计�
 PHONE = "# Contact\n\nThe duty phone of the data centre is 138 1234 5678, at any hour.\n"
 
 
-def given(tmp_path: Path, *entries: dict[str, object]) -> Path:
+def given(tmp_path: Path, *entries: dict[str, str]) -> Path:
     file = tmp_path / "asked.json"
     file.write_text(json.dumps(entries))
     return file
