@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 from kb_pipeline.cli.documents import documents_app
 from kb_pipeline.cli.entry import EXIT_INTERRUPTED, INTERRUPTED
 from kb_pipeline.cli.evaluation import evaluation_app
+from kb_pipeline.cli.feedback import feedback_app
 from kb_pipeline.cli.generations import generations_app
 from kb_pipeline.cli.glossary import glossary_app
 from kb_pipeline.cli.health import health_app
@@ -48,6 +49,7 @@ app.add_typer(search_app)
 app.add_typer(health_app)
 app.add_typer(generations_app, name="generations")
 app.add_typer(evaluation_app, name="eval")
+app.add_typer(feedback_app, name="feedback")
 app.add_typer(keys_app, name="keys")
 app.add_typer(glossary_app, name="glossary")
 app.add_typer(privacy_app, name="privacy")

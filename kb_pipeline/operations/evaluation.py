@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kb_pipeline.embedding.client import EmbeddingClient
+    from kb_pipeline.quality.places import Located
     from kb_pipeline.site import Site
     from kb_pipeline.store.database import Connection
     from kb_pipeline.store.generations import Generation
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Way:
     """How questions are asked: of which generation (None: the active one), with which weight of meaning (None: that of
-    the settings)."""
+    the settings), in which collections (none: all; else only questions that these answer)."""
 
     generation: str | None = None
     weight: float | None = None
+    collections: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.generation} at weight {self.weight:g}" if self.weight is not None else str(self.generation)
@@ -130,9 +132,9 @@ def _measured(
         questions = [each for each in questions_of(connection, name) if split in (None, each.split)]
         if not questions:
             raise SettingsError(f"The set {name} has no question{f' in {split}' if split else ''}; import some.")
-        located = locate(connection, questions)
+        located = [each for each in locate(connection, questions) if _is_in(each, way.collections)]
     ask = searching(site, weight=way.weight, embedder=embedder)
-    evaluation = evaluate(located, ask, generation.name, glossary)
+    evaluation = evaluate(located, ask, generation.name, glossary, collections=way.collections)
     if not evaluation.outcomes:
         raise SettingsError(
             f"None of the {len(located):,} questions of {name} has its documents here; ingest them, or import the set "
@@ -150,6 +152,10 @@ def _measured(
     }
     with site.connect() as connection:
         return store.record(connection, about, _results(evaluation)), evaluation
+
+
+def _is_in(located: Located, collections: Sequence[str]) -> bool:
+    return not collections or not set(collections).isdisjoint(located.collections)
 
 
 def _generation(connection: Connection, name: str | None) -> Generation:

@@ -80,13 +80,18 @@ def evaluate(
     ask: Callable[[SearchRequest], SearchResult],
     generation: str,
     glossary: Glossary,
+    *,
+    collections: tuple[str, ...] = (),
 ) -> Evaluation:
-    """Put every question that has a place to `ask`, of `generation`; nothing is logged as a search."""
+    """Put every question that has a place to `ask`, of `generation` and `collections` (none: all); nothing is logged as
+    a search."""
     outcomes = []
     asked = [each for each in located if each.places]
     with track(f"asking {generation}", len(asked)) as steps:
         for each in asked:
-            request = SearchRequest(each.question.question, DEPTH, generation=generation, logged=False)
+            request = SearchRequest(
+                each.question.question, DEPTH, collections=collections, generation=generation, logged=False
+            )
             hits = ask(request).hits
             found = ranked(each.places, map(_passages, hits))
             outcomes.append(Outcome(each, hits, found, measured(each.places, found)))

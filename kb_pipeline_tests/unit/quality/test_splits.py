@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kb_pipeline.quality.splits import leaks, split
@@ -16,6 +16,7 @@ def about(number: int, *documents: str, **more: str) -> Question:
     return Question(words, tuple(Answer(document) for document in documents), **more)  # type: ignore[arg-type]
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.sets(st.integers(0, 60), min_size=1, max_size=2), min_size=30, max_size=60))
 def test_no_document_is_on_both_sides(documents: list[set[int]]) -> None:
     questions = [about(number, *map(str, found)) for number, found in enumerate(documents)]
