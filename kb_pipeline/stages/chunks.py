@@ -30,6 +30,7 @@ def run(site: Site, shards: Sequence[str] | None) -> StageReport:
             for batch in batched(jobs, site.settings.batch_documents):
                 _run_batch(site, connection, batch, report)
                 progress.advance(len(batch))
+        ledger.add_up_figures(connection)
     report.seconds = time.monotonic() - started
     return report
 

@@ -282,6 +282,7 @@ def run(
                 ledger.mark_scanned(writer, source.id)
             scanned += 1
             _count(scan, limited, report)
+        ledger.add_up_figures(writer)
     if unavailable and not scanned:
         raise unavailable[0]
     report.counts["sources_unavailable"] = len(unavailable)

@@ -21,7 +21,7 @@ COUNTS = ("elements_removed", "vectors_removed", "searches_removed", "generation
 
 
 def run(site: Site) -> StageReport:
-    """Remove what is older than the settings keep it; commits piece by piece."""
+    """Remove what is older than the settings keep it, and count what is left anew; commits piece by piece."""
     started = time.monotonic()
     keep = site.settings.retention
     report = StageReport.of(*COUNTS)
@@ -33,6 +33,7 @@ def run(site: Site) -> StageReport:
             searches_removed=audit.purge_searches(connection, days=keep.searches_days),
             generations_dropped=drop_retired(connection, datetime.now(UTC) - timedelta(days=keep.generations_days)),
         )
+        ledger.correct_figures(connection)
     report.seconds = time.monotonic() - started
     return report
 

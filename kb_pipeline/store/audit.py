@@ -13,7 +13,7 @@ from psycopg import sql
 
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.generations import Generation
-from kb_pipeline.store.ledger import Scope, loading_parameters, lock_documents
+from kb_pipeline.store.ledger import Scope, correct_figures, loading_parameters, lock_documents
 from kb_pipeline.store.queries import query
 
 EXAMPLES = 5
@@ -42,7 +42,7 @@ class VectorCheck:
 
 
 TABLE_FINDINGS = ("wrong_counts", "orphan_rows", "missing_documents", "stale_documents")
-LEDGER_FINDINGS = ("unfinished_documents", "texts_without_vector", "leftover_documents")
+LEDGER_FINDINGS = ("unfinished_documents", "texts_without_vector", "leftover_documents", "wrong_figures")
 SPACE_FINDINGS = ("unused_elements", "unused_embeddings")
 
 
@@ -93,7 +93,7 @@ def _findings(
     }
     found = []
     for kind in kinds:
-        statement = query("audit", kind, table=generation.table, loaded=_loaded(seconds), **_in_use())
+        statement = query("audit", kind, table=generation.table, loaded=_loaded(seconds), **_pieces())
         rows = connection.execute(statement, parameters).fetchall()
         if rows:
             found.append(Finding(kind, len(rows), tuple(str(row[0]) for row in rows[:EXAMPLES])))
@@ -104,8 +104,12 @@ def _loaded(seconds: float | None) -> sql.Composed:
     return query("audit", "all_loaded" if seconds is None else "recently_loaded")
 
 
-def _in_use() -> dict[str, sql.Composed]:
-    return {"in_use": query("audit", "element_in_use"), "vector_in_use": query("audit", "embedding_in_use")}
+def _pieces() -> dict[str, sql.Composed]:
+    return {
+        "in_use": query("audit", "element_in_use"),
+        "vector_in_use": query("audit", "embedding_in_use"),
+        "figure_errors": query("figures", "figure_errors"),
+    }
 
 
 def check_serving_vectors(connection: Connection, generation: Generation, seconds: float | None = None) -> VectorCheck:
@@ -155,6 +159,7 @@ def mend(connection: Connection, generation: Generation) -> dict[str, int]:
         for name in ("delete_orphan_rows", "forget_wrong_counts", "renew_documents_without_vector"):
             mended[name] = connection.execute(query("audit", name, **parts), parameters | wrong).rowcount
         connection.execute(query("generations", "recount_rows", table=generation.table), parameters)
+    mended["correct_figures"] = correct_figures(connection)
     return mended | purge_unused(connection, days=0)
 
 
@@ -164,7 +169,7 @@ def purge_unused(connection: Connection, *, days: int) -> dict[str, int]:
     When something is no longer needed is known from the first time that this found it so.
     """
     for name in ("note_unused_elements", "note_unused_embeddings"):
-        connection.execute(query("audit", name, **_in_use()))
+        connection.execute(query("audit", name, **_pieces()))
     return {
         name: _delete_in_pieces(connection, name, days)
         for name in ("delete_unused_elements", "delete_unused_embeddings")
@@ -185,7 +190,7 @@ def purge_searches(connection: Connection, *, days: int) -> int:
 def _delete_in_pieces(connection: Connection, name: str, days: int) -> int:
     """Delete a bounded number of rows at a time, each a transaction of its own on an idle autocommit connection."""
     deleted = 0
-    statement = query("audit", name, **_in_use())
+    statement = query("audit", name, **_pieces())
     while found := connection.execute(statement, {"days": days, "limit": DELETED_AT_ONCE}).rowcount:
         deleted += found
     return deleted

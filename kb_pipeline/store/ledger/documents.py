@@ -196,12 +196,6 @@ def chunk_counts(connection: Connection, documents: Sequence[int]) -> dict[int, 
     return dict(connection.execute(query("documents", "chunk_counts"), {"ids": list(documents)}).fetchall())
 
 
-def count_documents(connection: Connection) -> int:
-    """Live documents."""
-    row = connection.execute(query("documents", "document_count")).fetchone()
-    return int(row[0]) if row else 0
-
-
 def _entry_parameters(source: Source, entry: Entry) -> dict[str, Any]:
     return {
         "path": entry.path,

@@ -18,7 +18,7 @@ from kb_pipeline.store.queries import query
 
 @dataclass(frozen=True, slots=True)
 class DocumentFigures:
-    """Live documents, their chunks and tokens, counted once and added up as a page wants them."""
+    """Live documents, their chunks and tokens, added up as a page wants them."""
 
     rows: Sequence[Mapping[str, Any]]  # of a shard and a collection
 
@@ -40,6 +40,29 @@ class DocumentFigures:
 
 def document_figures(connection: Connection, scope: Scope) -> DocumentFigures:
     return DocumentFigures(_rows(connection, "figures", "document_figures", shard_parameters(scope)))
+
+
+def count_documents(connection: Connection) -> int:
+    """Live documents."""
+    row = connection.execute(query("figures", "document_count")).fetchone()
+    return int(row[0]) if row else 0
+
+
+def add_up_figures(connection: Connection) -> None:
+    """Add what a stage changed to the sums, so that the next who reads them has little to add. Commits."""
+    with connection.transaction():
+        connection.execute(query("figures", "lock_figures"))
+        connection.execute(query("figures", "add_up_figures"))
+
+
+def correct_figures(connection: Connection) -> int:
+    """Count every document and correct the sums that are wrong; how many those were. Commits."""
+    with connection.transaction():
+        connection.execute(query("figures", "lock_figures"))
+        statement = query("figures", "correct_figures", figure_errors=query("figures", "figure_errors"))
+        corrected = connection.execute(statement).rowcount
+        connection.execute(query("figures", "add_up_figures"))
+    return corrected
 
 
 def recent_documents(connection: Connection, scope: Scope, limit: int = 10) -> list[dict[str, Any]]:

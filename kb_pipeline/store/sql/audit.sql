@@ -102,6 +102,10 @@ ORDER BY d.path
 -- Deleted documents whose rows have not left yet.
 SELECT path FROM documents WHERE deleted_at IS NOT NULL ORDER BY path
 
+-- name: wrong_figures
+-- Collections whose documents, chunks or tokens are not as many as pages say.
+SELECT DISTINCT collection FROM ({figure_errors}) e ORDER BY collection
+
 -- name: element_in_use
 -- The chunks of a document were made from it, or are still to be made.
 EXISTS (SELECT FROM documents d

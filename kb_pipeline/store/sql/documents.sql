@@ -113,9 +113,6 @@ ORDER BY id
 -- name: lock_documents
 SELECT id, content_hash FROM documents WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE
 
--- name: document_count
-SELECT count(*) FROM documents WHERE deleted_at IS NULL
-
 -- name: chunk_counts
 SELECT id, chunk_count FROM documents WHERE id = ANY(%(ids)s)
 

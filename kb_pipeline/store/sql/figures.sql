@@ -1,11 +1,45 @@
 -- What pages show. `elements`: all_elements or recent_elements.
 
 -- name: document_figures
-SELECT left(shard_hash, %(digits)s) AS shard, collection, count(*) AS documents, sum(chunk_count)::bigint AS chunks,
-       sum(token_count)::bigint AS tokens
-FROM documents
-WHERE deleted_at IS NULL AND shard_hash BETWEEN %(first)s AND %(last)s
-GROUP BY 1, 2 ORDER BY 1, 2
+SELECT left(shard_hash, %(digits)s) AS shard, collection, sum(documents)::bigint AS documents,
+       sum(chunks)::bigint AS chunks, sum(tokens)::bigint AS tokens
+FROM (SELECT * FROM document_figures WHERE shard_hash BETWEEN %(first)s AND %(last)s
+      UNION ALL
+      SELECT * FROM document_figure_changes WHERE shard_hash BETWEEN %(first)s AND %(last)s) f
+GROUP BY 1, 2 HAVING sum(documents) > 0 ORDER BY 1, 2
+
+-- name: document_count
+SELECT coalesce(sum(documents), 0)::bigint
+FROM (SELECT documents FROM document_figures UNION ALL SELECT documents FROM document_figure_changes) f
+
+-- name: lock_figures
+-- Readers and those who note changes do not wait.
+LOCK TABLE document_figures IN EXCLUSIVE MODE
+
+-- name: add_up_figures
+WITH changes AS (DELETE FROM document_figure_changes RETURNING *)
+INSERT INTO document_figures AS f
+SELECT shard_hash, collection, sum(documents), sum(chunks), sum(tokens) FROM changes GROUP BY 1, 2
+ON CONFLICT (shard_hash, collection) DO UPDATE
+SET documents = f.documents + excluded.documents, chunks = f.chunks + excluded.chunks,
+    tokens = f.tokens + excluded.tokens
+
+-- name: figure_errors
+-- By how much the figures differ from what a look at every document finds.
+SELECT shard_hash, collection, sum(documents)::bigint AS documents, sum(chunks)::bigint AS chunks,
+       sum(tokens)::bigint AS tokens
+FROM (SELECT shard_hash, collection, 1 AS documents, chunk_count AS chunks, token_count AS tokens
+      FROM documents WHERE deleted_at IS NULL
+      UNION ALL
+      SELECT shard_hash, collection, -documents, -chunks, -tokens FROM document_figures
+      UNION ALL
+      SELECT shard_hash, collection, -documents, -chunks, -tokens FROM document_figure_changes) f
+GROUP BY 1, 2
+HAVING sum(documents) <> 0 OR sum(chunks) <> 0 OR sum(tokens) <> 0
+
+-- name: correct_figures
+-- One snapshot for what was noted and what is counted: a change that is committed meanwhile is noted besides.
+INSERT INTO document_figure_changes {figure_errors}
 
 -- name: recent_documents
 SELECT path, collection, size, changed_at

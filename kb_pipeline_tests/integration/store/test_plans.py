@@ -54,6 +54,7 @@ def filled(postgres_url: str) -> Iterator[tuple[str, Generation]]:
             ledger.register_source(connection, "/docs")
             generation = generations.ensure_generation(connection, GenerationKey("m", "m", 2, 2, ""))
             connection.execute(FILL)
+            ledger.add_up_figures(connection)
             connection.execute("VACUUM ANALYZE")
         yield url, generation
 
@@ -101,7 +102,8 @@ QUESTIONS: dict[str, tuple[Callable[[Connection, Generation], object], set[str]]
     "which collections": (lambda c, _: ledger.collections(c), {"documents_chunked_as", "documents_to_chunk"}),
     "what left": (lambda c, _: ledger.leaving_documents(c, ALL), {"documents_deleted"}),
     "a shard's files": (lambda c, _: ledger.signatures(c, 1, SHARD.range), {"documents_shard"}),
-    "a shard's figures": (lambda c, _: ledger.document_figures(c, SHARD), {"documents_shard"}),
+    "the figures of all": (lambda c, _: ledger.document_figures(c, ALL), set()),
+    "how many documents": (lambda c, _: ledger.count_documents(c), set()),
     "files by path": (
         lambda c, _: ledger.known_documents(c, 1, ["7.md", "8.md"]),
         {"documents_source_id_path_key"},
