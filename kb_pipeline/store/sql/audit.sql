@@ -143,10 +143,12 @@ LIMIT %(limit)s
 -- name: sample_text
 -- Other chunks each time, from pages of the table that chance chooses.
 SELECT d.path, d.collection, c.content
-FROM chunks c TABLESAMPLE SYSTEM (
-    (SELECT least(100, 100.0 * (4 * %(limit)s + 1000) / greatest(reltuples, 1)) FROM pg_class WHERE oid = 'chunks'::regclass))
+FROM (SELECT document_id, content
+      FROM chunks TABLESAMPLE SYSTEM (
+          (SELECT least(100, 100.0 * (4 * %(limit)s + 1000) / greatest(reltuples, 1)) FROM pg_class
+           WHERE oid = 'chunks'::regclass))
+      ORDER BY random() LIMIT %(limit)s) c
 JOIN documents d ON d.id = c.document_id
-ORDER BY random() LIMIT %(limit)s
 
 -- name: wrong_documents
 -- What `mend` looks at again once it has locked them: those with orphans, with wrong counts, or with texts that have no

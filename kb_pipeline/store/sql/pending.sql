@@ -8,6 +8,9 @@
 -- `unfinished`: live documents whose chunks are missing, or were not made from what the document is now under the
 -- wanted fingerprints. `unloaded`: documents that the generation may not hold as they are, whether they were deleted
 -- or not; it may hold a few too many, and who asks looks at each of them.
+--
+-- OFFSET 0 keeps PostgreSQL from looking into what is before it: it cannot know that next to no document is unfinished,
+-- takes a third of all for that, and would read all documents of the shards, or all elements, to be ready for them.
 
 -- name: fingerprints
 SELECT * FROM unnest(%(collections)s::text[], %(parse_fingerprints)s::text[], %(chunk_fingerprints)s::text[])
@@ -47,6 +50,7 @@ FROM (
         SELECT * FROM documents d
         WHERE d.deleted_at IS NULL AND d.revision > 0 AND d.collection = a.collection
           AND (d.chunked_parse, d.chunked_fingerprint) > (a.parse, a.chunk)
+        OFFSET 0
     ) d
     WHERE NOT d.to_chunk AND d.content_hash IS NOT NULL AND d.shard_hash BETWEEN %(first)s AND %(last)s
 ) d
@@ -77,7 +81,7 @@ SELECT u.id, s.uri, u.path, u.collection, u.shard_hash, u.content_hash, u.extens
 FROM ({unfinished}) u
 JOIN sources s ON s.id = u.source_id
 WHERE NOT EXISTS (SELECT FROM elements e WHERE e.content_hash = u.content_hash AND e.extension = u.extension
-                  AND e.parse_fingerprint = u.parse_fingerprint)
+                  AND e.parse_fingerprint = u.parse_fingerprint OFFSET 0)
   AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = u.id AND x.stage = 'cleaned_elements'
                   AND x.input_version = u.parse_input AND (x.next_retry IS NULL OR x.next_retry > now()))
 ORDER BY u.id
@@ -86,9 +90,9 @@ ORDER BY u.id
 SELECT u.id, u.path, u.collection, u.content_hash, u.extension, u.parse_fingerprint, u.chunk_fingerprint,
        u.chunk_input AS input_version
 FROM ({unfinished}) u
-JOIN elements e ON e.content_hash = u.content_hash AND e.extension = u.extension
-               AND e.parse_fingerprint = u.parse_fingerprint
-WHERE NOT EXISTS (SELECT FROM failures x WHERE x.document_id = u.id AND x.stage = 'chunks'
+WHERE EXISTS (SELECT FROM elements e WHERE e.content_hash = u.content_hash AND e.extension = u.extension
+              AND e.parse_fingerprint = u.parse_fingerprint OFFSET 0)
+  AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = u.id AND x.stage = 'chunks'
                   AND x.input_version = u.chunk_input AND (x.next_retry IS NULL OR x.next_retry > now()))
 ORDER BY u.id
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from kb_pipeline.store.generations import Generation
 
 DOCUMENTS = 20_000
+MOST_PAGES = 100  # that an answer takes; those of the documents are 600, of the index of all elements 180
+# What looks at a number of rows, wherever they lie, and what is as large as a shard.
+MORE_PAGES = {"any text": 400, "whether the newest rows are orphans": 400, "a shard's files": 700}
 LARGE = {"documents", "chunks", "elements", "embeddings", "generation_documents", "generation_1"}
 FILL = """
 INSERT INTO documents (source_id, path, shard_hash, collection, size, modified_ns, content_hash, chunked_hash,
@@ -60,13 +63,14 @@ def filled(postgres_url: str) -> Iterator[tuple[str, Generation]]:
 
 
 class Explained(psycopg.Cursor[Any]):
-    """A cursor that notes the plan of each statement before it executes it."""
+    """A cursor that notes the plan of each statement, and what it took, before it executes it."""
 
     plans: list[dict[str, Any]]
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         text = query if isinstance(query, str) else query.as_string(self.connection)
-        (plan,) = psycopg.Cursor(self.connection).execute(f"EXPLAIN (FORMAT JSON) {text}", params).fetchone()[0]  # type: ignore[index]
+        explain = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {text}"
+        (plan,) = psycopg.Cursor(self.connection).execute(explain, params).fetchone()[0]  # type: ignore[index]
         self.plans.append(plan["Plan"])
         return super().execute(query, params, **options)
 
@@ -84,6 +88,18 @@ SHARD = ledger.Scope(1, "3", "3", SETTINGS, {})
 QUESTIONS: dict[str, tuple[Callable[[Connection, Generation], object], set[str]]] = {
     "what to parse": (lambda c, _: ledger.pending_elements(c, ALL), {"documents_to_chunk", "documents_chunked_as"}),
     "what to chunk": (lambda c, _: ledger.pending_chunks(c, ALL), {"documents_to_chunk", "documents_chunked_as"}),
+    "what to parse in a shard": (
+        lambda c, _: ledger.pending_elements(c, SHARD),
+        {"documents_to_chunk", "documents_chunked_as"},
+    ),
+    "what to chunk in a shard": (
+        lambda c, _: ledger.pending_chunks(c, SHARD),
+        {"documents_to_chunk", "documents_chunked_as"},
+    ),
+    "what to load in a shard": (
+        lambda c, g: ledger.pending_loads(c, SHARD, g.id, "m"),
+        {"documents_to_load", "documents_loaded"},
+    ),
     "how much to embed": (
         lambda c, g: ledger.pending_text_totals(c, ALL, g.id, "m"),
         {"documents_to_load", "documents_loaded", "chunks_pkey", "embeddings_pkey"},
@@ -126,6 +142,7 @@ QUESTIONS: dict[str, tuple[Callable[[Connection, Generation], object], set[str]]
     ),
     "whether vectors to load are sound": (lambda c, g: audit.check_vectors_to_load(c, ALL, g), {"documents_to_load"}),
     "whether the newest rows are orphans": (lambda c, g: audit.orphan_rows(c, g, 100), {"generation_1_pkey"}),
+    "any text": (lambda c, _: audit.sample_text(c, 100), {"documents_pkey"}),
     "text that was chunked": (lambda c, _: audit.recent_text(c, 60.0, 10), {"documents_chunked", "chunks_pkey"}),
     "who holds a text": (lambda c, _: ledger.documents_with_texts(c, [b"x"]), {"chunks_text_hash"}),
 }
@@ -143,6 +160,8 @@ def test_it_is_answered_from_indexes(filled: tuple[str, Generation], name: str) 
     assert expected <= {node["Index Name"] for node in nodes if "Index Name" in node}
     read_whole = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
     assert not read_whole & LARGE
+    pages = sum(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] for plan in Explained.plans)
+    assert pages <= MORE_PAGES.get(name, MOST_PAGES)
 
 
 def test_the_answers_are_those_of_the_few_that_changed(filled: tuple[str, Generation]) -> None:
