@@ -23,7 +23,7 @@
         ├── LimitExceeded            pages, memory, seconds, unzipped size
         ├── ParserCrashed
         ├── TextRejected             the embedding server refused one text
-        ├── BadSidecar               a sidecar or manifest says what cannot be used; its documents stay as they are
+        ├── BadSidecar               a sidecar or manifest says what cannot be used
         └── ChangedWhileRead         the file changed between hashing and parsing; transient
 
 Messages never carry document text: they end up in logs and in the ledger.

@@ -6,15 +6,19 @@ Terms
   right        search: passages, counts and collections. read: documents as they are stored. feedback: say what did not
                help. write: add and remove documents. admin: figures about everything. None implies another.
   grant        the collections that a principal may search; None is all of them.
+  groups       those that a principal belongs to: it may read documents that name none or one of them. None is for
+               whoever may read all, which are those who need no key.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from kb_pipeline.errors import Forbidden
-from kb_pipeline.store.conditions import Column, Membership, Node
+from kb_pipeline.fields.groups import EVERYONE
+from kb_pipeline.store.conditions import And, Column, Membership, Node, ReadableBy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +30,10 @@ READER: tuple[Right, ...] = ("search", "read", "feedback")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`groups`: those of the documents that it may read. `collections`: its grant."""
+    """`groups`: those that it belongs to. `collections`: its grant."""
 
     name: str
-    groups: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = ()
     collections: tuple[str, ...] | None = None
     rights: frozenset[Right] = frozenset()
 
@@ -43,7 +47,11 @@ class Principal:
 
         The one place where access becomes a condition: what else a principal may not see is added here.
         """
-        return None if self.collections is None else Membership(Column("collection"), self.collections)
+        granted = None if self.collections is None else Membership(Column("collection"), self.collections)
+        if self.groups is None:
+            return granted
+        readable = ReadableBy((EVERYONE, *(unicodedata.normalize("NFC", group) for group in self.groups)))
+        return readable if granted is None else And(granted, readable)
 
     def among(self, collections: Sequence[str]) -> tuple[str, ...]:
         """Those of `collections` that it may search; where that is none, its whole grant (empty: all).
@@ -55,4 +63,4 @@ class Principal:
         return tuple(name for name in collections if name in self.collections) or self.collections
 
 
-ANYONE = Principal("anyone", rights=frozenset(RIGHTS))
+ANYONE = Principal("anyone", groups=None, rights=frozenset(RIGHTS))

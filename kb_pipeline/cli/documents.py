@@ -104,6 +104,7 @@ def inspect(
         say(f"  dropped ({dropped.reason}): {one_line(dropped.text)}")
     for name, found in result.described.fields.items():
         say(f"field {name} = {found['value']}  (from {found['origin']})")
+    say(f"read by {', '.join(result.described.readers.groups) or 'nobody'}  (from {result.described.readers.origin})")
     for sentence in result.described.complaints:
         say(f"  {sentence}")
     for chunk in result.chunks:

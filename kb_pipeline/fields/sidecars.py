@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from kb_pipeline.errors import BadSidecar
 from kb_pipeline.fields.declaration import field_name
+from kb_pipeline.fields.groups import COMPLAINT, KEY
 from kb_pipeline.fields.values import MOST_KEYS, Written, plain_given
 from kb_pipeline.parsing.encodings import decode_text, is_binary
 
@@ -65,7 +66,10 @@ def read_sidecar(data: bytes, name: str) -> dict[str, Written]:
     values = _json(text) if name.lower().endswith(".json") else _yaml(text)
     if len(values) > MOST_KEYS:
         raise BadSidecar(f"It has more than {MOST_KEYS} keys; a sidecar holds a few fields.")
-    return _storable(plain_given(values))
+    said = _storable(plain_given(values))
+    if KEY not in said and any(field_name(str(key)) == KEY for key in values):
+        raise BadSidecar(f"{COMPLAINT}.")
+    return said
 
 
 class ManifestRow(NamedTuple):

@@ -34,6 +34,7 @@ class Inspection:
             "coverage": document.coverage,
             "metadata": dict(document.metadata),
             "fields": [{"name": name, **found} for name, found in self.described.fields.items()],
+            "readers": {"groups": list(self.described.readers.groups), "origin": self.described.readers.origin},
             "given": [{"origin": layer.origin, "values": dict(layer.given)} for layer in self.described.given],
             "complaints": list(self.described.complaints),
             "elements": [

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from kb_pipeline.fields.declaration import complaint_about_name
+from kb_pipeline.fields.groups import EVERYONE, named
 from kb_pipeline.privacy.entities import PRESETS, Action, Preset, unknown_entities
 from kb_pipeline.privacy.patterns import complaint_about
 from kb_pipeline.settings.base import Frozen
@@ -116,9 +117,32 @@ class PrivacySettings(PolicySettings):
         return self
 
 
+def _are_groups(names: tuple[str, ...]) -> tuple[str, ...]:
+    if named(list(names)) != names:
+        raise ValueError(f"groups must be a list of names, each once; write some, or {EVERYONE}")
+    return names
+
+
+Groups = Annotated[tuple[str, ...], AfterValidator(_are_groups)]
+
+
+class AccessSettings(Frozen):
+    """Who may read the documents at a path; of several rules that a document matches the first decides."""
+
+    path: str = Field(min_length=1, description="Pattern of files or folders in a source, such as board/.")
+    groups: Groups = Field(description="Groups that may read them, or everyone.")
+
+    @model_validator(mode="after")
+    def _has_a_sound_path(self) -> AccessSettings:
+        if not self.path.strip("/ "):
+            raise ValueError("path may not be an empty pattern")
+        return self
+
+
 class CollectionSettings(Frozen):
     """What one collection does differently."""
 
+    groups: Groups | None = Field(None, description="Groups that may read it; empty: all who may search it.")
     chunking: ChunkingSettings | None = None
     privacy: PolicySettings | None = None
     readers: dict[str, str] = Field({}, description='Format -> another reader: pdf = "unstructured:hi_res", "docling".')

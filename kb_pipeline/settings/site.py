@@ -21,6 +21,7 @@ from kb_pipeline.errors import SettingsError
 from kb_pipeline.fields.declaration import MOST_FIELDS, FieldType, complaint_about_name
 from kb_pipeline.settings.base import EmptyIsUnset
 from kb_pipeline.settings.documents import (
+    AccessSettings,
     ChunkingSettings,
     CollectionSettings,
     ParsingLimits,
@@ -85,6 +86,7 @@ class Settings(EmptyIsUnset, BaseSettings):
     chunking: ChunkingSettings = ChunkingSettings()
     privacy: PrivacySettings = PrivacySettings()
     collections: dict[str, CollectionSettings] = {}
+    access: tuple[AccessSettings, ...] = ()
 
     @field_validator("timezone")
     @classmethod
@@ -145,6 +147,12 @@ class Settings(EmptyIsUnset, BaseSettings):
         own = {part.fusion_weight if part else None for part in specific}
         weight = own.pop() if len(own) == 1 else None
         return self.search.fusion_weight if weight is None else weight
+
+    @property
+    def access_rules(self) -> list[tuple[str, tuple[str, ...]]]:
+        """(what it is about, groups) of all that is said here of who may read."""
+        of_collections = [(name, own.groups) for name, own in self.collections.items() if own.groups is not None]
+        return [(rule.path, rule.groups) for rule in self.access] + of_collections
 
     def readers_for(self, collection: str) -> dict[str, str]:
         specific = self.collections.get(collection)

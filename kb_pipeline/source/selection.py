@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.fields.sidecars import is_sidecar
@@ -67,7 +66,8 @@ class Selection:
 EVERYTHING = Selection()
 
 
-def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:
+@cache
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
     """What matches one of `patterns`; None without any. Raises SettingsError."""
     if not patterns:
         return None
@@ -77,6 +77,12 @@ def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:
         raise SettingsError(
             f"One of the patterns {', '.join(patterns)} has a class such as [z-a] that holds nothing; correct it."
         ) from None
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether the file at `path` is, or lies in, what one pattern names. Raises SettingsError."""
+    expression = _any_of((pattern,))
+    return expression is not None and bool(expression.fullmatch(unicodedata.normalize("NFC", path)))
 
 
 def _expression(pattern: str) -> str:

@@ -1,21 +1,25 @@
-"""Giving documents their fields: from what sidecars, manifests, paths and the files themselves say.
+"""Giving documents their fields and readers: from what sidecars, manifests, paths and the files themselves say.
 
 Nothing is parsed or embedded for it, and no row of a serving table changes: the fields of a document are one row of
-`document_fields`. Whoever writes it holds the document's lock, reads what is said then, and so is never stale.
+`document_fields`, and who may read it is one of `document_access`. Whoever writes them holds the document's lock, reads
+what is said then, and so is never stale.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from kb_pipeline.fields.groups import KEY, readers
 from kb_pipeline.fields.layers import Field, Layer, decide, folders_of
 from kb_pipeline.fields.values import complaint
 from kb_pipeline.progress import track
 from kb_pipeline.settings import Settings, SourceSettings
+from kb_pipeline.source.listing import collection_of
 from kb_pipeline.source.patterns import layers_of_path
+from kb_pipeline.source.selection import matches
 from kb_pipeline.stages.report import batched
 from kb_pipeline.stages.sidecars import own_settings
-from kb_pipeline.store import descriptions, field_columns, fields, ledger
+from kb_pipeline.store import access, descriptions, field_columns, fields, ledger
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.descriptions import Said
 from kb_pipeline.store.fields import DescribedDocument
@@ -59,31 +63,48 @@ def describe_all(connection: Connection, settings: Settings, documents: Sequence
 
 
 def describe(connection: Connection, settings: Settings, documents: Sequence[int]) -> None:
-    """Give `documents`, by id, their values in all declared fields, in one transaction."""
+    """Give `documents`, by id, their readers and their values in all declared fields, in one transaction."""
     with connection.transaction():
         ledger.lock_documents(connection, documents)
         declared = fields.hold_declared(connection)
+        live = fields.documents_by_id(connection, documents)
+        layers = layers_beside(connection, settings, live)
+        who = {document.id: readers(layers[document.id] + rules_of(document.path, settings)) for document in live}
+        access.store(connection, {id_: found.groups for id_, found in who.items()})
         if not declared:
             return
-        live = fields.documents_by_id(connection, documents)
-        layers = layers_of(connection, settings, live)
-        decided = {document.id: decide(layers[document.id], declared) for document in live}
+        said_by_files = fields.said_by_files(connection, [document.id for document in live])
+        decided = {
+            id_: decide([*said, Layer("the file itself", said_by_files.get(id_, {}))], declared)
+            for id_, said in layers.items()
+        }
         fields.store(connection, declared, {id_: _values(found) for id_, found in decided.items()})
 
 
-def layers_of(
+def layers_beside(
     connection: Connection, settings: Settings, documents: Sequence[DescribedDocument]
 ) -> dict[int, list[Layer]]:
-    """Document id -> all that is said of it, in the order that decides."""
-    said_by_files = fields.said_by_files(connection, [document.id for document in documents])
+    """Document id -> all that is said of it but by the file itself, in the order that decides."""
     uris = {source.id: source.uri for source in ledger.sources(connection)}
     found: dict[int, list[Layer]] = {}
     for source in {document.source_id for document in documents}:
         members = [document for document in documents if document.source_id == source]
         own = own_settings(settings, uris[source])
         found |= _layers(connection, own, source, members)
-    for document in documents:
-        found[document.id].append(Layer("the file itself", said_by_files.get(document.id, {})))
+    return found
+
+
+def rules_of(path: str, settings: Settings) -> list[Layer]:
+    """What kb.toml says of who may read the document at `path`; its collection comes last."""
+    found = [
+        Layer(f"[[access]] {rule.path}", {KEY: list(rule.groups)})
+        for rule in settings.access
+        if matches(path, rule.path)
+    ]
+    collection = collection_of(path)
+    own = settings.collections.get(collection)
+    if own is not None and own.groups is not None:
+        found.append(Layer(f"[collections.{collection}]", {KEY: list(own.groups)}))
     return found
 
 
@@ -94,11 +115,13 @@ def _layers(
     folders = {folder for path in paths for folder in folders_of(path)}
     of_documents = _by_path(descriptions.said_of_documents(connection, source, paths))
     of_folders = _by_path(descriptions.said_of_folders(connection, source, folders))
+    closed_manifests = _by_path(descriptions.said_of_manifests(connection, source, own.manifests))
     by_manifests = {(said.path, said.file): said for said in descriptions.said_by_manifests(connection, source, paths)}
 
     def layers(path: str) -> list[Layer]:
         said = [of_documents.get(path), *(of_folders.get(folder) for folder in folders_of(path))]
-        said += [by_manifests.get((path, manifest)) for manifest in own.manifests]
+        for manifest in own.manifests:  # of one that cannot be read nobody knows which documents it is about
+            said += [closed_manifests.get(manifest), by_manifests.get((path, manifest))]
         return [Layer(one.file, one.given) for one in said if one is not None] + layers_of_path(path, own.patterns)
 
     return {document.id: layers(document.path) for document in documents}

@@ -145,7 +145,7 @@ def scan_source(
         connection,
         source,
         listing.sidecars,
-        own=own_settings(settings, source.uri),
+        settings=settings,
         names=names,
         unlisted=list(unlisted),
         keep=bool(result.held),
@@ -277,7 +277,7 @@ def run(
                 _apply(writer, limited, hashes, site.settings, report)
                 _describe(writer, site, limited, changes, report)
                 if not (prefix or {}).get(source.uri):
-                    state = sidecars.patterns_state(own_settings(site.settings, source.uri))
+                    state = sidecars.patterns_state(site.settings, source.uri)
                     descriptions.set_policy(writer, source.id, policy=site.names.policy, patterns=state)
                 ledger.mark_scanned(writer, source.id)
             scanned += 1

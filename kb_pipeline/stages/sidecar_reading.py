@@ -1,7 +1,9 @@
 """Reading the sidecars and manifests of a source that changed, masking what they say, and storing it.
 
 What is read is masked as the documents are that it describes, and only then stored. One that cannot be used is noted
-with its reason; what it said before stays.
+with its reason; what it said before stays. Only where it may say who reads its documents, nobody does until it can be
+used; so it is with one that nobody has read yet. The names of groups are never masked: they have to be those of
+principals.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from kb_pipeline.errors import BadSidecar, DocumentError
+from kb_pipeline.fields import groups
 from kb_pipeline.fields.declaration import FieldType
+from kb_pipeline.fields.groups import KEY, closed, may_name_groups
 from kb_pipeline.fields.sidecars import LARGEST_MANIFEST, LARGEST_SIDECAR, About, read_manifest, read_sidecar
 from kb_pipeline.fields.values import Given, Written, as_labelled, complaint, without_label
 from kb_pipeline.privacy.masking import Masker, Maskers
@@ -53,7 +57,15 @@ def read(
     """
     changes = Changes(everything=diff.patterns_changed)
     with connection.transaction():
+        lost = descriptions.known(connection, source.id, [about for about in diff.gone if about.kind == "manifest"])
+        changes.everything |= any(KEY in said.given for said in lost.values())
         descriptions.empty(connection, source.id, diff.gone)
+        known = descriptions.known(connection, source.id, [sidecar.about for sidecar in diff.unread])
+        unread = [
+            Reading(one.about, _stored_files(one), None, closed(known[one.about].given if one.about in known else {}))
+            for one in diff.unread
+        ]
+        descriptions.note(connection, source.id, unread)
     changes.abouts.update(diff.gone)
     for about in (about for about in diff.gone if about.kind == "manifest"):
         with connection.transaction():
@@ -79,7 +91,15 @@ def settle(connection: Connection, source: Source, diff: SidecarDiff, changes: C
         descriptions.remove(connection, source.id, diff.gone)
 
 
-Outcome = dict[str, Written] | DocumentError
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why files cannot be used, and whether they may have been meant to say who reads."""
+
+    error: DocumentError
+    closes: bool
+
+
+Outcome = dict[str, Written] | Refusal
 
 
 @contextmanager
@@ -95,19 +115,26 @@ def _fetching(source: Source) -> Iterator[Callable[[Sequence[Sidecar], Callable[
 def said_together(uri: str, declared: Mapping[str, FieldType], sidecar: Sidecar) -> Outcome:
     """What the files of a sidecar say together, or why they cannot be used."""
     said: dict[str, Written] = {}
+    read: list[bytes] = []
     try:
-        for entry in sidecar.files:
-            own = read_sidecar(read_start(uri, entry.path, LARGEST_SIDECAR + 1), entry.path)
+        read += [read_start(uri, entry.path, LARGEST_SIDECAR + 1) for entry in sidecar.files]
+        for entry, data in zip(sidecar.files, read, strict=True):
+            own = read_sidecar(data, entry.path)
             odd = next((name for name in own.keys() & said.keys() if own[name] != said[name]), None)
             if odd is not None:
                 raise BadSidecar(f"They disagree on {odd}; keep one of them.")
             said |= own
-        problem = complaint(said, declared)
+        problem = groups.complaint(said) or complaint(said, declared)
         if problem:
             raise BadSidecar(f"{problem}; correct it.")
     except DocumentError as error:
-        return error
+        return Refusal(error, closes=not read or any(_may_close(data, LARGEST_SIDECAR) for data in read))
     return said
+
+
+def _may_close(data: bytes, largest: int) -> bool:
+    """Whether a file of which this is the beginning may say who reads."""
+    return len(data) > largest or may_name_groups(data)
 
 
 def _store(
@@ -117,23 +144,27 @@ def _store(
     maskers: Maskers,
     changes: Changes,
 ) -> None:
-    good = [(sidecar, said) for sidecar, said in outcomes if not isinstance(said, DocumentError)]
+    good = [(sidecar, said) for sidecar, said in outcomes if not isinstance(said, Refusal)]
     masked = masked_given([(_masker(sidecar.about, maskers), said) for sidecar, said in good])
     readings = [
         Reading(sidecar.about, _stored_files(sidecar), None, said)
         for (sidecar, _), said in zip(good, masked, strict=True)
     ]
-    bad = [(sidecar, error) for sidecar, error in outcomes if isinstance(error, DocumentError)]
+    bad = [(sidecar, refusal) for sidecar, refusal in outcomes if isinstance(refusal, Refusal)]
     with connection.transaction():
         known = descriptions.known(connection, source.id, [sidecar.about for sidecar, _ in outcomes])
         said_before = [known[sidecar.about].given if sidecar.about in known else {} for sidecar, _ in bad]
         # What a bad one said before stays, as the policy of now wants it.
         wanted = [(_masker(sidecar.about, maskers), said) for (sidecar, _), said in zip(bad, said_before, strict=True)]
         before = masked_given(wanted)
-        readings += [_failure(sidecar, error, said) for (sidecar, error), said in zip(bad, before, strict=True)]
+        readings += [
+            _failure(sidecar, refusal.error, closed(said) if refusal.closes else said)
+            for (sidecar, refusal), said in zip(bad, before, strict=True)
+        ]
         descriptions.note(connection, source.id, readings)
     changes.failed += len(bad)
     changes.signed |= {sidecar.about: sidecar.signature for sidecar, _ in good}
+    changes.signed |= {sidecar.about: sidecar.signature for sidecar, refusal in bad if not refusal.error.transient}
     changes.abouts |= {reading.about for reading in readings if _is_news(reading, known.get(reading.about))}
 
 
@@ -141,7 +172,7 @@ def _is_news(reading: Reading, known: Known | None) -> bool:
     """Whether the documents have to follow."""
     if known is None:
         return bool(reading.given)
-    return known.given != reading.given or (reading.reason is None and not known.is_settled)
+    return known.given != reading.given or not known.is_settled
 
 
 def _read_manifest(
@@ -153,21 +184,29 @@ def _read_manifest(
     changes: Changes,
 ) -> None:
     about, (entry,) = manifest.about, manifest.files
+    data: bytes | None = None
     try:
-        rows = read_manifest(read_start(source.uri, entry.path, LARGEST_MANIFEST + 1))
+        data = read_start(source.uri, entry.path, LARGEST_MANIFEST + 1)
+        rows = read_manifest(data)
     except DocumentError as error:
         changes.failed += 1
+        said = closed({}) if data is None or _may_close(data, LARGEST_MANIFEST) else {}
+        changes.everything |= bool(said)
         with connection.transaction():
             changes.rows |= _mask_rows(connection, source, about.path, names)
-            descriptions.note(connection, source.id, [_failure(manifest, error, {})])
+            descriptions.note(connection, source.id, [_failure(manifest, error, said)])
+        if not error.transient:
+            changes.signed[about] = manifest.signature
         return
     problems = {
-        path: (row.number, problem) for path, row in rows.items() if (problem := complaint(row.given, declared))
+        path: (row.number, problem)
+        for path, row in rows.items()
+        if (problem := groups.complaint(row.given) or complaint(row.given, declared))
     }
     stored = names.stored(rows)
     places = [(path, stored.get(path, path)) for path in rows]
-    said = masked_given([(names.maskers.of(collection_of(place)), rows[path].given) for path, place in places])
-    found = dict(zip((place for _, place in places), said, strict=True))
+    masked = masked_given([(names.maskers.of(collection_of(place)), rows[path].given) for path, place in places])
+    found = dict(zip((place for _, place in places), masked, strict=True))
     bad = {stored.get(path, path) for path in problems}
     reason = None
     if problems:
@@ -175,10 +214,13 @@ def _read_manifest(
         reason = f"{problem} in row {number}, nor in {len(problems) - 1} others; correct it."
     with connection.transaction():
         before = descriptions.known(connection, source.id, [about])
-        changes.everything |= about in before and not before[about].is_settled
+        changes.everything |= about in before and (not before[about].is_settled or KEY in before[about].given)
         changes.rows |= _mask_rows(connection, source, about.path, names)
         known = descriptions.manifest_rows(connection, source.id, about.path)
-        changed = {place: given for place, given in found.items() if place not in bad and known.get(place) != given}
+        for place in bad:  # as it was, but for who reads
+            before_it = known.get(place, {})
+            found[place] = closed(before_it) if KEY in found[place] else dict(before_it)
+        changed = {place: given for place, given in found.items() if known.get(place, {}) != given}
         gone = list(known.keys() - found.keys())
         descriptions.change_manifest_rows(connection, source.id, about.path, changed, gone)
         kind = BadSidecar.__name__ if reason else None
@@ -202,8 +244,7 @@ def _mask_rows(connection: Connection, source: Source, manifest: str, names: Nam
 
 
 def _failure(sidecar: Sidecar, error: DocumentError, said: Given) -> Reading:
-    signature = None if error.transient else sidecar.signature
-    return Reading(sidecar.about, _stored_files(sidecar), signature, said, type(error).__name__, str(error))
+    return Reading(sidecar.about, _stored_files(sidecar), None, said, type(error).__name__, str(error))
 
 
 def _stored_files(sidecar: Sidecar) -> tuple[str, ...]:
@@ -230,11 +271,9 @@ def masked_given(pairs: Sequence[tuple[Masker, Given]]) -> list[dict[str, Writte
         texts = dict(zip(texts, masker.mask_apart(list(texts)), strict=True))
         for number in own:
             masked[number] = {
-                name: [_found(texts, name, text) for text in written]
-                if isinstance(written, list)
-                else _found(texts, name, written)
+                name: _masked(texts, name, written)
                 for name, written in pairs[number][1].items()
-                if texts[name] == name
+                if name == KEY or texts[name] == name
             }
     return masked
 
@@ -242,10 +281,20 @@ def masked_given(pairs: Sequence[tuple[Masker, Given]]) -> list[dict[str, Writte
 def _texts(said: Given) -> Iterator[str]:
     """All that is looked at for `_masked`."""
     for name, written in said.items():
+        if name == KEY:
+            continue
         yield name
         for text in written if isinstance(written, list) else [written]:
             yield as_labelled(name, text)
             yield text
+
+
+def _masked(texts: Mapping[str, str], name: str, written: Written) -> Written:
+    if name == KEY:
+        return written
+    if isinstance(written, list):
+        return [_found(texts, name, text) for text in written]
+    return _found(texts, name, written)
 
 
 def _found(masked: Mapping[str, str], name: str, text: str) -> str:

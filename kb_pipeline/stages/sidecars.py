@@ -35,10 +35,12 @@ class Sidecar:
 class SidecarDiff:
     """What a scan found of a source's sidecars that the ledger does not know.
 
-    `gone`: described by nothing any more. `documents`: those that any of it may concern.
+    `gone`: described by nothing any more. `documents`: those that any of it may concern. `unread`: changed, too, but
+    still being written, or beside the part that is looked at.
     """
 
     changed: tuple[Sidecar, ...] = ()
+    unread: tuple[Sidecar, ...] = ()
     gone: tuple[About, ...] = ()
     patterns_changed: bool = False
     documents: tuple[DescribedDocument, ...] = field(default=(), repr=False)
@@ -73,7 +75,7 @@ def compare(
     source: Source,
     lines: Collection[str],
     *,
-    own: SourceSettings,
+    settings: Settings,
     names: Names,
     unlisted: Collection[str],
     keep: bool,
@@ -84,6 +86,7 @@ def compare(
     `keep`: so much of the source is missing that nothing is taken for gone. `at_rest`: of entries, those that nobody is
     writing.
     """
+    own, state = own_settings(settings, source.uri), patterns_state(settings, source.uri)
     known = descriptions.signatures(connection, source.id)
     looked_at = source.sidecars_policy == names.policy
     if not looked_at:
@@ -103,30 +106,42 @@ def compare(
     gone = () if keep else tuple(about for about in known if about not in there and not _is_below(about.path, unlisted))
     found = SidecarDiff(
         changed=tuple(sorted((one for one in changed if resting.issuperset(one.files)), key=lambda one: one.about)),
+        unread=tuple(one for one in changed if not resting.issuperset(one.files)),
         gone=gone,
-        patterns_changed=source.patterns != patterns_state(own) and not (source.patterns is None and not own.patterns),
+        patterns_changed=source.patterns != state
+        and not (source.patterns is None and not own.patterns and not settings.access_rules),
     )
     return found if found.is_clean else replace(found, documents=tuple(_concerned(connection, source, found)))
 
 
-def patterns_state(own: SourceSettings) -> str:
-    return fingerprint(own.patterns, own.manifests)
+def patterns_state(settings: Settings, uri: str) -> str:
+    """What kb.toml says of the documents of a source."""
+    own = own_settings(settings, uri)
+    return fingerprint(own.patterns, own.manifests, *settings.access_rules)
 
 
 def within(diff: SidecarDiff, prefix: str) -> SidecarDiff:
     """The part that is about paths at or below `prefix` ('' is all)."""
-    if not prefix or diff.is_clean:
+    if not prefix or (diff.is_clean and not diff.unread):
         return diff
 
     def inside(path: str) -> bool:
         return path == prefix or path.startswith(prefix + "/")
 
+    beside = [sidecar for sidecar in diff.changed if not inside(sidecar.about.path)]
+    above = [sidecar for sidecar in beside if _may_be_about(sidecar.about, prefix)]
     return SidecarDiff(
         tuple(sidecar for sidecar in diff.changed if inside(sidecar.about.path)),
+        (*diff.unread, *above),
         tuple(about for about in diff.gone if inside(about.path)),
         patterns_changed=False,
         documents=tuple(document for document in diff.documents if inside(document.path)),
     )
+
+
+def _may_be_about(about: About, prefix: str) -> bool:
+    """Whether something at or below `prefix` may be what is described."""
+    return about.kind == "manifest" or (about.kind == "folder" and (prefix + "/").startswith(about.path))
 
 
 def _grouped(lines: Collection[str], manifests: frozenset[str]) -> dict[About, list[str]]:

@@ -6,6 +6,7 @@ Terms
   condition   the same as SQL with its parameters. Values never become part of the SQL.
 
   field       a column of `document_fields` that the settings declare. A list is equal to what it contains.
+  readable    by groups: the document of the row says that one of them may read it, see `fields.groups`.
 
 As in SQL, a comparison with a missing value holds for no row, and neither does its negation. So negations are pushed
 down to the predicates first; then all that neighbouring predicates ask of fields becomes one look at `document_fields`.
@@ -82,6 +83,11 @@ class Says:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadableBy:
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     inner: Node
 
@@ -98,7 +104,7 @@ class Or:
     right: Node
 
 
-Node = Comparison | Membership | NullTest | Says | Not | And | Or
+Node = Comparison | Membership | NullTest | Says | ReadableBy | Not | And | Or
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,7 @@ def _is_about_fields(node: Node) -> bool:
             return _is_about_fields(left) and _is_about_fields(right)
         case Comparison(column) | Membership(column) | NullTest(column):
             return column.field is not None
-        case Says():
+        case Says() | ReadableBy():
             return False
 
 
@@ -182,6 +188,8 @@ class _Compiler:
                 return sql.SQL("{} IS NULL").format(self.column(column, ""))
             case Says(pattern):
                 return sql.SQL("lexemes @@ {}::tsquery").format(self.bind(pattern))
+            case ReadableBy(groups):
+                return query("access", "passes", groups=self.bind(list(groups)))
             case Not(inner):
                 return sql.SQL("(NOT {})").format(self.compile(inner))
             case And() | Or():

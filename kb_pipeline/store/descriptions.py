@@ -110,6 +110,11 @@ def said_of_documents(connection: Connection, source: int, paths: Iterable[str])
     return _said(connection, "given_to", source, "document", paths)
 
 
+def said_of_manifests(connection: Connection, source: int, paths: Iterable[str]) -> list[Said]:
+    """What holds for every document that a manifest may be about, while it cannot be used."""
+    return _said(connection, "given_to", source, "manifest", paths)
+
+
 def said_by_manifests(connection: Connection, source: int, paths: Iterable[str]) -> list[Said]:
     return _said(connection, "given_by_manifests", source, "manifest", paths)
 

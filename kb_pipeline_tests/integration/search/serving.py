@@ -56,6 +56,7 @@ class Passage:
     metadata: dict[str, Any] = field(default_factory=dict)
     document_id: int | None = None  # by default each passage is a document of its own
     ordinal: int = 0
+    groups: tuple[str, ...] = ("everyone",)
 
     @property
     def text(self) -> str:

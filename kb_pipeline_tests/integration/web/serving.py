@@ -12,7 +12,7 @@ import uvicorn
 
 from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.parsing.elements import CleanedDocument, Element, pack
-from kb_pipeline.store import database
+from kb_pipeline.store import access, database
 from kb_pipeline.web.admission import Admission
 from kb_pipeline.web.app import create_app
 from kb_pipeline.web.serve import server_config
@@ -77,6 +77,7 @@ def load(connection: Connection, generation: Generation, passages: Sequence[Pass
             "VALUES (%s, %s, %s, %s, 1)",
             (generation.id, document, said[0].source_file, len(said)),
         )
+    access.store(connection, {document: said[0].groups for document, said in by_document.items()})
 
 
 @contextmanager

@@ -7,9 +7,11 @@ import pytest
 from kb_pipeline.access.keys import duration
 from kb_pipeline.access.principal import ANYONE, Principal
 from kb_pipeline.errors import Forbidden, SettingsError
-from kb_pipeline.store.conditions import Column, Membership
+from kb_pipeline.store.conditions import And, Column, Membership, ReadableBy
 
-LEGAL = Principal("key:legal", collections=("contracts", "cases"), rights=frozenset({"search"}))
+LEGAL = Principal(
+    "key:legal", ("legal", "cafe\u0301"), collections=("contracts", "cases"), rights=frozenset({"search"})
+)
 
 
 def test_a_right_that_it_lacks_is_named() -> None:
@@ -19,7 +21,10 @@ def test_a_right_that_it_lacks_is_named() -> None:
 
 
 def test_its_grant_is_part_of_every_query() -> None:
-    assert LEGAL.condition() == Membership(Column("collection"), ("contracts", "cases"))
+    readable = ReadableBy(("everyone", "legal", "caf\u00e9"))
+    assert LEGAL.condition() == And(Membership(Column("collection"), ("contracts", "cases")), readable)
+    assert Principal("key:x", ("legal", "cafe\u0301")).condition() == readable
+    assert Principal("key:x").condition() == ReadableBy(("everyone",))
     assert ANYONE.condition() is None
 
 
