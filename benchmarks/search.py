@@ -34,7 +34,7 @@ import numpy as np
 import search_exact as exact
 from common import ROOT, Home, home, say, table, tree_cpu
 from psycopg import sql
-from search_corpus import Corpus, Floats
+from search_corpus import CHUNKS_PER_DOCUMENT, Corpus, Floats
 from search_exact import Ids
 from search_load import Loaded, build_index, delete_documents, load, path_of, replace_documents, sizes, vectors_of
 
@@ -42,7 +42,7 @@ from kb_pipeline.chunking.lexemes import query_terms
 from kb_pipeline.search import legs
 from kb_pipeline.search.request import SearchRequest
 from kb_pipeline.search.retrieve import search
-from kb_pipeline.stages.knowledge_chunks import DOCUMENTS_PER_SWAP
+from kb_pipeline.stages.knowledge_chunks import DOCUMENTS_PER_SWAP, rows_per_refresh
 from kb_pipeline.store import database, generations
 from kb_pipeline.store import search as store
 from kb_pipeline.store.conditions import EVERYTHING, Column, Comparison, Membership, Node
@@ -278,13 +278,18 @@ def _streaming(url: str, generation: Generation, corpus: Corpus) -> Iterator[Non
 
 
 def _stream(url: str, generation: Generation, documents: int) -> None:
-    """Replace documents, one swap after another, for ever."""
+    """Replace documents, one swap after another, for ever; what the pipeline does between them is done here, too."""
+    unread = 0
     with database.connect(url, autocommit=True) as connection:
         database.register_types(connection)
         for round_ in itertools.count(1):
             first = (round_ * DOCUMENTS_PER_SWAP) % max(documents - DOCUMENTS_PER_SWAP, 1) + 1
             some = list(range(first, min(first + DOCUMENTS_PER_SWAP, documents)))
             replace_documents(connection, generation, some, round_)
+            unread += len(some) * CHUNKS_PER_DOCUMENT
+            if unread > rows_per_refresh(generation.row_count, is_indexed=True):
+                generations.refresh_words(connection, generation)
+                unread = 0
 
 
 def _report_changes(connection: Connection, generation: Generation, corpus: Corpus) -> None:

@@ -33,7 +33,10 @@ from kb_pipeline.store.ledger import Scope
 DOCUMENTS_PER_SWAP = 100
 ROWS_PER_COPY = 5_000  # into a table that nobody searches
 DOCUMENTS_PER_NOTE = 2_000
-ROWS_PER_REFRESH = 8_192
+# After how many rows their words are read: until then every search by words scores them one by one. Where rows go into
+# a vector index, which takes milliseconds for each, reading words a few times more does not show.
+ROWS_PER_REFRESH = 2_000
+ROWS_PER_REFRESH_UNINDEXED = 8_192
 COUNTS = (
     *("documents", "documents_removed", "documents_incomplete"),
     *("chunks_written", "rows", "index_built", "activated"),
@@ -86,6 +89,7 @@ def _load(site: Site, connection: Connection, scope: Scope, generation: Generati
     beside = [other for other in known if other.state == "building"] if is_active else []
     pending = ledger.pending_loads(connection, scope, generation.id, generation.model_fingerprint)
     rows, unread = generation.row_count, 0
+    is_indexed = generations.has_vector_index(connection, generation)
     with track("loading documents", len(pending)) as progress:
         for batch in _batches(connection, pending, is_beside):
             with connection.transaction():
@@ -99,7 +103,7 @@ def _load(site: Site, connection: Connection, scope: Scope, generation: Generati
                 generations.swap_beside(connection, other, batch)
             report.counts["chunks_written"] += swap.inserted
             unread += swap.inserted
-            if not is_beside and unread > max(ROWS_PER_REFRESH, rows // 16):  # a search reads fresh rows one by one
+            if not is_beside and unread > rows_per_refresh(rows, is_indexed=is_indexed):
                 generations.refresh_words(connection, generation)
                 rows, unread = rows + unread, 0
             if swap.inserted and not is_active and not is_beside:
@@ -108,6 +112,11 @@ def _load(site: Site, connection: Connection, scope: Scope, generation: Generati
     report.counts["documents"] = sum(not leaving for _, leaving in pending)
     report.counts["documents_removed"] = sum(leaving for _, leaving in pending)
     return is_active
+
+
+def rows_per_refresh(rows: int, *, is_indexed: bool) -> int:
+    """How many rows may come into a table of `rows` before their words are read."""
+    return ROWS_PER_REFRESH if is_indexed else max(ROWS_PER_REFRESH_UNINDEXED, rows // 16)
 
 
 def _batches(connection: Connection, pending: Sequence[tuple[int, bool]], is_beside: bool) -> Iterator[tuple[int, ...]]:
