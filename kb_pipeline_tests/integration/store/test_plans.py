@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
 from kb_pipeline.source.listing import Entry
@@ -12,6 +11,7 @@ from kb_pipeline.store import audit, generations, ledger
 from kb_pipeline.store.database import connect, migrate
 from kb_pipeline.store.generations import GenerationKey
 from kb_pipeline_tests.conftest import new_database
+from kb_pipeline_tests.plans import Explained, indexes, read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,25 +60,6 @@ def filled(postgres_url: str) -> Iterator[tuple[str, Generation]]:
             ledger.add_up_figures(connection)
             connection.execute("VACUUM ANALYZE")
         yield url, generation
-
-
-class Explained(psycopg.Cursor[Any]):
-    """A cursor that notes the plan of each statement, and what it took, before it executes it."""
-
-    plans: list[dict[str, Any]]
-
-    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        text = query if isinstance(query, str) else query.as_string(self.connection)
-        explain = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {text}"
-        (plan,) = psycopg.Cursor(self.connection).execute(explain, params).fetchone()[0]  # type: ignore[index]
-        self.plans.append(plan["Plan"])
-        return super().execute(query, params, **options)
-
-
-def parts(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for below in plan.get("Plans", ()):
-        yield from parts(below)
 
 
 SETTINGS = ledger.StageFingerprints("p", "c")
@@ -156,12 +137,8 @@ def test_it_is_answered_from_indexes(filled: tuple[str, Generation], name: str) 
         Explained.plans = []
         connection.cursor_factory = Explained
         ask(connection, generation)
-    nodes = [node for plan in Explained.plans for node in parts(plan)]
-    assert expected <= {node["Index Name"] for node in nodes if "Index Name" in node}
-    read_whole = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
-    assert not read_whole & LARGE
-    pages = sum(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] for plan in Explained.plans)
-    assert pages <= MORE_PAGES.get(name, MOST_PAGES)
+    assert expected <= indexes(Explained.plans)
+    assert not read_whole(Explained.plans) & LARGE
 
 
 def test_the_answers_are_those_of_the_few_that_changed(filled: tuple[str, Generation]) -> None:
