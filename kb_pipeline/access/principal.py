@@ -3,8 +3,9 @@
 Terms
   principal    whoever asks: the holder of an API key, a person whom a reverse proxy names, or, while the server asks
                nobody who they are, anyone.
-  right        search: passages, counts and collections. read: documents as they are stored. feedback: say what did not
-               help. write: add and remove documents. admin: figures about everything. None implies another.
+  right        search: passages, counts and collections. read: documents as they are stored. original: their files, in
+               which nothing is masked. feedback: say what did not help. write: add and remove documents. admin: figures
+               about everything. None implies another.
   grant        the collections that a principal may search; None is all of them.
   groups       those that a principal belongs to: it may read documents that name none or one of them. None is for
                whoever may read all, which are those who need no key.
@@ -23,7 +24,7 @@ from kb_pipeline.store.conditions import And, Column, Membership, Node, Readable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Right = Literal["search", "read", "feedback", "write", "admin"]
+Right = Literal["search", "read", "original", "feedback", "write", "admin"]
 RIGHTS: tuple[Right, ...] = get_args(Right)
 READER: tuple[Right, ...] = ("search", "read", "feedback")
 
@@ -63,4 +64,5 @@ class Principal:
         return tuple(name for name in collections if name in self.collections) or self.collections
 
 
-ANYONE = Principal("anyone", groups=None, rights=frozenset(RIGHTS))
+# A machine may have other users than the one whose files these are: those and new documents take a key.
+ANYONE = Principal("anyone", groups=None, rights=frozenset(RIGHTS) - {"original", "write"})

@@ -28,7 +28,8 @@ def create_key(
     right: Annotated[
         Names,
         typer.Option(
-            "--right", help="search, read, feedback, write or admin; repeatable; the first three when left out."
+            "--right",
+            help="search, read, feedback, original, write or admin; repeatable; the first three when left out.",
         ),
     ] = None,
     expires: Annotated[str, typer.Option("--expires", help="90d, 12h, 30m, 2w or never.")] = "90d",

@@ -221,7 +221,7 @@ def scan_counts(found: Plan) -> ScanCounts:
 
 def _limit(site: Site, connection: Connection, path: str | None) -> Mapping[str, str]:
     """Source uri -> the stored path inside it that a call is limited to."""
-    found = sources.limits(path, sources.known_sources(connection, site.settings))
+    found = sources.limits(path, sources.known_sources(connection, site.settings), site.settings.home_path)
     return {uri: site.names.stored_path(inside) if inside else "" for uri, inside in found.items()}
 
 

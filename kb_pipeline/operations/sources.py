@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import permutations
+from pathlib import Path
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.settings import Settings
@@ -43,7 +44,7 @@ def known_sources(connection: Connection, settings: Settings) -> list[str]:
     known = [source.uri for source in ledger.sources(connection)]
     known += configured_sources(settings)
     for outer, inner in permutations(dict.fromkeys(known), 2):
-        if _holds(outer, inner):
+        if _holds(outer, inner) and not _is_in_home(inner, settings.home_path):
             raise SettingsError(
                 f"The source {outer} holds the source {inner}, whose documents would be there twice; take one of "
                 "them out of kb.toml."
@@ -63,8 +64,8 @@ def register(connection: Connection, uris: Sequence[str]) -> None:
         ledger.register_source(connection, uri)
 
 
-def resolve(path: str, known: Sequence[str]) -> tuple[str, str]:
-    """(source uri, path inside it, '' for all of it) that `path` means, given the known source URIs.
+def resolve(path: str, known: Sequence[str], home: Path | None = None) -> tuple[str, str]:
+    """(source uri, path inside it, '' for all of it) that `path` means, given the known source URIs and KB_HOME.
 
     A folder that no source holds becomes a source. Raises SettingsError for anything else that no
     source holds, and for a folder around a source, whose documents would be there twice.
@@ -75,7 +76,7 @@ def resolve(path: str, known: Sequence[str]) -> tuple[str, str]:
         for source in sorted(known, key=len, reverse=True):
             if spelling == source or _holds(source, spelling):
                 return source, spelling[len(source) :].strip("/")
-    inside = next((source for source in known if _holds(uri, source)), None)
+    inside = next((source for source in known if _holds(uri, source) and not _is_in_home(source, home)), None)
     if inside is not None:
         raise SettingsError(
             f"{uri} holds the source {inside}, whose documents would then be there twice; name {inside}."
@@ -87,7 +88,7 @@ def resolve(path: str, known: Sequence[str]) -> tuple[str, str]:
     return uri, ""
 
 
-def limits(path: str | None, known: Sequence[str]) -> Mapping[str, str]:
+def limits(path: str | None, known: Sequence[str], home: Path | None = None) -> Mapping[str, str]:
     """What a call is limited to: {source uri: path inside it, '' for all of it}.
 
     Raises SettingsError when there is no source at all, and what `resolve` raises.
@@ -96,13 +97,18 @@ def limits(path: str | None, known: Sequence[str]) -> Mapping[str, str]:
         if not known:
             raise SettingsError("There is no source yet; name a folder: kb ingest FOLDER.")
         return dict.fromkeys(known, "")
-    uri, inside = resolve(path, known)
+    uri, inside = resolve(path, known, home)
     return {uri: inside}
 
 
 def configured_sources(settings: Settings) -> list[str]:
     """The URIs under [[sources]] in kb.toml."""
     return [canonical_uri(source.uri) for source in settings.sources]
+
+
+def _is_in_home(source: str, home: Path | None) -> bool:
+    """Whether no scan of a folder around it finds it; so it is with documents that came in over HTTP."""
+    return home is not None and Path(source).is_relative_to(home)
 
 
 def _holds(outer: str, inner: str) -> bool:

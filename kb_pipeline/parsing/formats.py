@@ -134,6 +134,11 @@ _BMP_HEADERS = tuple(size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64,
 _SUPPORTED = ", ".join(kind.value.upper() for kind in Format)
 
 
+def is_readable_name(name: str) -> bool:
+    """Whether a file of that name may be one that a reader knows; what it holds decides."""
+    return bool(language_of_file(name)) or PurePosixPath(name).suffix.lower() in EXTENSIONS
+
+
 def detect_format(name: str, data: bytes) -> Format:
     """The format of the file called `name` that holds `data`.
 

@@ -23,6 +23,7 @@ from kb_pipeline.store.conditions import Column, Condition, Membership, Node, co
 from kb_pipeline.store.database import database_errors
 from kb_pipeline.store.generations import active_generation
 from kb_pipeline.store.reading import CollectionCount, Document, DocumentEntry, Passage
+from kb_pipeline.store.search import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +116,7 @@ def pages(connect: Connect, principal: Principal, document: int) -> list[Page]:
 @contextmanager
 def _shelves(connect: Connect, wanted: Node | None) -> Iterator[tuple[Connection, list[tuple[Generation, Condition]]]]:
     """The generations that are searched, each with what is `wanted` of it, seen in one state."""
-    with database_errors(), connect() as connection, connection.transaction():
+    with database_errors(), connect() as connection, snapshot(connection, depth=1):
         shelves: list[tuple[Generation, Condition]] = []
         with suppress(psycopg.errors.UndefinedTable), connection.transaction():  # a database without tables yet
             generation = active_generation(connection)

@@ -6,6 +6,7 @@ principal, could find. A document that lists several values counts for each of t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from kb_pipeline.store.fields import MOST_VALUES, declared
 from kb_pipeline.store.generations import active_generation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from kb_pipeline.access.principal import Principal
     from kb_pipeline.store.database import Connection

@@ -20,6 +20,11 @@ class ServerSettings(Frozen):
     user_header: str = Field("x-forwarded-user", description="Header in which they name who signed in.")
     groups_header: str = Field("x-forwarded-groups", description="Header with that person's groups, by commas.")
 
+    uploads: Path | None = Field(None, description="Folder of documents sent to it; empty: uploads in KB_HOME.")
+    largest_upload_mb: int = Field(100, ge=1, description="Most megabytes of a document sent to it.")
+
+    requests_per_minute: int = Field(6000, ge=0, description="Most requests of one key or person; 0: any number.")
+
     @field_validator("proxies")
     @classmethod
     def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:

@@ -351,11 +351,20 @@ def read_start(uri: str, path: str, most: int) -> bytes:
         with file:
             return file.read(most)
 
-    with _reading(uri, path):
+    with reading(uri, path):
         if is_local(uri):
             return in_time(lambda: read(open_regular(Path(uri, path))), PATIENCE_SECONDS)
         filesystem, root = _filesystem(uri)
         return read(filesystem.open(f"{root}/{path}", "rb"))
+
+
+def open_file(uri: str, path: str) -> BinaryIO:
+    """A file to read, from its beginning and again. Raises UnreadableFile."""
+    with reading(uri, path):
+        if is_local(uri):
+            return in_time(lambda: open_regular(Path(uri, path)), PATIENCE_SECONDS)
+        filesystem, root = _filesystem(uri)
+        return filesystem.open(f"{root}/{path}", "rb")  # type: ignore[no-any-return]
 
 
 def _hash_local(path: Path, digest: Any) -> bytes:
@@ -375,7 +384,7 @@ def _hash_local(path: Path, digest: Any) -> bytes:
 def hash_file(uri: str, path: str) -> bytes:
     """sha256 of the file's bytes, read in pieces. Raises UnreadableFile."""
     digest = hashlib.sha256()
-    with _reading(uri, path):
+    with reading(uri, path):
         if is_local(uri):
             return _hash_local(Path(uri, path), digest)
         filesystem, root = _filesystem(uri)
@@ -386,7 +395,7 @@ def hash_file(uri: str, path: str) -> bytes:
 
 
 @contextmanager
-def _reading(uri: str, path: str) -> Iterator[None]:
+def reading(uri: str, path: str) -> Iterator[None]:
     """Raises UnreadableFile for what keeps a file from being read."""
     try:
         yield

@@ -72,6 +72,15 @@ class Passage:
     metadata: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the file lies that a document's text was made of; `path`: as it is stored."""
+
+    source: str
+    path: str
+    content_hash: bytes
+
+
 def collections(connection: Connection, generation: Generation, condition: Condition) -> list[CollectionCount]:
     parameters = {**condition.parameters, "generation": generation.id}
     rows = connection.execute(_query("collections", generation, condition), parameters, prepare=False)
@@ -118,6 +127,12 @@ def elements(
     statement = _query("elements", generation, condition)
     row = connection.execute(statement, parameters, prepare=False, binary=True).fetchone()
     return unpack(row[0]) if row else None
+
+
+def origin(connection: Connection, document: int) -> Origin | None:
+    """None for a document that is not there, or went away. Whether it may be read is not asked here."""
+    with connection.cursor(row_factory=class_row(Origin)) as cursor:
+        return cursor.execute(query("reading", "origin"), {"document": document}).fetchone()
 
 
 def _query(name: str, generation: Generation, condition: Condition) -> Composed:

@@ -2,10 +2,10 @@
 
 By a key in `Authorization: Bearer kb_…`; by the same key in a cookie, which the page asks for once; or by what a
 trusted reverse proxy says. While no key was ever made and the server listens on the loopback interface only, it asks
-nobody: then whoever asks is anyone, with every right.
+nobody: then whoever asks is anyone, who may all but read files and add documents.
 
 A route is made by a router of the gate, which says what right it takes to be let in. That is decided before anything
-of the request is read.
+of the request is read, and so is whether the server has room for it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from kb_pipeline.access.keys import KeyRing, principal_of
 from kb_pipeline.access.principal import ANYONE, Principal, Right
 from kb_pipeline.access.tokens import Token, read_token
 from kb_pipeline.errors import Unauthenticated
-from kb_pipeline.web.bodies import bounded, require_json
+from kb_pipeline.web import bodies
 from kb_pipeline.web.guard import HOSTS
+from kb_pipeline.web.limits import Buckets, Places
 from kb_pipeline.web.problems import RESPONSES
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 COOKIE = "kb_key"
 BEARER = "bearer "
+MOST_FILES = 8  # that come in at once
 
 # For the description of the API; the gate looks for itself.
 _KEY = HTTPBearer(scheme_name="key", description="A key of `kb keys create`.", auto_error=False)
@@ -50,11 +52,13 @@ Asking = Annotated[Principal, Depends(_admitted)]
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """`hosts`: names that the server answers to. `asks`: for a key even where there is none yet."""
+    """`hosts`: names that the server answers to. `asks`: for a key even where there is none yet. `rate`:
+    requests a second of one principal; None: any number."""
 
     hosts: frozenset[str] = HOSTS
     asks: bool = False
     proxies: Proxies | None = None
+    rate: float | None = None
 
 
 class Gate:
@@ -63,18 +67,23 @@ class Gate:
     def __init__(self, admission: Admission, keys: KeyRing) -> None:
         self._admission = admission
         self._keys = keys
+        self._buckets = Buckets(admission.rate)
+        self.places = Places()
         self._threads = CapacityLimiter(2)  # of its own: the keys are read while all others wait for something slow
 
-    def router(self, right: Right | None, *, prefix: str = "/v1") -> APIRouter:
-        """Makes routes for those who have `right`; None: for everyone."""
-        route = type("GatedRoute", (GatedRoute,), {"gate": self, "right": right})
+    def router(self, right: Right | None, *, prefix: str = "/v1", file: bodies.Bounds | None = None) -> APIRouter:
+        """Makes routes for those who have `right`; None: for everyone. `file`: what a body may be that is no JSON."""
+        marks = {"gate": self, "right": right, "file": file}
+        route = type("GatedRoute", (GatedRoute,), marks)
         schemes = [] if right is None else [Security(scheme, scopes=[right]) for scheme in (_KEY, _SIGNED_IN)]
         return APIRouter(prefix=prefix, route_class=route, dependencies=schemes, responses=RESPONSES)
 
     async def admit(self, request: Request, right: Right) -> Principal:
-        """Raises Unauthenticated, Forbidden, DatabaseUnavailable."""
+        """Raises Unauthenticated, Forbidden, DatabaseUnavailable, HTTPException."""
+        self.places.require()
         principal = await self.principal(request)
         principal.require(right)
+        self._buckets.take(principal.name)
         return principal
 
     async def principal(self, request: Request) -> Principal:
@@ -120,19 +129,28 @@ class Gate:
 
 
 class GatedRoute(APIRoute):
-    """`right`: what it takes; None: nothing."""
+    """`right`: what it takes; None: nothing. `file`: what a body may be that is no JSON; such requests have places of
+    their own."""
 
     gate: ClassVar[Gate]
     right: ClassVar[Right | None]
+    file: ClassVar[bodies.Bounds | None]
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        bounds = self.file or bodies.JSON
+        places = self.gate.places if self.file is None else Places(MOST_FILES)
 
         async def admitted(request: Request) -> Response:
             if self.right is not None:
                 request.state.principal = await self.gate.admit(request, self.right)
+            bounded = Request(request.scope, bodies.bounded(request, bounds))
             if self.body_field is not None:
-                require_json(request)
-            return await handle(Request(request.scope, bounded(request.receive)))
+                bodies.require_json(request)
+                await bounded.body()  # whoever sends it slowly takes no place meanwhile
+            if self.right is None:
+                return await handle(bounded)
+            with places.one():
+                return await handle(bounded)
 
         return admitted

@@ -34,17 +34,22 @@ from kb_pipeline.web.feedback import FeedbackWriter
 from kb_pipeline.web.guard import Guard
 from kb_pipeline.web.routes.documents import document_routes
 from kb_pipeline.web.routes.feedback import feedback_routes
+from kb_pipeline.web.routes.originals import original_routes
 from kb_pipeline.web.routes.page import page_routes
 from kb_pipeline.web.routes.search import search_routes
 from kb_pipeline.web.routes.service import service_routes
 from kb_pipeline.web.routes.session import session_routes
+from kb_pipeline.web.routes.uploads import upload_routes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from kb_pipeline.embedding.client import EmbeddingClient
+    from kb_pipeline.operations.originals import Original
+    from kb_pipeline.operations.uploads import Uploads
     from kb_pipeline.search.rerank import Reranker
     from kb_pipeline.search.retrieve import MaskQuery
+    from kb_pipeline.store.database import Connection
 
 ACCESS_TIMEOUT = 2.0  # seconds
 
@@ -55,13 +60,16 @@ def create_app(
     connect_embedder: Callable[[], EmbeddingClient],
     mask: MaskQuery,
     fusion_weight: Callable[[Sequence[str]], float],
+    open_original: Callable[[Connection, int], Original],
+    uploads: Uploads,
     reranker: Reranker | None = None,
     glossary: Callable[[], Glossary] = lambda: NO_GLOSSARY,
     admission: Admission = Admission(),  # noqa: B008 - frozen
 ) -> FastAPI:
     """The application. `database_url` is asked at every new connection and `connect_embedder` when a query
     vector is first needed, and again after a failure, so that both may start what is not running. `fusion_weight`: of
-    meaning in a hybrid search over these collections (none: all).
+    meaning in a hybrid search over these collections (none: all). `open_original`: the file of a document, see
+    `operations.originals`. `uploads`: where documents go that come in.
     """
     backend = Backend(database_url, connect_embedder, mask, fusion_weight, reranker, glossary)
     access = Connections(database_url, name="access", most=1, timeout=ACCESS_TIMEOUT)
@@ -75,6 +83,7 @@ def create_app(
         access.open()
         judgments.open()
         writer.start()
+        await run_in_threadpool(uploads.remove_partial)
         try:
             yield
         finally:
@@ -86,6 +95,8 @@ def create_app(
     routers = [
         search_routes(gate, backend),
         document_routes(gate, backend),
+        original_routes(gate, backend, open_original),
+        upload_routes(gate, backend, uploads),
         feedback_routes(gate, writer),
         session_routes(gate),
         *service_routes(gate, backend),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 5  # that searches in flight have to finish
-MOST_CLIENTS = 256  # connections at a time
+MOST_CLIENTS = 2_048  # connections at a time; what they may have in work is less, see `limits`
 REQUEST_SECONDS = 10.0  # that a connection has until its request, or its next one, has its headers
 
 

@@ -7,7 +7,9 @@ from functools import partial
 
 from kb_pipeline.access.proxy import Proxies
 from kb_pipeline.errors import SettingsError
+from kb_pipeline.operations.originals import open_original
 from kb_pipeline.operations.search import mask_query
+from kb_pipeline.operations.uploads import uploads_of
 from kb_pipeline.search.glossary import load_glossary
 from kb_pipeline.settings import ServerSettings, Settings
 from kb_pipeline.site import connect_embedding, database_url, open_site
@@ -38,6 +40,8 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
             connect_embedder=lambda: connect_embedding(settings),
             mask=partial(mask_query, site),
             fusion_weight=settings.fusion_weight_for,
+            open_original=partial(open_original, site.names),
+            uploads=uploads_of(settings, lambda: site.names),
             reranker=site.reranker,
             glossary=lambda: load_glossary(settings.glossary.file),
             admission=admission,
@@ -50,7 +54,8 @@ def admission_of(server: ServerSettings) -> Admission:
     proxies = Proxies(server.proxies, server.user_header, server.groups_header) if server.proxies else None
     own = {f"[{server.host}]" if ":" in server.host else server.host.lower()} - {"0.0.0.0", "[::]"}  # noqa: S104
     asks = server.require_keys or bool(server.proxies) or not is_loopback(server.host)
-    return Admission(HOSTS | own | frozenset(server.names), asks, proxies)
+    rate = server.requests_per_minute / 60 or None
+    return Admission(HOSTS | own | frozenset(server.names), asks, proxies, rate)
 
 
 def may_let_in(server: ServerSettings, connection: Connection) -> bool:

@@ -50,6 +50,23 @@ class ListedDocument:
     failure: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a document has come. `size`, `modified_ns`: of the file that was seen. `failure`: why it failed."""
+
+    document_id: int
+    size: int
+    modified_ns: int | None
+    is_loaded: bool
+    failure: str | None
+
+
+def progress(connection: Connection, uri: str, path: str) -> Progress | None:
+    """Of the document stored as `path` of a source; also while it is on its way out."""
+    with connection.cursor(row_factory=class_row(Progress)) as cursor:
+        return cursor.execute(query("documents", "progress"), {"uri": uri, "path": path}).fetchone()
+
+
 def register_source(connection: Connection, uri: str) -> None:
     connection.execute(query("documents", "register_source"), {"uri": uri})
 

@@ -131,3 +131,9 @@ LEFT JOIN generation_documents l ON l.generation_id = g.id AND l.document_id = d
 WHERE d.deleted_at IS NULL AND d.id > %(after)s
   AND (%(collection)s::text IS NULL OR d.collection = %(collection)s)
 ORDER BY d.id LIMIT %(limit)s
+
+-- name: progress
+SELECT d.id AS document_id, d.size, d.modified_ns, NOT (d.to_chunk OR d.to_load) AS is_loaded,
+       (SELECT f.reason FROM failures f WHERE f.document_id = d.id ORDER BY f.failed_at DESC LIMIT 1) AS failure
+FROM documents d JOIN sources s ON s.id = d.source_id
+WHERE s.uri = %(uri)s AND d.path = %(path)s

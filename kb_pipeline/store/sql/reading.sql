@@ -45,3 +45,8 @@ FROM documents d
 JOIN elements e ON e.content_hash = d.chunked_hash AND e.extension = d.chunked_extension
                AND e.parse_fingerprint = d.chunked_parse
 WHERE d.id = %(document)s AND EXISTS (SELECT FROM {table} WHERE document_id = d.id AND {condition})
+
+-- name: origin
+SELECT s.uri AS source, d.path, d.chunked_hash AS content_hash
+FROM documents d JOIN sources s ON s.id = d.source_id
+WHERE d.id = %(document)s AND d.deleted_at IS NULL AND d.chunked_hash IS NOT NULL

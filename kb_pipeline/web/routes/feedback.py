@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from kb_pipeline.search.request import MOST_K
 from kb_pipeline.store.feedback import Judgment, Reason
 from kb_pipeline.web.admission import Asking, Gate
+from kb_pipeline.web.parameters import LARGEST_ID
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from kb_pipeline.access.principal import Principal
     from kb_pipeline.web.feedback import FeedbackWriter
 
-LARGEST_ID = 2**63 - 1
 SESSION = "^[0-9A-Za-z_-]{0,64}$"
 NO_HIT = "You made no such search, or it has no hit of this rank; send what /v1/search gave."
 

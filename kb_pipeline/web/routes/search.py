@@ -1,4 +1,4 @@
-"""`/v1/search` by URL and by body, and `/v1/collections`."""
+"""`/v1/search` by URL and by body, `/v1/collections` and `/v1/facets`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from kb_pipeline.search.documents import collections
+from kb_pipeline.search.facets import Facets, facets
 from kb_pipeline.search.fusion import Fusion
 from kb_pipeline.search.request import DEFAULT_K, MOST_CHARACTERS, MOST_K, Mode, SearchRequest
 from kb_pipeline.search.result import Hit, SearchResult
 from kb_pipeline.store.reading import CollectionCount
 from kb_pipeline.web.admission import Asking, Gate
+from kb_pipeline.web.parameters import Collections, Text
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -28,8 +30,8 @@ class _Options(BaseModel):
 
     k: int = Field(DEFAULT_K, ge=1, le=MOST_K, description="How many passages.")
     mode: Mode = Field("hybrid", description="By which rankings.")
-    where: str | None = Field(None, description="A condition, as for `kb search --where`.")
-    generation: str | None = Field(None, description="Of the vectors; left out: the active one.")
+    where: Text | None = Field(None, description="A condition, as for `kb search --where`.")
+    generation: Text | None = Field(None, description="Of the vectors; left out: the active one.")
     fusion: Fusion = Field("convex", description="Of both rankings of a hybrid search.")
     per_document: int | None = Field(None, ge=1, le=MOST_K, description="Most hits of one document.")
     merge: bool = Field(False, description="Passages that follow each other become one hit.")
@@ -57,15 +59,15 @@ class _Options(BaseModel):
 class SearchByUrl(_Options):
     model_config = ConfigDict(extra="forbid")
 
-    q: str = Field(min_length=1, max_length=MOST_CHARACTERS, description="The question.")
-    collection: list[str] = Field([], description="Repeatable; left out: all.")
+    q: Text = Field(min_length=1, max_length=MOST_CHARACTERS, description="The question.")
+    collection: list[Text] = Field([], description="Repeatable; left out: all.")
 
 
 class SearchByBody(_Options):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    query: str = Field(min_length=1, max_length=MOST_CHARACTERS, description="The question.")
-    collections: list[str] | None = Field(None, description="Left out: all.")
+    query: Text = Field(min_length=1, max_length=MOST_CHARACTERS, description="The question.")
+    collections: list[Text] | None = Field(None, description="Left out: all.")
 
 
 class SearchAnswer(BaseModel):
@@ -96,7 +98,7 @@ class SearchAnswer(BaseModel):
         )
 
 
-class Collections(BaseModel):
+class CollectionList(BaseModel):
     collections: tuple[CollectionCount, ...]
 
 
@@ -118,8 +120,23 @@ def search_routes(gate: Gate, backend: Backend) -> APIRouter:
         return SearchAnswer.of(await to_thread.run_sync(backend.search, wanted, principal, limiter=threads))
 
     @router.get("/collections")
-    async def list_collections(principal: Asking) -> Collections:
+    async def list_collections(principal: Asking) -> CollectionList:
         """The collections that the key may search, with what is in them."""
-        return Collections(collections=await run_in_threadpool(collections, backend.connection, principal))
+        return CollectionList(collections=await run_in_threadpool(collections, backend.connection, principal))
+
+    @router.get("/facets")
+    async def count_facets(
+        principal: Asking,
+        field: Annotated[list[Text], Query(description="Repeatable; left out: all that there are.")] = [],  # noqa: B006
+        collection: Collections = [],  # noqa: B006
+        where: Annotated[Text | None, Query(description="A condition, as of a search.")] = None,
+    ) -> Facets:
+        """The values of fields, with how many documents have each."""
+
+        def counted() -> Facets:
+            with backend.connection() as connection:
+                return facets(connection, principal, field, where=where, collections=collection, mask=backend.mask)
+
+        return await run_in_threadpool(counted)
 
     return router

@@ -25,10 +25,10 @@ class SignIn(BaseModel):
 
 
 class Who(BaseModel):
-    """`collections`: those it may search; null: all."""
+    """`groups`: null for whoever may read what any group may. `collections`: those it may search; null: all."""
 
     principal: str
-    groups: tuple[str, ...]
+    groups: tuple[str, ...] | None
     collections: tuple[str, ...] | None
     rights: tuple[Right, ...]
 

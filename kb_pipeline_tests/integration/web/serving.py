@@ -5,13 +5,20 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import uvicorn
 
 from kb_pipeline.embedding.client import EmbeddingClient
+from kb_pipeline.operations.originals import open_original
+from kb_pipeline.operations.uploads import Uploads
 from kb_pipeline.parsing.elements import CleanedDocument, Element, pack
+from kb_pipeline.privacy.masking import Masker, Maskers
+from kb_pipeline.privacy.policy import MaskingPolicy
+from kb_pipeline.source.names import Names
 from kb_pipeline.store import access, database
 from kb_pipeline.web.admission import Admission
 from kb_pipeline.web.app import create_app
@@ -21,10 +28,14 @@ from kb_pipeline_tests.integration.search.serving import Passage, fill, make_gen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from fastapi import FastAPI
+
     from kb_pipeline.store.database import Connection
     from kb_pipeline.store.generations import Generation
     from kb_pipeline_tests.instant_embedding_server import InstantServer
 
+NAMES = Names(Maskers(Masker(MaskingPolicy(), b"k" * 32)))
+LARGEST_UPLOAD = 1 << 20
 PASSAGES = [
     Passage("员工每年享有五天带薪年假。", "员工手册.pdf", "policies", 12, ("休假", "年假")),
     Passage("The supplier delivers the pump within thirty days.", "contract.pdf", "contracts", 3, ("Delivery",)),
@@ -48,6 +59,7 @@ def load(connection: Connection, generation: Generation, passages: Sequence[Pass
     by_document: dict[int, list[Passage]] = {}
     for number, passage in enumerate(passages, start=1):
         by_document.setdefault(passage.document_id or number, []).append(passage)
+    connection.execute("SELECT setval(pg_get_serial_sequence('documents', 'id'), 1000)")
     for document, said in by_document.items():
         connection.execute(
             """
@@ -80,20 +92,38 @@ def load(connection: Connection, generation: Generation, passages: Sequence[Pass
     access.store(connection, {document: said[0].groups for document, said in by_document.items()})
 
 
+def application(
+    database_url: Callable[[], str],
+    connect_embedder: Callable[[], EmbeddingClient],
+    admission: Admission = Admission(),  # noqa: B008 - frozen
+    folder: Path = Path("uploads"),
+) -> FastAPI:
+    return create_app(
+        database_url=database_url,
+        connect_embedder=connect_embedder,
+        mask=lambda text, collections: [text.replace("13812345678", "<M>")],
+        fusion_weight=lambda collections: 0.5,
+        open_original=partial(open_original, NAMES),
+        uploads=Uploads(folder.absolute(), LARGEST_UPLOAD, lambda: NAMES),
+        admission=admission,
+    )
+
+
 @contextmanager
 def served(
     database_url: Callable[[], str],
     connect_embedder: Callable[[], EmbeddingClient],
     admission: Admission = Admission(),  # noqa: B008 - frozen
+    folder: Path = Path("uploads"),
 ) -> Iterator[httpx.Client]:
     """A client of the application, which runs in a thread until the block ends."""
-    app = create_app(
-        database_url=database_url,
-        connect_embedder=connect_embedder,
-        mask=lambda text, collections: [text.replace("13812345678", "<M>")],
-        fusion_weight=lambda collections: 0.5,
-        admission=admission,
-    )
+    with running(application(database_url, connect_embedder, admission, folder)) as client:
+        yield client
+
+
+@contextmanager
+def running(app: FastAPI) -> Iterator[httpx.Client]:
+    """A client of `app`, which runs in a thread until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(server_config(app))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

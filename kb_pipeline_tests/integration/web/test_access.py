@@ -21,12 +21,11 @@ from kb_pipeline.errors import SettingsError
 from kb_pipeline.settings import ServerSettings, load_settings
 from kb_pipeline.store import database
 from kb_pipeline.web.admission import Admission, GatedRoute
-from kb_pipeline.web.app import create_app
 from kb_pipeline.web.site import admission_of, serve_site
 from kb_pipeline_tests.conftest import new_database
 from kb_pipeline_tests.instant_embedding_server import InstantServer
 from kb_pipeline_tests.integration.search.serving import Passage, make_generation
-from kb_pipeline_tests.integration.web.serving import load, served
+from kb_pipeline_tests.integration.web.serving import application, load, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -270,7 +269,10 @@ def twins(postgres_url: str, embeddings: InstantServer) -> Iterator[tuple[httpx.
             ):
                 load(connection, make_generation(connection, client.identity), passages)
         with serving(whole, embeddings) as one, serving(bare, embeddings) as other:
-            may: dict[str, Any] = {"collections": ("public", "planned"), "rights": ("search", "read")}
+            may: dict[str, Any] = {
+                "collections": ("public", "planned"),
+                "rights": ("search", "read", "original", "write"),
+            }
             one.headers.update(key_for(whole, **may))
             other.headers.update(key_for(bare, **may))
             yield one, other
@@ -367,7 +369,15 @@ def test_no_other_address_tells_it_either(twins: tuple[httpx.Client, httpx.Clien
         "/v1/documents?name=merger.md",
         "/v1/documents?name=canteen.md&limit=1",
         "/v1/documents?cursor=3",
-        *(f"/v1/documents/{document}{rest}" for document in range(1, 8) for rest in ("", "/chunks", "/pages")),
+        *(
+            f"/v1/documents/{document}{rest}"
+            for document in range(1, 8)
+            for rest in ("", "/chunks", "/pages", "/original")
+        ),
+        "/v1/facets",
+        "/v1/facets?field=collection&where=collection = 'board'",
+        "/v1/collections/board/documents/merger.md",
+        "/v1/collections/public/documents/canteen.md",
     ]
     for path in paths:
         one, other = whole.get(path), bare.get(path)
@@ -382,12 +392,7 @@ def plain(answer: httpx.Response) -> Any:
 
 
 def test_every_route_says_what_it_takes(filled: str, embeddings: InstantServer) -> None:
-    app = create_app(
-        database_url=lambda: filled,
-        connect_embedder=lambda: EmbeddingClient.connect(embeddings.base_url),
-        mask=lambda text, _: [text],
-        fusion_weight=lambda _: 0.5,
-    )
+    app = application(lambda: filled, lambda: EmbeddingClient.connect(embeddings.base_url))
     gated = [route for route in app.routes if isinstance(route, GatedRoute)]
     assert len(gated) == len(app.routes)
     open_to_all = {route.path for route in gated if route.right is None}

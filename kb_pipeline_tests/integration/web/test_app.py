@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
@@ -19,9 +20,10 @@ import pytest
 
 from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.web import bodies, serve
+from kb_pipeline.web.admission import Admission, GatedRoute
 from kb_pipeline.web.backend import MOST_CONNECTIONS
 from kb_pipeline_tests.instant_embedding_server import InstantServer
-from kb_pipeline_tests.integration.web.serving import served
+from kb_pipeline_tests.integration.web.serving import application, running, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,8 +101,8 @@ WRONG_BODIES: list[tuple[Any, str]] = [
     ({"query": "x", "colection": ["a"]}, "There is no field colection"),
     ({"query": "x", "generation": "g9"}, "There is no generation g9"),
     ([], "not a JSON object"),
-    ({"query": "x", "collections": ["a\0b"]}, "no text can hold"),
-    ({"query": "x", "generation": "\0"}, "no text can hold"),
+    ({"query": "x", "collections": ["a\0b"]}, "collections.0 is wrong"),
+    ({"query": "x", "generation": "\0"}, "generation is wrong"),
     ({"query": "x", "k": 10**40}, "k is wrong"),
     ({"query": "x", "fusion": "sum"}, "fusion is wrong"),
     ({"query": "x", "per_document": 0}, "per_document is wrong"),
@@ -286,6 +288,52 @@ def test_slow_query_vectors_hold_up_nobody_else(filled: str, embeddings: Instant
             assert {search.result().json()["mode"] for search in waiting} == {"hybrid"}
 
 
+def test_what_is_in_work_is_answered_when_the_server_stops(filled: str, embeddings: InstantServer) -> None:
+    with EmbeddingClient.connect(embeddings.base_url) as embedder, ThreadPoolExecutor(2) as pool:
+        slow = HeldUp(embedder)
+        stack = ExitStack()
+        client = stack.enter_context(served(lambda: filled, lambda: cast("EmbeddingClient", slow)))
+        # A client of its own: leaving closes the other before the server is told to stop.
+        asked = pool.submit(
+            httpx.get, f"{client.base_url}/v1/search", params={"q": "pump"}, timeout=60, trust_env=False
+        )
+        assert slow.asked.acquire(timeout=60)
+        stopped = pool.submit(stack.close)
+        address = (client.base_url.host, client.base_url.port or 80)
+        while accepts(address):
+            pass
+        slow.released.set()
+        assert asked.result().json()["mode"] == "hybrid"
+        stopped.result()
+
+
+def accepts(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=60).close()
+    except ConnectionError:
+        return False
+    return True
+
+
+def test_too_many_at_once_and_too_many_of_one_are_refused(filled: str, embeddings: InstantServer) -> None:
+    with EmbeddingClient.connect(embeddings.base_url) as embedder, ThreadPoolExecutor(2) as pool:
+        slow = HeldUp(embedder)
+        app = application(lambda: filled, lambda: cast("EmbeddingClient", slow), Admission(rate=0.4))
+        (route,) = {route.gate: route for route in app.routes if isinstance(route, GatedRoute)}.values()
+        route.gate.places.most = 1
+        with running(app) as client:
+            asked = pool.submit(client.get, "/v1/search", params={"q": "pump"})
+            assert slow.asked.acquire(timeout=60)
+            refused = client.get("/v1/search", params={"q": "pump"})
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert client.get("/healthz").status_code == 200
+            slow.released.set()
+            assert asked.result().status_code == 200
+            answers = [client.get("/v1/collections") for _ in range(4)]  # a bucket holds four, and one is gone
+            assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+            assert int(answers[-1].headers["retry-after"]) in {1, 2, 3}
+
+
 # --- connections -------------------------------------------------------------------------------------
 
 
@@ -320,7 +368,7 @@ def test_a_client_that_hangs_up_leaves_nothing_in_the_log(filled: str, capfd: py
 
 def test_a_connection_without_a_request_is_hung_up(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "REQUEST_SECONDS", 0.2)
-    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(bodies, "JSON", bodies.Bounds(bodies.JSON.largest, 0.2))
     with served(lambda: filled, no_embedder) as client:
         for sent in (b"", BEGUN, WHOLE + BEGUN):
             assert is_hung_up(connected(client, sent))
@@ -349,10 +397,9 @@ def test_an_empty_knowledge_base_answers_with_a_note(database_url: str, embeddin
 SERVE = """
 import sys
 from kb_pipeline.errors import KbError
-from kb_pipeline.web.app import create_app
 from kb_pipeline.web.serve import serve
-app = create_app(database_url=lambda: sys.argv[1], connect_embedder=lambda: None, mask=lambda text, collections: [text],
-                 fusion_weight=lambda collections: 0.5)
+from kb_pipeline_tests.integration.web.serving import application
+app = application(lambda: sys.argv[1], lambda: None)
 try:
     code = serve(app, port=int(sys.argv[2]), announce=lambda url: print(url, flush=True))
 except KbError as error:
