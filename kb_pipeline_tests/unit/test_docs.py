@@ -126,7 +126,7 @@ def test_the_columns_of_the_view_and_of_filters_are_those_of_the_code(name: str)
     from psycopg import sql
 
     text = read(name)
-    nothing = {"fields": sql.SQL(""), "joined": sql.SQL("")}
+    nothing = {"fields": sql.SQL(""), "joined": sql.SQL(""), "view": sql.SQL("v"), "invoker": sql.SQL("false")}
     view = query("serving_table", "create_view", table=sql.Identifier("t"), **nothing).as_string()
     selected = view.partition("SELECT ")[2].partition("FROM")[0]
     columns = [column.strip().rpartition(" ")[2] for column in selected.split(",")]

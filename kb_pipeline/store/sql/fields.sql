@@ -44,7 +44,8 @@ FROM (
 WHERE a.grantee <> a.relowner
 
 -- name: drop_view
-DROP VIEW IF EXISTS knowledge_chunks
+DROP VIEW IF EXISTS kb_readers.knowledge_chunks;
+DROP VIEW IF EXISTS knowledge_chunks;
 
 -- name: documents
 -- Live documents in order of id, from the one behind `after` on.

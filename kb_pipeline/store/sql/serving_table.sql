@@ -47,7 +47,7 @@ DROP TABLE IF EXISTS {table};
 -- name: create_view
 -- The cast drops the dimension from the column's type, so that the view can be replaced by a generation
 -- of another dimension and keeps its grants; the planner looks through it and uses the index.
-CREATE OR REPLACE VIEW knowledge_chunks AS
+CREATE OR REPLACE VIEW {view} WITH (security_invoker = {invoker}) AS
 SELECT id, content, embedding::halfvec AS embedding, source_file, page_number, section_title, created_at,
        collection, page_end, section_path, language, token_count, metadata,
        document_id, chunk_key, ordinal, lexemes{fields}
