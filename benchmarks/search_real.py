@@ -28,7 +28,10 @@ EF_SEARCH = (10, 20, 40)
 
 def compare(folder: Path) -> None:
     """Print the table; `folder` holds the sets as `retrieval_sets` reads them."""
-    sets = [load(name, folder).sampled(QUESTIONS) for name in SETS]
+    try:
+        sets = [load(name, folder).sampled(QUESTIONS) for name in SETS]
+    except FileNotFoundError as error:
+        sys.exit(f"{error.filename} is not there; --data takes the folder of the retrieval sets ({', '.join(SETS)}).")
     passages = list(dict.fromkeys(text[:MOST_CHARACTERS] for one in sets for text in one.passages))
     chosen = np.random.default_rng(1).permutation(len(passages))[:MOST_PASSAGES]
     asked = [question for one in sets for question in one.relevant]
