@@ -26,6 +26,7 @@ from kb_pipeline.cli.glossary import glossary_app
 from kb_pipeline.cli.health import health_app
 from kb_pipeline.cli.keys import keys_app
 from kb_pipeline.cli.privacy import privacy_app
+from kb_pipeline.cli.quality import quality_app
 from kb_pipeline.cli.running import running_app
 from kb_pipeline.cli.search import search_app
 from kb_pipeline.cli.server import server_app
@@ -51,6 +52,7 @@ app.add_typer(health_app)
 app.add_typer(generations_app, name="generations")
 app.add_typer(evaluation_app, name="eval")
 app.add_typer(feedback_app, name="feedback")
+app.add_typer(quality_app)
 app.add_typer(keys_app, name="keys")
 app.add_typer(access_app, name="access")
 app.add_typer(glossary_app, name="glossary")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from kb_pipeline.defs import generations, jobs, schedules, sensors
+from kb_pipeline.defs import generations, jobs, quality, schedules, sensors
 from kb_pipeline.defs.assets import build_assets
 from kb_pipeline.defs.checks import build_checks
 from kb_pipeline.defs.placement import GROUP, place
@@ -27,7 +27,7 @@ def build_defs(
     owners: Sequence[str] | None = None,
     execution_timezone: str | None = None,
 ) -> dg.Definitions:
-    """The five assets with their checks, the jobs, the sensor, the two schedules and the resource.
+    """The five assets, those of the quality loop, their checks, the jobs, the sensor, the schedules and the resource.
 
     `settings`: those of the knowledge base; without them they are read from the environment, .env and kb.toml, and
     read again by each run and tick. `key_prefix` goes before the asset keys and, joined by underscores, before the
@@ -39,15 +39,19 @@ def build_defs(
     give it the limit 1 in your dagster.yaml, as this project's does. Raises SettingsError.
     """
     here = place(settings, key_prefix=key_prefix, group=group, owners=owners, execution_timezone=execution_timezone)
-    refresh, re_embed = jobs.refresh_job(here), jobs.re_embed_job(here)
+    refresh, re_embed, evaluate = jobs.refresh_job(here), jobs.re_embed_job(here), quality.evaluate_job(here)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # links from assets to their code
-        assets = dg.with_source_code_references(build_assets(here))
+        assets = dg.with_source_code_references([*build_assets(here), *quality.quality_assets(here)])
     return dg.Definitions(
         assets=assets,
-        asset_checks=build_checks(here),
-        jobs=[refresh, re_embed, *generations.generation_jobs(here)],
-        schedules=[schedules.nightly_sweep(here, refresh), schedules.weekly_re_embedding(here, re_embed)],
+        asset_checks=[*build_checks(here), *quality.quality_checks(here)],
+        jobs=[refresh, re_embed, evaluate, *generations.generation_jobs(here)],
+        schedules=[
+            schedules.nightly_sweep(here, refresh),
+            schedules.weekly_re_embedding(here, re_embed),
+            quality.weekly_evaluation(here, evaluate),
+        ],
         sensors=[sensors.dropped_files(here, refresh)],
         resources={here.resource_key: KnowledgeBaseResource()},
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.operations.search import searching
-from kb_pipeline.quality.evaluation import Evaluation, Gains, Scores, compare, evaluate
+from kb_pipeline.quality.evaluation import OVERALL, Evaluation, Gains, Scores, compare, evaluate
 from kb_pipeline.quality.measures import Measured
 from kb_pipeline.quality.places import locate
 from kb_pipeline.search.glossary import load_glossary
@@ -98,15 +98,16 @@ def measure(
     return SetMeasured(found, name, split, way, evaluation, str(against) if against else None, gains)
 
 
-def since_last(site: Site, measured: SetMeasured) -> tuple[str, Gains] | None:
-    """What became of the questions since the set was measured before, by whatever generation; None the first time."""
+def since_last(site: Site, name: str) -> Gains | None:
+    """What became of the questions of a set between the last two times that it was measured, by whatever generation;
+    None before the second."""
     with site.connect() as connection:
-        before = store.last(connection, measured.name, before=measured.id)
-        if before is None:
+        now = store.last(connection, name)
+        before = now and store.last(connection, name, before=now.id)
+        if now is None or before is None:
             return None
-        known = _stored_scores(connection, before.id)
-    gains = compare(measured.evaluation.slices, known, measured.evaluation.scores)
-    return (f"{before.generation} on {before.measured_at:%Y-%m-%d}", gains) if gains else None
+        first, second = _stored_scores(connection, before.id), _stored_scores(connection, now.id)
+    return compare({OVERALL: tuple(second)}, first, second)
 
 
 def _scores(site: Site, name: str, way: Way, split: Split | None) -> Scores:

@@ -16,7 +16,13 @@ from kb_pipeline.settings.documents import (
 )
 from kb_pipeline.settings.fingerprints import CHUNK_CODE_VERSION, PARSE_CODE_VERSION, fingerprint
 from kb_pipeline.settings.names import CONFIG_VARIABLE, PREFIX
-from kb_pipeline.settings.searching import GlossarySettings, GoldenQuestion, RerankerSettings, SearchSettings
+from kb_pipeline.settings.searching import (
+    GlossarySettings,
+    GoldenQuestion,
+    QualitySettings,
+    RerankerSettings,
+    SearchSettings,
+)
 from kb_pipeline.settings.servers import ServerSettings, SglangSettings
 from kb_pipeline.settings.site import Settings, load_settings
 from kb_pipeline.settings.time import RetentionSettings, ScheduleSettings, is_timezone, local_timezone
@@ -33,6 +39,7 @@ __all__ = [
     "ParsingLimits",
     "PolicySettings",
     "PrivacySettings",
+    "QualitySettings",
     "RerankerSettings",
     "RetentionSettings",
     "ScheduleSettings",

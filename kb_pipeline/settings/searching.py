@@ -17,6 +17,12 @@ class SearchSettings(Frozen):
     )
 
 
+class QualitySettings(Frozen):
+    """How far the quality loop goes by itself."""
+
+    approval: bool = Field(False, description="A better generation waits until kb promote --approve names a person.")
+
+
 class GlossarySettings(Frozen):
     """Terms that mean the same in this company."""
 

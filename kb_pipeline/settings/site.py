@@ -36,7 +36,13 @@ from kb_pipeline.settings.names import (
     refuse_unknown_variables,
     variable_of,
 )
-from kb_pipeline.settings.searching import GlossarySettings, GoldenQuestion, RerankerSettings, SearchSettings
+from kb_pipeline.settings.searching import (
+    GlossarySettings,
+    GoldenQuestion,
+    QualitySettings,
+    RerankerSettings,
+    SearchSettings,
+)
 from kb_pipeline.settings.servers import ServerSettings, SglangSettings
 from kb_pipeline.settings.time import RetentionSettings, ScheduleSettings, is_timezone, local_timezone
 
@@ -78,6 +84,7 @@ class Settings(EmptyIsUnset, BaseSettings):
     schedules: ScheduleSettings = ScheduleSettings()
     retention: RetentionSettings = RetentionSettings()
     search: SearchSettings = SearchSettings()
+    quality: QualitySettings = QualitySettings()
     server: ServerSettings = ServerSettings()
     reranker: RerankerSettings = RerankerSettings()
     glossary: GlossarySettings = GlossarySettings()

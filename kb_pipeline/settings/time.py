@@ -29,10 +29,11 @@ def is_timezone(name: str) -> bool:
 
 
 class ScheduleSettings(Frozen):
-    """When the two schedules tick, as cron writes it, in the site's time zone."""
+    """When the schedules tick, as cron writes it, in the site's time zone."""
 
     nightly_sweep: str = Field("30 2 * * *", description="Scan all sources and finish what earlier runs left.")
     re_embedding: str = Field("0 3 * * 0", description="Embed whatever has no vector under the configured model.")
+    evaluation: str = Field("0 5 * * 0", description="Ask the evaluation sets, and mine negatives.")
 
     @field_validator("*")
     @classmethod

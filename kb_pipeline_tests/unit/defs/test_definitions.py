@@ -10,6 +10,7 @@ import pytest
 
 from kb_pipeline.definitions import defs
 from kb_pipeline.defs.build import build_defs
+from kb_pipeline.defs.placement import ASSETS
 from kb_pipeline.defs.sensors import WORK_TAG, run_requests
 from kb_pipeline.settings import load_settings
 from kb_pipeline.stages.planning import Plan
@@ -17,7 +18,7 @@ from kb_pipeline.stages.planning import Plan
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
-def test_five_assets_follow_one_another() -> None:
+def test_five_assets_follow_one_another_and_two_are_about_their_quality() -> None:
     graph = defs.resolve_asset_graph()
     found = {
         key.to_user_string(): (
@@ -33,6 +34,8 @@ def test_five_assets_follow_one_another() -> None:
         "chunks": (["cleaned_elements"], [], ["postgres", "python"]),
         "embeddings": (["chunks"], ["gpu"], ["postgres", "python"]),
         "knowledge_chunks": (["embeddings"], [], ["postgres", "python"]),
+        "retrieval_evaluation": (["knowledge_chunks"], [], ["postgres", "python"]),
+        "hard_negatives": (["knowledge_chunks"], [], ["postgres", "python"]),
     }
 
 
@@ -44,6 +47,8 @@ def test_every_asset_says_what_it_is_and_runs_a_range_of_sixteen_shards_at_once(
         assert asset.group_name == "knowledge_base"
         assert list(asset.owners) == []  # nobody is named where the settings name nobody
         assert asset.code_version
+        if key.path[-1] not in ASSETS:
+            continue
         assert asset.partitions_def is not None
         assert asset.partitions_def.get_partition_keys() == list("0123456789abcdef")
         assert asset.backfill_policy == dg.BackfillPolicy.single_run()
@@ -67,6 +72,7 @@ def test_checks_that_guard_the_next_asset_block_and_the_others_do_not() -> None:
         ("chunks", "nothing_is_unmasked"): False,
         ("knowledge_chunks", "no_orphans"): False,
         ("knowledge_chunks", "golden_questions"): False,
+        ("retrieval_evaluation", "no_significant_drop"): False,
     }
 
 
@@ -74,7 +80,7 @@ def test_jobs_sensor_and_schedules_are_there_and_on() -> None:
     repository = defs.get_repository_def()
     jobs = {name for name in repository.job_names if not name.startswith("__")}
     of_generations = {"build_generation", "activate_generation", "roll_back_generation", "drop_generation"}
-    assert jobs == {"refresh", "re_embed", "dimension_curve"} | of_generations
+    assert jobs == {"refresh", "re_embed", "dimension_curve", "evaluate"} | of_generations
     (sensor,) = repository.sensor_defs
     assert (sensor.name, sensor.job_name) == ("dropped_files", "refresh")
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
@@ -82,12 +88,14 @@ def test_jobs_sensor_and_schedules_are_there_and_on() -> None:
     assert {name: schedule.job_name for name, schedule in schedules.items()} == {
         "nightly_sweep": "refresh",
         "weekly_re_embedding": "re_embed",
+        "weekly_evaluation": "evaluate",
     }
     for schedule in schedules.values():
         assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     assert {name: schedule.cron_schedule for name, schedule in schedules.items()} == {
         "nightly_sweep": "30 2 * * *",
         "weekly_re_embedding": "0 3 * * 0",
+        "weekly_evaluation": "0 5 * * 0",
     }
     assert all(defs.resolve_job_def(name).description for name in jobs)
     assert all(schedule.description for schedule in schedules.values())

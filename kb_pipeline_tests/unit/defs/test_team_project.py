@@ -68,7 +68,7 @@ def test_two_knowledge_bases_and_a_teams_own_assets_fit_into_one_project() -> No
     assert defs.executor is dg.multiprocess_executor
 
 
-SCHEDULES = ("nightly_sweep", "weekly_re_embedding")
+SCHEDULES = ("nightly_sweep", "weekly_re_embedding", "weekly_evaluation")
 
 
 def test_a_knowledge_base_brings_nothing_that_is_for_the_whole_project() -> None:
