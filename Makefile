@@ -8,7 +8,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint up down bench lock clean install install-cpu-torch install-dev
+.PHONY: help run test check lint up down bench lock clean install install-cpu-torch install-finetune install-dev
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -44,6 +44,9 @@ install: ## Make .venv with what running needs
 
 install-cpu-torch: ## The same, with torch for other embedding models by name (KB_EMBEDDING_MODEL)
 	@$(PYTHON) scripts/install.py cpu-torch
+
+install-finetune: ## The same, with what tuning a model needs (kb tune)
+	@$(PYTHON) scripts/install.py finetune
 
 install-dev: ## The same as install, with what the tests need
 	@$(PYTHON) scripts/install.py dev

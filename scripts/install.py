@@ -1,9 +1,9 @@
 """Make .venv and install one set of packages into it: `python3 scripts/install.py run`.
 
 The sets are those of scripts/lock.py: run, cpu-torch (adds what other embedding models than the default one need on
-the CPU) and dev (adds what the tests need).
+the CPU), finetune (adds what tuning them needs) and dev (adds what the tests need).
 
-Only cpu-torch needs torch, which comes first, because its build depends on the machine:
+cpu-torch and finetune need torch, which comes first, because its build depends on the machine:
 
 1. With an NVIDIA card: the default build, with its CUDA libraries.
 2. Otherwise the CPU build from PyTorch's own index (TORCH_CPU_INDEX), when that can be reached.
@@ -46,7 +46,13 @@ STAMP = VENV / "installed.json"
 REQUIREMENTS = ROOT / "requirements"
 TORCH = REQUIREMENTS / "torch.txt"
 # What is there when a set is there.
-INCLUDES = {"run": ["run"], "cpu-torch": ["run", "cpu-torch"], "dev": ["run", "dev"]}
+INCLUDES = {
+    "run": ["run"],
+    "cpu-torch": ["run", "cpu-torch"],
+    "finetune": ["run", "cpu-torch", "finetune"],
+    "dev": ["run", "dev"],
+}
+WITH_TORCH = ("cpu-torch", "finetune")
 CUDA = re.compile(r"(nvidia|cuda|triton)\b")
 SELDOM_IMPORTED = (
     r"/(tests?|transformers/models|torch/(_inductor|ao|onnx|testing)|cfnlint|pip|phonenumbers/geodata|pygments/lexers"
@@ -61,7 +67,7 @@ class Stop(Exception):
 
 def main(arguments: list[str]) -> None:
     if len(arguments) != 1 or arguments[0] not in INCLUDES:
-        raise Stop("Usage: python3 scripts/install.py {run|cpu-torch|dev}")
+        raise Stop("Usage: python3 scripts/install.py {run|cpu-torch|finetune|dev}")
     name = arguments[0]
     check_python()
     with one_at_a_time():
@@ -72,7 +78,7 @@ def main(arguments: list[str]) -> None:
         if not there:
             make_venv()
         STAMP.unlink(missing_ok=True)  # from here until the end the environment counts as unfinished
-        if name == "cpu-torch":
+        if name in WITH_TORCH:
             install_torch()
         install_lock(name)
         say("Installing kb_pipeline itself")

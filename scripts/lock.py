@@ -5,6 +5,7 @@ and macOS and every Python from 3.11 on. Every set holds the first one:
 
     run         the pipeline
     cpu-torch   run, and what other embedding models than the default one need on the CPU
+    finetune    cpu-torch, and what tuning a model needs
     dev         run, s3 sources, and what the tests and checks need
 
 Packages that others ask for and that are never imported here are left out (NEVER_IMPORTED), 400 MB in all: with
@@ -27,7 +28,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TORCH = "requirements/torch.txt"
-SETS = {"run": (), "cpu-torch": ("cpu-torch",), "dev": ("s3", "dev")}
+SETS = {"run": (), "cpu-torch": ("cpu-torch",), "finetune": ("finetune",), "dev": ("s3", "dev")}
+WITH_TORCH = ("cpu-torch", "finetune")
 # What asks for it, and why it is not needed.
 NEVER_IMPORTED = {
     "numba": "unstructured, for the layout of page images; with llvmlite 200 MB",
@@ -97,7 +99,7 @@ def main() -> None:
         widest.write_text(versions(resolve(uv, everything, TORCH, folder)))
         for name, extras in SETS.items():
             lock = without_left_out(resolve(uv, extras, widest, folder))
-            header = HEADER.format(name=name) + (TORCH_HEADER.format(torch=torch) if "torch" in name else "")
+            header = HEADER.format(name=name) + (TORCH_HEADER.format(torch=torch) if name in WITH_TORCH else "")
             (ROOT / "requirements" / f"{name}.txt").write_text(header + lock)
             print(f"requirements/{name}.txt: {lock.count('==')} packages")
 

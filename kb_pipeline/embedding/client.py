@@ -25,6 +25,7 @@ import httpx
 import openai
 
 from kb_pipeline.embedding.backpressure import Backpressure
+from kb_pipeline.embedding.lora import QueryAdapter, ask_adapted
 from kb_pipeline.embedding.models import ExpectedModel, ModelProfile, model_fingerprint, profile_for, same_model
 from kb_pipeline.embedding.query_cache import QueryCache
 from kb_pipeline.embedding.replicas import Replica, Replicas
@@ -148,8 +149,9 @@ class EmbeddingClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def embed_query(self, text: str, instruction: str) -> NDArray[np.float32]:
-        """The vector of a search query, (native dimension,), wrapped as the model's profile says; read-only.
+    def embed_query(self, text: str, instruction: str, adapter: QueryAdapter | None = None) -> NDArray[np.float32]:
+        """The vector of a search query, (native dimension,), wrapped as the model's profile says, by the model with
+        `adapter` where there is one; read-only.
 
         It does not wait for texts that `embed` has in flight, where the server knows priorities, nor for a server that
         is not there, and the latest queries are remembered. Raises SettingsError when the query is blank or too long,
@@ -158,16 +160,19 @@ class EmbeddingClient:
         if not text.strip():
             raise SettingsError("The query is empty; give some words to search for.")
         query = self.identity.profile.query_text(text, instruction)
-        remembered = self._queries.get(query)
+        key = (query, adapter.name) if adapter else (query,)
+        remembered = self._queries.get(key)
         if remembered is not None:
             return remembered
         patience = min(self._patience, SHORT_PATIENCE)
         outcome = _ask_patiently(
-            lambda: self.request([query], timeout=patience, priority=QUERY_PRIORITY), self._url, patience
+            lambda: self.request([query], timeout=patience, priority=QUERY_PRIORITY, adapter=adapter),
+            self._url,
+            patience,
         )
         if isinstance(outcome, Refused):
             raise SettingsError(f"The query cannot be embedded. {refusal_reason(outcome)}")
-        return self._queries.put(query, outcome.rows[0])
+        return self._queries.put(key, outcome.rows[0])
 
     def embed(self, texts: Iterable[tuple[bytes, str]], *, average_long_texts: bool = True) -> Iterator[Result]:
         """Embed a stream of (key, text), yielding one result for each, in any order, as answers come.
@@ -201,17 +206,31 @@ class EmbeddingClient:
         identity = self.identity
         return token_counter(identity.tokenizer, identity.revision, PROBE_TEXT, identity.probe_tokens)
 
-    def request(self, texts: list[str], *, timeout: float | None = None, priority: int = DOCUMENT_PRIORITY) -> Outcome:
+    def request(
+        self,
+        texts: list[str],
+        *,
+        timeout: float | None = None,
+        priority: int = DOCUMENT_PRIORITY,
+        adapter: QueryAdapter | None = None,
+    ) -> Outcome:
         """What comes of a single request for `texts`, as it is: nothing is cut, repeated or counted.
 
         `timeout`: seconds, if not those of the client. Raises EmbeddingServerUnavailable when key or model changed
         meanwhile.
         """
         return self._replicas.request(
-            lambda replica: self._ask(replica, texts, timeout, priority), resting=priority == QUERY_PRIORITY
+            lambda replica: self._ask(replica, texts, timeout, priority, adapter), resting=priority == QUERY_PRIORITY
         )
 
-    def _ask(self, replica: Replica, texts: list[str], timeout: float | None, priority: int) -> Outcome:
+    def _ask(
+        self,
+        replica: Replica,
+        texts: list[str],
+        timeout: float | None,
+        priority: int,
+        adapter: QueryAdapter | None,
+    ) -> Outcome:
         if replica.model is None:
             try:
                 identity = _identify(replica, self._expected, SHORT_PATIENCE)
@@ -220,10 +239,14 @@ class EmbeddingClient:
             _check_same(identity, self.identity, replica.url, self._url)
         client = replica.client if timeout is None else _impatient(replica.client, timeout)
         model = replica.model or self.identity.name
-        try:
-            outcome = request_embeddings(
-                client, model, texts, self.identity.native_dimension, priority if replica.prioritises else None
+
+        def ask(asked_as: str) -> Outcome:
+            return request_embeddings(
+                client, asked_as, texts, self.identity.native_dimension, priority if replica.prioritises else None
             )
+
+        try:
+            outcome = ask(model) if adapter is None else ask_adapted(ask, model, adapter, client, replica.url)
         except SettingsError as error:  # what was right when we connected is not now: the server changed
             raise EmbeddingServerUnavailable(str(error)) from error
         if isinstance(outcome, Vectors) and outcome.model != replica.answers_as:

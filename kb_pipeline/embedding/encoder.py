@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from kb_pipeline.embedding.bundled.adapter import is_adapter
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
 
 if TYPE_CHECKING:
@@ -48,9 +49,13 @@ class Encoder(Protocol):
     def encode(self, batch: Sequence[TokenIds]) -> NDArray[np.float32]:
         """(n, dimension), each row of length 1. Several threads may call it at once."""
 
+    def adapted(self, folder: Path) -> Encoder:
+        """The same model with the adapter in `folder`, beside this one. Raises SettingsError when it does not fit."""
+
 
 def load_encoder(model: str, *, threads: int | None = None) -> Encoder:
-    """`model`: the default one's name, or a folder or hub name of a sentence-transformers model.
+    """`model`: the default one's name, a folder with an adapter on it, or a folder or hub name of a
+    sentence-transformers model.
 
     Raises SettingsError when there is no such model, or what it needs is not installed.
     """
@@ -59,6 +64,10 @@ def load_encoder(model: str, *, threads: int | None = None) -> Encoder:
         from kb_pipeline.embedding.bundled.encoder import BundledEncoder
 
         return BundledEncoder(threads)
+    if is_adapter(Path(model)):
+        from kb_pipeline.embedding.bundled.encoder import BundledEncoder
+
+        return BundledEncoder(threads).adapted(Path(model))
     from kb_pipeline.embedding.torch_encoder import TorchEncoder
 
     return TorchEncoder(model, threads)

@@ -1,7 +1,7 @@
 """The vectors of the latest queries: people repeat each other, and page through results.
 
-The key is the query as the model gets it, instruction included; a cache belongs to one client and so to
-one model fingerprint. It is only ever in memory.
+The key is the query as the model gets it, instruction included, and the adapter if there is one; a cache belongs to one
+client and so to one model fingerprint. It is only ever in memory.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ class QueryCache:
 
     def __init__(self, most: int = MOST_QUERIES) -> None:
         self._most = most
-        self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._vectors: OrderedDict[tuple[str, ...], NDArray[np.float32]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, query: str) -> NDArray[np.float32] | None:
+    def get(self, query: tuple[str, ...]) -> NDArray[np.float32] | None:
         with self._lock:
             vector = self._vectors.get(query)
             if vector is not None:
                 self._vectors.move_to_end(query)
             return vector
 
-    def put(self, query: str, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    def put(self, query: tuple[str, ...], vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Remember `vector`, and return it as `get` will: for reading only."""
         kept = vector.copy()  # it may be a row of a larger answer
         kept.flags.writeable = False

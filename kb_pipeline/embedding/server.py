@@ -36,6 +36,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from kb_pipeline.embedding.adapters import Adapters, adapter_routes
 from kb_pipeline.embedding.batch_queue import BatchQueue, QueueClosed, QueueFull
 from kb_pipeline.embedding.encoder import Encoder, TokenIds, load_encoder
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
@@ -73,7 +74,8 @@ class Refused(Exception):
 class EmbeddingCall:
     """A valid request body: texts or token ids, never both.
 
-    `urgent`: its `priority`, a field of SGLang's, is above 0; where it has none, a single text is a search.
+    `urgent`: its `priority`, a field of SGLang's, is above 0; where it has none, a single text is a search. `adapter`:
+    the name behind the model's, `model:adapter`.
     """
 
     texts: tuple[str, ...]
@@ -81,6 +83,7 @@ class EmbeddingCall:
     dimensions: int | None
     base64: bool
     urgent: bool
+    adapter: str | None = None
 
 
 @dataclass(slots=True)
@@ -90,6 +93,7 @@ class Service:
     name: str
     encoder: Encoder
     queue: BatchQueue
+    adapters: Adapters
     started: int = field(default_factory=lambda: int(time.time()))
     statuses: Counter[int] = field(default_factory=Counter)
 
@@ -117,7 +121,7 @@ def parse_call(content_type: str, body: bytes) -> EmbeddingCall:
         raise _invalid([_problem("model_attributes_type", ("body",), "Input should be a valid dictionary or object")])
     if "input" not in data:
         raise _invalid([_problem("missing", ("body", "input"), "Field required")])
-    _check_model(data.get("model", ""))
+    adapter = _adapter(data.get("model", ""))
     dimensions, priority = _integer(data, "dimensions"), _integer(data, "priority")
     texts, token_ids = _parse_input(data["input"])
     return EmbeddingCall(
@@ -126,14 +130,15 @@ def parse_call(content_type: str, body: bytes) -> EmbeddingCall:
         dimensions,
         base64=_encoding(data) == "base64",
         urgent=len(texts) + len(token_ids) == 1 if priority is None else priority > 0,
+        adapter=adapter,
     )
 
 
-def _check_model(value: Any) -> None:
-    if not isinstance(value, str):
+def _adapter(model: Any) -> str | None:
+    """The part behind the colon of `base:adapter`."""
+    if not isinstance(model, str):
         raise _invalid([_problem("string_type", ("body", "model"), "Input should be a valid string")])
-    if ":" in value:  # base:adapter
-        raise Refused(400, "LoRA adapter was requested, but LoRA is not enabled on this server.")
+    return model.partition(":")[2] or None
 
 
 def _encoding(data: dict[str, Any]) -> str:
@@ -249,6 +254,7 @@ def create_app(service: Service, api_key: str | None = None) -> ASGIApp:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         await run_in_threadpool(service.queue.close)
+        await run_in_threadpool(service.adapters.close)
 
     endpoints = _Endpoints(service)
     app = Starlette(
@@ -262,6 +268,7 @@ def create_app(service: Service, api_key: str | None = None) -> ASGIApp:
             Route("/get_model_info", endpoints.model_info),
             Route("/server_info", endpoints.server_info),
             Route("/get_server_info", endpoints.server_info),
+            *adapter_routes(service.adapters),
             Route("/", endpoints.root),
             Route("/metrics", endpoints.metrics),
         ],
@@ -290,7 +297,7 @@ class _Endpoints:
         if call.texts:
             inputs = await run_in_threadpool(service.encoder.tokenize, list(call.texts))
         _check_tokens(inputs, service.encoder)
-        vectors = await _computed(service.queue, inputs, request, urgent=call.urgent)
+        vectors = await _computed(_queue(service, call.adapter), inputs, request, urgent=call.urgent)
         if call.dimensions is not None:
             vectors = to_dimension(vectors, call.dimensions)
         return _json(_embeddings_body(vectors, service.name, sum(map(len, inputs)), as_base64=call.base64))
@@ -321,6 +328,16 @@ class _Endpoints:
 
     async def metrics(self, _request: Request) -> Response:
         return PlainTextResponse(_metrics(self._service), media_type="text/plain; version=0.0.4")
+
+
+def _queue(service: Service, adapter: str | None) -> BatchQueue:
+    """That of the model, or of the adapter. Raises Refused when it is not loaded."""
+    if adapter is None:
+        return service.queue
+    queue = service.adapters.queue(adapter)
+    if queue is None:
+        raise Refused(400, f"LoRA adapter '{adapter}' is not loaded; load it with /load_lora_adapter.")
+    return queue
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
@@ -513,14 +530,17 @@ def serve(
     sys.setswitchinterval(SWITCH_SECONDS)
     listener = _bind(host, port)  # before the slow part: a port that is taken is said at once
     encoder = load_encoder(model, threads=threads)
-    queue = BatchQueue(
-        encoder.encode,
-        encoder.dimension,
-        max_queued_texts=max_queued_texts,
-        batch_tokens=encoder.batch_tokens,
-        workers=encoder.workers,
-    )
-    service = Service(served_model_name or model, encoder, queue)
+
+    def queue_for(encoder: Encoder) -> BatchQueue:
+        return BatchQueue(
+            encoder.encode,
+            encoder.dimension,
+            max_queued_texts=max_queued_texts,
+            batch_tokens=encoder.batch_tokens,
+            workers=encoder.workers,
+        )
+
+    service = Service(served_model_name or model, encoder, queue_for(encoder), Adapters(encoder, queue_for))
     shown_host = f"[{host}]" if ":" in host else host
     url = f"http://{shown_host}:{listener.getsockname()[1]}/v1"
 

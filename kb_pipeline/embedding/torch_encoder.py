@@ -30,12 +30,14 @@ class TorchEncoder:
 
     workers = 1
     batch_tokens = 1024  # the cost of a batch is its padded size, and a lone text leaves the vector units idle
-    weight_version = None
+    weight_version: str | None = None
 
-    def __init__(self, folder_or_name: str, threads: int) -> None:
-        """Load the model: a folder, a hub name, or the model that the extra `cpu-torch` brings along.
+    def __init__(self, folder_or_name: str, threads: int, adapter: Path | None = None) -> None:
+        """Load the model: a folder, a hub name, or the model that the extra `cpu-torch` brings along; with `adapter`,
+        a folder, in its matrices.
 
-        Raises SettingsError when there is no such model, it is not a transformer, or torch is not installed.
+        Raises SettingsError when there is no such model, it is not a transformer, the adapter does not fit, or torch
+        is not installed.
         """
         location = locate(folder_or_name)
         if Path(location).is_dir():
@@ -71,11 +73,14 @@ class TorchEncoder:
         transformer = model[0]
         if not hasattr(transformer, "auto_model"):
             raise SettingsError(f"Model {folder_or_name} is not a transformer; choose another KB_EMBEDDING_MODEL.")
+        if adapter is not None:
+            transformer.model = _merged(transformer.model, adapter)
         config = transformer.auto_model.config
         reserved = _RESERVED_POSITIONS.get(config.model_type, 0)
         self.context_length = int(config.max_position_embeddings) - reserved
         self.vocabulary_size = int(config.vocab_size)
         self.is_matryoshka = bool(getattr(config, "is_matryoshka", False))
+        self._name, self._threads = folder_or_name, threads
         self._torch: Any = torch
         self._model: Any = model.eval()
         self._tokenizer: Any = model.tokenizer
@@ -91,6 +96,23 @@ class TorchEncoder:
         with self._torch.inference_mode():
             output = self._model(dict(features))["sentence_embedding"]
         return normalized(output.float().numpy())
+
+    def adapted(self, folder: Path) -> TorchEncoder:
+        return TorchEncoder(self._name, self._threads, adapter=folder)
+
+
+def _merged(model: Any, adapter: Path) -> Any:
+    """`model` with the adapter in its matrices. Raises SettingsError."""
+    try:
+        from peft import PeftModel
+    except ImportError:
+        raise SettingsError(f"The adapter {adapter} needs the package peft; install kb_pipeline[finetune].") from None
+    try:
+        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SettingsError(
+            f"The adapter in {adapter} cannot be loaded ({type(error).__name__}); tune again, or restore the folder."
+        ) from error
 
 
 def locate(folder_or_name: str) -> str:

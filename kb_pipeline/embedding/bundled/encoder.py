@@ -4,22 +4,27 @@ The graph is made from the 4-bit file whenever the model is loaded, which takes 
 is no file that could be half written. Matrices are float32 in memory. In int8 they are up to twice as fast, but find
 less (nDCG@10 on XQuAD .004 to .010 lower), and vectors would differ from processor to processor. The embeddings of
 words, 384 MB of which a text needs a few rows, stay in the file.
+
+An adapter, what tuning made, is added to the matrices when the graph is made.
 """
 
 from __future__ import annotations
 
 import os
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kb_pipeline.embedding.bundled.adapter import read_adapter
 from kb_pipeline.embedding.bundled.graph import INPUT, OUTPUT, encoder_graph
 from kb_pipeline.embedding.bundled.tokenizer import BundledTokenizer
-from kb_pipeline.embedding.bundled.weights import SHA256, Weights, read_weights, weights_file
+from kb_pipeline.embedding.bundled.weights import SHA256, read_weights, weights_file
 from kb_pipeline.embedding.truncation import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import onnxruntime
     from numpy.typing import NDArray
@@ -32,13 +37,13 @@ class BundledEncoder:
 
     dtype = "float32"
     is_matryoshka = False
-    weight_version = SHA256[:16]
     batch_tokens = 1  # a text at a time: batches would be padded, and are slower
     location = None  # there is no tokenizer.json; texts are short enough for the estimate
 
     def __init__(self, workers: int) -> None:
         """Raises SettingsError when the weights are missing or damaged."""
         weights = read_weights(weights_file())
+        self.weight_version = SHA256[:16]
         self.workers = workers
         self.dimension = weights.shape.hidden
         self.context_length = weights.shape.positions
@@ -47,7 +52,19 @@ class BundledEncoder:
         self._words = weights.packed("emb.word", self.dimension)
         self._places = weights.vector("emb.pos").reshape(-1, self.dimension)
         self._places = self._places + weights.vector("emb.type")[: self.dimension]
-        self._session = _session(weights)
+        self._weights = weights
+        self._session = _session(encoder_graph(weights))
+
+    def adapted(self, folder: Path) -> BundledEncoder:
+        """The same model with the adapter in `folder`; the two share what is not tuned, and this one stays as it is.
+
+        Raises SettingsError when the adapter is damaged or for another model.
+        """
+        adapter = read_adapter(folder, self._weights.shape)
+        tuned = copy(self)
+        tuned.weight_version = adapter.version
+        tuned._session = _session(encoder_graph(self._weights, adapter.changes))  # noqa: SLF001 - of the same class
+        return tuned
 
     def tokenize(self, texts: list[str]) -> Sequence[TokenIds]:
         return self._tokenizer.tokenize(texts)
@@ -63,11 +80,11 @@ class BundledEncoder:
         return vector
 
 
-def _session(weights: Weights) -> onnxruntime.InferenceSession:
+def _session(graph: bytes) -> onnxruntime.InferenceSession:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # every length would leave a plan behind
-    return onnxruntime.InferenceSession(encoder_graph(weights), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -6,6 +6,7 @@ the vector is the mean of the tokens. A text is computed alone: nothing is padde
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,17 +14,24 @@ import numpy as np
 from kb_pipeline.embedding.bundled.onnx import Graph
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
     from kb_pipeline.embedding.bundled.weights import Weights
 
 INPUT, OUTPUT = "embedded", "vector"
 _ONNXRUNTIME = "com.microsoft"  # the domain of the operators that onnxruntime adds
 
 
-def encoder_graph(weights: Weights) -> bytes:
-    """(1, tokens, hidden), the sums of word, position and type, -> (1, hidden), not normalised to length 1."""
+def encoder_graph(weights: Weights, changes: Mapping[str, NDArray[np.float32]] = MappingProxyType({})) -> bytes:
+    """(1, tokens, hidden), the sums of word, position and type, -> (1, hidden), not normalised to length 1.
+
+    `changes`: by the name of a matrix, what is added to it.
+    """
     shape = weights.shape
     graph = Graph()
-    parameters = _Parameters(graph, weights)
+    parameters = _Parameters(graph, weights, changes)
     tokens = graph.node(
         "LayerNormalization", INPUT, parameters.vector("emb.ln.w"), parameters.vector("emb.ln.b"), epsilon=shape.epsilon
     )
@@ -48,17 +56,23 @@ def encoder_graph(weights: Weights) -> bytes:
 class _Parameters:
     """Puts what the model has learnt into the graph."""
 
-    def __init__(self, graph: Graph, weights: Weights) -> None:
+    def __init__(self, graph: Graph, weights: Weights, changes: Mapping[str, NDArray[np.float32]]) -> None:
         self._graph = graph
         self._weights = weights
+        self._changes = changes
 
     def vector(self, *names: str) -> str:
         return self._graph.constant(np.concatenate([self._weights.vector(name) for name in names]))
 
     def product(self, values: str, *names: str, columns: int) -> str:
         """`values` times the matrices side by side, without their biases."""
-        rows = [self._weights.packed(f"{name}.w", columns).rows(slice(None)) for name in names]
-        return self._graph.node("MatMul", values, self._graph.constant(np.concatenate(rows).T))
+        return self._graph.node(
+            "MatMul", values, self._graph.constant(np.concatenate([self._matrix(name, columns) for name in names]).T)
+        )
+
+    def _matrix(self, name: str, columns: int) -> NDArray[np.float32]:
+        rows = self._weights.packed(f"{name}.w", columns).rows(slice(None))
+        return rows + self._changes[name] if name in self._changes else rows
 
     def added(self, values: str, change: str, norm: str, *, bias: str) -> str:
         """The sum of `values`, `change` and its bias, normalised."""

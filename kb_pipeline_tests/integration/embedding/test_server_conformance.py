@@ -30,6 +30,7 @@ import numpy as np
 import pytest
 import uvicorn
 
+from kb_pipeline.embedding.adapters import Adapters
 from kb_pipeline.embedding.batch_queue import BatchQueue
 from kb_pipeline.embedding.bundled.encoder import BundledEncoder
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
@@ -70,7 +71,8 @@ def configured_url() -> Iterator[str]:
     """As the recorded one was: a key, a served name, a queue of 2, and a model that allows `dimensions`."""
     encoder = Matryoshka(workers=1)
     queue = BatchQueue(encoder.encode, encoder.dimension, max_queued_texts=2, batch_tokens=1, workers=1)
-    app = create_app(Service("Qwen3-Embedding-4B", encoder, queue), api_key="secret")
+    adapters = Adapters(encoder, lambda _: queue)
+    app = create_app(Service("Qwen3-Embedding-4B", encoder, queue, adapters), api_key="secret")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
         thread = threading.Thread(target=server.run, args=[[listener]])

