@@ -1,7 +1,6 @@
-"""Text that is no text of the document: running headers and footers, page numbers, watermarks, tables of contents.
+"""Text that is no text of the document: running headers and footers, page numbers, watermarks.
 
-Running text stands at the edge of pages and repeats from page to page; a watermark lies across the body of
-pages, or is faint; a line of a table of contents ends in a leader of dots and a page number.
+Running text stands at the edge of pages and repeats from page to page; a watermark is tilted, or faint.
 
 Terms
   band   the part of a page at its top and its bottom where running text stands.
@@ -15,10 +14,9 @@ import re
 import statistics
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kb_pipeline.parsing.numbering import display_width
-from kb_pipeline.parsing.pdf.layout import Line
 from kb_pipeline.parsing.pdf.page import Page, Rule, Span
 from kb_pipeline.parsing.pdf.rows import Row, among
 from kb_pipeline.parsing.pdf.tags import ARTIFACT
@@ -26,7 +24,6 @@ from kb_pipeline.parsing.pdf.tags import ARTIFACT
 TILTED = "tilted watermark"
 _BAND = 0.12  # of the page height at the top and at the bottom
 _MARGIN = 0.07  # of the longer side of a page; what stands alone there is no body
-_CAPTION_OR_SOURCE = re.compile(r"(?:附?[图表]表?|Table|Fig)|注|Note|Source|资料来源|数据来源")
 _FOOTNOTE = re.compile(r"[\d*†‡①-⑳]{1,3}\s*[^\d\s/|]")
 _WIDE_BAND = 0.25  # the same where a text repeats unchanged on one and the same height
 _EDGE_ROWS = 4  # at most so many rows of a band can be furniture
@@ -38,12 +35,10 @@ _FEWEST_PAGES = 3  # that a text must repeat on; two where a document has few
 _FEW_PAGES = 4
 _DENSITY = 0.4  # of the pages between its first and its last one (left and right pages alternate)
 _USUAL_SHARE = 0.6  # of the pages have a small row on one height, apart from the body: it is running text
-_KNOWN_SHARE = 0.3  # of the pages have known running text on one height: what else stands there is running text too
 _APART = 0.8  # ems that running text stands away from the body at least
 _APART_GAPS = 1.5  # times the usual gap between the rows of its page
 _FEW_ROWS = 4
-_PARTED = 0.5  # ems between running text and the text inside, at least
-_PARTED_GAPS = 1.3  # times the usual gap between the rows of its page
+_PARTED_GAPS = 1.3  # times the usual gap between the rows of a page, at least, between running text and text inside
 _LONG_RULE = 100.0  # points
 _TELLING_WIDTH = 12  # columns of a text that repeats on one place by no chance
 _LARGE = 1.8  # times the body size; a faint text of that size is a stamp
@@ -60,25 +55,8 @@ _NUMBERS_AROUND = re.compile(
 )
 _STOPS = (".", "。", "；", ";", "：", ":", "，", ",")  # running text hardly ever ends with one
 _ABBREVIATED = re.compile(r"\b[A-Z][a-z]{0,3}\.$")  # Inc., Ltd., Co.
-_HEADER_SIZE = 1.1  # times the body size
-_FIGURE = re.compile(r"-?\d[\d,]*\.?\d*")
-_FEWEST_TICKS = 4  # figures of one axis
 _NAME_AND_NUMBER = re.compile(r"(\d{1,4})\s*[|·•]\s*\S.*|.*\S\s*[|·•]\s*(\d{1,4})")
 _DIGITS = re.compile(r"\d+")
-_LEADER = re.compile(
-    r"(?:[.．…·⋯_]\s?){4,}\s*[-–—]?\s*(?:[A-Z]?-?\d+(?:[-–]\d+)*|[ivxlc]+)?\s*[-–—]?\s*$", re.IGNORECASE
-)
-_LEADER_ENDS = re.compile(r"(?:[.．…·⋯_]\s?){4,}")
-_CONTENTS_TITLE = re.compile(
-    r"(?:内容|图表|插图|图|表|附表|附图)?\s*目\s*[录錄次]|(?:table\s+of\s+)?contents|list\s+of\s+(?:figures|tables)|index",
-    re.IGNORECASE,
-)
-_ENTRY = re.compile(r"\S.*(?:\s{2,}|\s)(?:\d{1,4}|[ivxlc]{1,6})$", re.IGNORECASE)
-_BARE_ENTRY = re.compile(r"\S.*\s{2,}\d{1,4}")
-_FEWEST_CONTENTS = 3  # lines with leaders on one page
-_PART_NAME = 12  # columns
-_FEWEST_ENTRIES = 5  # lines that only end in a page number, below the title of a table of contents
-_LONGEST_ENTRY_PART = 3  # lines of one entry before the one with its page number
 
 
 def furniture(pages: Sequence[Page], rows: Sequence[Sequence[Row]]) -> Mapping[int, str]:
@@ -112,38 +90,20 @@ def _artifacts(pages: Sequence[Page]) -> Iterator[tuple[int, str]]:
 
 
 def _watermarks(pages: Sequence[Page], body: float) -> Iterator[tuple[int, str]]:
-    """Stamps: faint and large, faint and repeated, or printed over the body on most pages."""
-    places: dict[tuple[str, int, int], list[tuple[int, Span]]] = defaultdict(list)
+    """Stamps: faint and large, or faint and repeated."""
+    places: dict[tuple[str, int, int], dict[int, int]] = defaultdict(dict)
     for index, page in enumerate(pages):
-        tiles = Counter(span.text for span in page.spans if span.faint)
-        for span in page.spans:
-            if not span.angle and len(span.text) <= _LONGEST_STAMP:
-                if span.faint and (span.size >= _LARGE * body or tiles[span.text] >= _TILES):
-                    yield id(span), "watermark"
-                place = round(span.x0 / _SAME_HEIGHT), round(span.top / _SAME_HEIGHT)
-                places[span.text, *place].append((index, span))
-    if len(pages) < 2:
-        return
-    needed = max(min(_FEWEST_PAGES, len(pages)), _STAMP_SHARE * len(pages))
-    for seen in places.values():
-        if len({index for index, _ in seen}) >= needed:
-            crossed = sum(_overprinted(span, pages[index]) for index, span in seen)
-            for _, span in seen:
-                if span.faint or crossed > len(seen) / 2:
-                    yield id(span), "watermark"
-
-
-def _overprinted(span: Span, page: Page) -> bool:
-    """Whether other text of the page runs through the span."""
-    return any(
-        other.top < span.bottom
-        and span.top < other.bottom
-        and min(span.x1, other.x1) - max(span.x0, other.x0) > 0.3 * min(span.x1 - span.x0, other.x1 - other.x0)
-        and min(span.bottom, other.bottom) - max(span.top, other.top) > 0.4 * min(span.size, other.size)
-        and other is not span
-        and other.text != span.text
-        for other in page.spans
-    )
+        faint = [span for span in page.spans if span.faint and not span.angle and len(span.text) <= _LONGEST_STAMP]
+        tiles = Counter(span.text for span in faint)
+        for span in faint:
+            if span.size >= _LARGE * body or tiles[span.text] >= _TILES:
+                yield id(span), "watermark"
+            places[span.text, round(span.x0 / _SAME_HEIGHT), round(span.top / _SAME_HEIGHT)][id(span)] = index
+    if len(pages) > 1:
+        needed = max(min(_FEWEST_PAGES, len(pages)), _STAMP_SHARE * len(pages))
+        for seen in places.values():
+            if len(set(seen.values())) >= needed:
+                yield from ((span, "watermark") for span in seen)
 
 
 def _body_size(pages: Sequence[Page]) -> float:
@@ -169,7 +129,8 @@ def _running_text(pages: Sequence[Page], rows: Sequence[Sequence[Row]], body: fl
     found.update(_counted(pages, rows, set_off))
     for edge, seen in _repeated(pages, rows, set_off):
         _mark(found, edge, seen)
-    _mark_usual_heights(found, pages, rows, body)
+    for row in _usual_heights(pages, rows, body):
+        _mark(found, "page header", row.spans)
     for page, page_rows in zip(pages, rows, strict=True):
         for edge, row in _in_margin(page, page_rows, body):
             for span in row.spans:
@@ -245,9 +206,8 @@ def _in_margin(page: Page, rows: Sequence[Row], body: float) -> Iterator[tuple[s
         if inside or len(row.spans) > _MOST_IN_ROW - 1 or any(span.size >= body for span in texts):
             continue
         # A header may name a numbered chapter, which looks like a footnote.
-        is_text = _ends_sentence(_text(row)) or _CAPTION_OR_SOURCE.match(_text(row))
-        is_note = end == -1 and _FOOTNOTE.match(_text(row))
-        if not is_text and not is_note and not any(_is_in_grid(span, page) for span in row.spans):
+        is_text = _ends_sentence(_text(row)) or (end == -1 and _FOOTNOTE.match(_text(row)))
+        if not is_text and not any(_is_in_grid(span, page) for span in row.spans):
             yield edge, row
 
 
@@ -272,9 +232,9 @@ def _set_off(rows: Sequence[Row], rules: Sequence[Rule]) -> set[int]:
 
 def _is_parted(row: Row, inner: Row, rules: Sequence[Rule], usual: float) -> bool:
     """Whether running text could end with `row`, before `inner` begins."""
-    size = row.spans[0].size
     upper, lower = (row, inner) if row.top < inner.top else (inner, row)
-    if lower.top - upper.bottom >= max(_PARTED * size, _PARTED_GAPS * usual) or abs(size - inner.spans[0].size) >= 0.5:
+    resized = abs(row.spans[0].size - inner.spans[0].size) >= 0.5
+    if resized or lower.top - upper.bottom >= _PARTED_GAPS * usual:
         return True
     return any(
         rule.top == rule.bottom
@@ -337,32 +297,21 @@ def _is_page_number(text: str) -> bool:
     return _PAGE_NUMBER.fullmatch(_shape(text)) is not None
 
 
-def _mark_usual_heights(
-    found: dict[int, str], pages: Sequence[Page], rows: Sequence[Sequence[Row]], body: float
-) -> None:
-    """What stands where running text stands: a header that names the chapter repeats on few pages only."""
-    if len(pages) < 2:
-        return
-    for edge, end in (("page header", 0), ("page footer", -1)):
-        apart = [
-            page_rows[end]
-            for page, page_rows in zip(pages, rows, strict=True)
-            if page_rows
-            and not page_rows[end].is_supported
-            and _is_apart(page_rows, end, page.height)
-            and not any(_is_in_grid(span, page) for span in page_rows[end].spans)
-        ]
-        heights = Counter(_height(row)[0] for row in apart)
-        known = Counter(_height(row) for row in apart if all(id(span) in found for span in row.spans))
-        for row in apart:
-            place = _height(row)
-            near = sum(heights[place[0] + step] for step in (-1, 0, 1))
-            # Beside a page number it may be a little larger than the text.
-            largest = _HEADER_SIZE * body if any(id(span) in found for span in row.spans) else body
-            usual = end == 0 and place[1] <= largest and near >= _USUAL_SHARE * len(pages)
-            if usual or known[place] >= max(2, _KNOWN_SHARE * len(pages)):
-                for span in row.spans:
-                    found.setdefault(id(span), edge)
+def _usual_heights(pages: Sequence[Page], rows: Sequence[Sequence[Row]], body: float) -> Iterator[Row]:
+    """The first rows of pages where running text stands: a header that names the chapter repeats on few pages only."""
+    apart = [
+        page_rows[0]
+        for page, page_rows in zip(pages, rows, strict=True)
+        if page_rows
+        and not page_rows[0].is_supported
+        and _is_apart(page_rows, 0, page.height)
+        and not any(_is_in_grid(span, page) for span in page_rows[0].spans)
+    ]
+    heights = Counter(_height(row) for row in apart)
+    for row in apart:
+        near = sum(heights[_height(row) + step] for step in (-1, 0, 1))
+        if row.spans[0].size <= body and near >= max(2, _USUAL_SHARE * len(pages)):
+            yield row
 
 
 def _is_apart(rows: Sequence[Row], end: int, height: float) -> bool:
@@ -377,109 +326,8 @@ def _is_apart(rows: Sequence[Row], end: int, height: float) -> bool:
     return gaps[end] >= max(_APART * row.spans[0].size, _APART_GAPS * usual)
 
 
-def _height(row: Row) -> tuple[int, float]:
-    """Where a row stands and how large it is set."""
-    return round(row.bottom / _SAME_HEIGHT), row.spans[0].size
-
-
-def contents_lines(pages: Sequence[Sequence[Line]]) -> Mapping[int, str]:
-    """id(line) -> reason, for the lines of tables of contents and their titles."""
-    found: dict[int, str] = {}
-    goes_on = False
-    for lines in pages:
-        marked = _contents_of_page([line for line in lines if line.table is None], goes_on=goes_on)
-        goes_on = bool(marked) and marked[-1].bottom > 0.5 * max(line.bottom for line in lines)
-        found.update((id(line), "table of contents") for line in marked)
-    return found
-
-
-def _contents_of_page(lines: Sequence[Line], *, goes_on: bool) -> list[Line]:
-    """The lines of a page that belong to a table of contents; `goes_on`: one began on the page before."""
-    leaders = [index for index, line in enumerate(lines) if _LEADER.search(line.text) or _has_leader(line.text)]
-    titles = [index for index, line in enumerate(lines) if _CONTENTS_TITLE.fullmatch(line.text.strip())]
-    entries = leaders
-    if len(leaders) < _FEWEST_CONTENTS and not (leaders and (titles or goes_on)):
-        first = titles[0] if titles else 0
-        entries = [index for index in range(first, len(lines)) if _ENTRY.fullmatch(lines[index].text.strip())]
-        listed = len(entries) >= _FEWEST_ENTRIES and len(entries) >= 0.5 * (entries[-1] - entries[0] + 1)
-        if not (listed and (titles or goes_on) and _grows([lines[index].text for index in entries])):
-            return []
-    entries = _with_bare_entries(lines, entries)
-    marked: set[int] = set(entries) | {index for index in titles if index <= entries[-1]}
-    marked |= {  # names of parts of the list
-        index
-        for index in range(0 if goes_on else entries[0], entries[-1])
-        if display_width(lines[index].text) <= _PART_NAME
-    }
-    for index in entries:  # an entry over several lines has its page number on the last one
-        before = index - 1
-        while before >= 0 and before not in marked and index - before <= _LONGEST_ENTRY_PART - 1:
-            near = lines[index].top - lines[before].bottom < 1.5 * lines[index].size
-            if before < entries[0] and not (near and titles and titles[0] < before):
-                break
-            marked.add(before)
-            before -= 1
-    return [lines[index] for index in sorted(marked)]
-
-
-def _with_bare_entries(lines: Sequence[Line], entries: Sequence[int]) -> list[int]:
-    """The entries with those right before and after them that have a page number but no leader, as chapters do."""
-    first, last = entries[0], entries[-1]
-    while first and _is_bare_entry(lines[first - 1].text, lines[first].text):
-        first -= 1
-    while last + 1 < len(lines) and _is_bare_entry(lines[last].text, lines[last + 1].text, entry=1):
-        last += 1
-    return [*range(first, entries[0]), *entries, *range(entries[-1] + 1, last + 1)]
-
-
-def _is_bare_entry(*pair: str, entry: int = 0) -> bool:
-    """Whether that one of two lines that follow each other has its page number behind a gap, and numbers grow."""
-    numbers = _last_numbers(pair)
-    return _BARE_ENTRY.fullmatch(pair[entry].strip()) is not None and len(numbers) == 2 and numbers[0] <= numbers[1]
-
-
-def chart_scales(pages: Sequence[Sequence[Line]]) -> Mapping[int, str]:
-    """id(line) -> reason, for the vertical axes of charts: lines of nothing but figures that fall in even steps."""
-    found: dict[int, str] = {}
-    for lines in pages:
-        run: list[Line] = []
-        for line in [*lines, None]:
-            value = None if line is None or line.table else _scale_value(line.text)
-            if line is not None and value is not None and _goes_down_evenly([*run, line]):
-                run.append(line)
-                continue
-            if len(run) >= _FEWEST_TICKS:
-                found.update((id(tick), "scale of a chart") for tick in run)
-            run = [line] if line is not None and value is not None else []
-    return found
-
-
-def _scale_value(text: str) -> float | None:
-    """The first figure of a line that holds nothing but figures."""
-    figures = _FIGURE.findall(text)
-    return float(figures[0].replace(",", "")) if figures and not _FIGURE.sub("", text).strip("%％ ") else None
-
-
-def _goes_down_evenly(lines: Sequence[Line]) -> bool:
-    values = [value for line in lines if (value := _scale_value(line.text)) is not None]
-    steps = {round(above - below, 6) for above, below in itertools.pairwise(values)}
-    return not steps or (len(steps) == 1 and min(steps) > 0)
-
-
-def _has_leader(text: str) -> bool:
-    """A line in which two entries stand side by side."""
-    return len(_LEADER_ENDS.findall(text)) > 1
-
-
-def _grows(texts: Sequence[str]) -> bool:
-    """Whether the numbers at the line ends are page numbers: they hardly ever fall."""
-    numbers = _last_numbers(texts)
-    falls = sum(b < a for a, b in itertools.pairwise(numbers))
-    return len(numbers) > 2 and falls <= 0.1 * len(numbers)
-
-
-def _last_numbers(texts: Iterable[str]) -> list[int]:
-    return [int(match[0]) for text in texts if (match := re.search(r"\d+$", text.strip()))]
+def _height(row: Row) -> int:
+    return round(row.bottom / _SAME_HEIGHT)
 
 
 def _shape(text: str) -> str:

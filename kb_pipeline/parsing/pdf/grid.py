@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kb_pipeline.parsing.pdf.rows import Cell, Row
 
+_SAME_EDGE = 2.5  # points
 _INSIDE = 3.0  # ems that the names of a table may reach over its numbers
 
 Column = tuple[float, float]  # left, right
@@ -43,12 +44,13 @@ class Grid:
         )
 
     def fits(self, row: Row) -> bool:
-        """Whether a row may go on below the table: a column holds a number, and each cell has its own."""
-        if (
-            len(row.cells) < 2
-            or self.is_beside(row)
-            or not any(cell.is_number and self.holds(cell) for cell in row.cells)
-        ):
+        """Whether a row may go on below the table: each cell has a column of its own, and one of these holds a number
+        or each begins at the edge of its column."""
+        if len(row.cells) < 2 or self.is_beside(row):
+            return False
+        edges = (self.left, *(left for left, _ in self.columns))
+        begin = all(any(abs(cell.x0 - edge) <= _SAME_EDGE for edge in edges) for cell in row.cells)
+        if not begin and not any(cell.is_number and self.holds(cell) for cell in row.cells):
             return False
         places = [self._covered(cell) if self.holds(cell) else [-1] for cell in row.cells]
         single = [covered[0] for covered in places if len(covered) == 1]

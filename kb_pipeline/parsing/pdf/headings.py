@@ -121,9 +121,14 @@ def _may_be_heading(paragraph: Paragraph) -> bool:
         return False
     words = text.split()
     numbers = sum(map(is_number, words))
-    if numbers > 1 and 2 * numbers > len(words):
+    if numbers > 1 and (2 * numbers > len(words) or all(map(_is_figure, words[-2:]))):
         return False  # a row of a table
     return display_width(text) <= _LONGEST and not _NOT_A_HEADING.search(text) and not is_caption(text)
+
+
+def _is_figure(word: str) -> bool:
+    """Whether a word is a number as rows of tables end with; the day of a date has a comma behind it."""
+    return is_number(word) and word[-1] != "," and any(map(str.isdecimal, word))
 
 
 def _heading_fonts(paragraphs: Sequence[Paragraph], body: Style) -> set[str]:

@@ -71,9 +71,14 @@ def lines_in_reading_order(
     lines: list[Line] = []
     parts = regions(_with_tables([*spans, *tables], wide), rules, known)
     for number, region in enumerate(parts):
-        narrow = numeric_tables(among(own, (item for item in region if isinstance(item, Span)))) if known else []
-        lines.extend(_region_lines(_with_tables(region, narrow), rules, page_number, number))
+        items = _with_tables(region, numeric_tables(_rows_in(region, own)) if known else [])
+        items = _with_tables(items, aligned_tables(_rows_in(items, own), rules))
+        lines.extend(_region_lines(items, page_number, number))
     return lines
+
+
+def _rows_in(region: Sequence[Item], rows: Sequence[Row]) -> list[Row]:
+    return among(rows, (item for item in region if isinstance(item, Span)))
 
 
 def _with_tables(items: Sequence[Item], found: Sequence[Found]) -> list[Item]:
@@ -127,7 +132,7 @@ def _text_blocks(lines: Sequence[Line]) -> list[list[Line]]:
     return blocks
 
 
-def _region_lines(items: Sequence[Item], rules: Sequence[Rule], page_number: int, region: int) -> list[Line]:
+def _region_lines(items: Sequence[Item], page_number: int, region: int) -> list[Line]:
     rows: list[list[Span]] = []
     tables: list[PageTable] = []
     for item in sorted(items, key=lambda item: (item.top + item.bottom) / 2):
@@ -137,11 +142,7 @@ def _region_lines(items: Sequence[Item], rules: Sequence[Rule], page_number: int
             rows[-1].append(item)
         else:
             rows.append([item])
-    in_tables: set[int] = set()
-    for start, stop, table in aligned_tables(rows, rules):
-        tables.append(table)
-        in_tables.update(range(start, stop))
-    lines = [_line(row, page_number, region) for index, row in enumerate(rows) if index not in in_tables]
+    lines = [_line(row, page_number, region) for row in rows]
     lines += [
         Line("", table.x0, table.top, table.x1, table.bottom, 0.0, False, page_number, region, table=table)
         for table in tables

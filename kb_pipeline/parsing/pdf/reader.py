@@ -16,8 +16,9 @@ from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
 from kb_pipeline.parsing.pdf.captions import is_caption
 from kb_pipeline.parsing.pdf.columns import gutters, usual_gutters
 from kb_pipeline.parsing.pdf.confidence import ScannedSpans, confidence, scanned_spans
+from kb_pipeline.parsing.pdf.contents import chart_scales, contents_lines
 from kb_pipeline.parsing.pdf.fonts import loses_text
-from kb_pipeline.parsing.pdf.furniture import TILTED, chart_scales, contents_lines, furniture
+from kb_pipeline.parsing.pdf.furniture import TILTED, furniture
 from kb_pipeline.parsing.pdf.headings import Bookmark, Paragraph, heading_levels
 from kb_pipeline.parsing.pdf.layout import Line, lines_in_reading_order, with_edges
 from kb_pipeline.parsing.pdf.page import Page

@@ -1,31 +1,35 @@
-"""Tables without a grid are found, and ordinary text is left alone."""
+"""Tables of texts are found, and ordinary text is left alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from kb_pipeline.parsing.pdf.aligned import aligned_tables
+from kb_pipeline.parsing.pdf.numeric import continued
 from kb_pipeline.parsing.pdf.page import Rule, Span
+from kb_pipeline.parsing.pdf.rows import rows_of
 from kb_pipeline.parsing.pdf.tables import PageTable
+
+from .page_drafts import span
 
 LEFTS = (50, 200, 350)
 
 
-def span(text: str, x0: float, top: float) -> Span:
-    step = 5.0
-    centres = tuple(x0 + step * (index + 0.5) for index in range(len(text)))
-    return Span(text, x0, top, x0 + step * len(text), top + 10, 10.0, bold=False, centres=centres, baseline=top + 8)
-
-
-def rows_of(texts: Sequence[Sequence[str]], pitch: float = 14) -> list[list[Span]]:
+def texts_in_rows(texts: Sequence[Sequence[str]], pitch: float = 14) -> list[Span]:
     return [
-        [span(text, x, 100 + pitch * number) for x, text in zip(LEFTS, row, strict=False) if text]
+        span(text, x, 100 + pitch * number)
         for number, row in enumerate(texts)
+        for text, x in zip(row, LEFTS, strict=False)
+        if text
     ]
 
 
+def tables_of(spans: Sequence[Span], rules: Sequence[Rule] = ()) -> list[PageTable]:
+    return [found.table for found in aligned_tables(rows_of(spans), rules)]
+
+
 def tables_in(texts: Sequence[Sequence[str]], rules: Sequence[Rule] = (), pitch: float = 14) -> list[PageTable]:
-    return [table for _, _, table in aligned_tables(rows_of(texts, pitch), rules)]
+    return tables_of(texts_in_rows(texts, pitch), rules)
 
 
 def test_cells_below_each_other_are_a_table() -> None:
@@ -35,10 +39,11 @@ def test_cells_below_each_other_are_a_table() -> None:
 
 def test_figures_at_the_right_edge_stand_below_the_name_at_the_left_edge() -> None:
     rows = [
-        [span("Region", 50, 100), span("Sales", 200, 100)],
-        *([span(name, 50, top), span("9.1", 285, top)] for name, top in (("East", 114), ("West", 128), ("North", 142))),
+        *(span("Region", 50, 100), span("Sales", 200, 100)),
+        *(span(name, 50, top) for name, top in (("East", 114), ("West", 128), ("North", 142))),
+        *(span("9.1", 285, top) for top in (114, 128, 142)),
     ]
-    ((_, _, table),) = aligned_tables(rows, [])
+    (table,) = tables_of(rows)
     assert table.rows == (("Region", "Sales"), ("East", "9.1"), ("West", "9.1"), ("North", "9.1"))
 
 
@@ -52,13 +57,13 @@ def test_rows_between_horizontal_rules_need_less_evidence() -> None:
 
 def test_the_lines_of_a_cell_are_joined() -> None:
     rows = [
-        *rows_of([("Item", "Remarks", "Sum")]),
-        *([span("Bolt", 50, 130), span("made of steel", 200, 130), span("20", 350, 130)],),
-        [span("and zinc", 200, 141)],
-        *([span("Nut", 50, 160), span("made of brass", 200, 160), span("7", 350, 160)],),
-        *([span("Gear", 50, 190), span("none", 200, 190), span("1", 350, 190)],),
+        *texts_in_rows([("Item", "Remarks", "Sum")]),
+        *(span("Bolt", 50, 130), span("made of steel", 200, 130), span("20", 350, 130)),
+        span("and zinc", 200, 141),
+        *(span("Nut", 50, 160), span("made of brass", 200, 160), span("7", 350, 160)),
+        *(span("Gear", 50, 190), span("none", 200, 190), span("1", 350, 190)),
     ]
-    ((_, _, table),) = aligned_tables(rows, [])
+    (table,) = tables_of(rows)
     assert table.rows[1] == ("Bolt", "made of steel and zinc", "20")
     assert len(table.rows) == 4
 
@@ -73,3 +78,12 @@ def test_text_lists_forms_and_scales_are_no_tables() -> None:
 
 def test_a_table_of_contents_is_no_table() -> None:
     assert tables_in([(f"Table {n}", f"Sales of {n} ........ {n}") for n in range(1, 7)]) == []
+
+
+def test_rows_left_on_the_next_page_belong_to_a_table_of_texts() -> None:
+    (table,) = tables_in([("Term", "Meaning", "Source"), *[("corpus", "all of the texts", "handbook")] * 4])
+    below = [*texts_in_rows([("element", "a part of a text", "glossary")]), span("The end of the chapter.", 50, 140)]
+    rest = continued(rows_of(below), table)
+    assert rest is not None
+    assert rest.table.rows == (("element", "a part of a text", "glossary"),)
+    assert continued(rows_of([span("Some text", 80, 100), span("of two", 300, 100)]), table) is None

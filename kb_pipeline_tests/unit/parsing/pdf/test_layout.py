@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from kb_pipeline.parsing.pdf.columns import gutters
-from kb_pipeline.parsing.pdf.furniture import chart_scales, contents_lines
+from kb_pipeline.parsing.pdf.contents import chart_scales, contents_lines
 from kb_pipeline.parsing.pdf.furniture import furniture as furniture_of
 from kb_pipeline.parsing.pdf.headings import Bookmark, Paragraph, heading_levels
 from kb_pipeline.parsing.pdf.layout import Line, lines_in_reading_order
@@ -355,5 +355,11 @@ def test_an_empty_column_that_is_ruled_stays() -> None:
 
 
 def test_a_row_of_numbers_is_no_heading() -> None:
-    rows = [paragraph("Part 180  873  2377.52", 14, bold=True), paragraph("Overview 2023", 14, bold=True)]
-    assert heading_levels([*rows, paragraph("text of the body, which is longer than that")], (), BODY) == {1: 1}
+    texts = [
+        "Part 180  873  2377.52",
+        "Cash and what is like cash  180  873",
+        "Overview 2023",
+        "Our plans for 2022 – 2023",
+    ]
+    rows = [paragraph(text, 14, bold=True) for text in texts]
+    assert heading_levels([*rows, paragraph("text of the body, which is longer than that")], (), BODY) == {2: 1, 3: 1}
