@@ -37,6 +37,7 @@ _LEAST_ALIGNED = 0.7  # of the cells of a column
 _SAME_EDGE = 3.0  # points
 _CROSSING = 0.12  # of the rows may cross a strip where there are many
 _MANY = 8  # rows
+_WIDE = 0.7  # of a table's width: a text that wide that begins in the first column is none of its cells
 _TEXT_WIDTH = 34  # columns; two columns of longer cells are text
 _ITEM_WIDTH = 16  # columns of what follows the number of a list item
 _TIGHT = 1.2  # times the smallest distance of two rows: lines of one cell
@@ -143,6 +144,9 @@ def _build(block: Sequence[Row], *, bounded: bool) -> Found | None:
             best = strips, texts
     strips, texts = best
     if not strips or not _is_table(several, texts, strips, bounded=bounded):
+        return None
+    width = max(row.x1 for row in rows) - min(row.x0 for row in rows)
+    if any(len(row.cells) == 1 and row.x0 < strips[0][0] and row.x1 - row.x0 > _WIDE * width for row in block):
         return None
     table = PageTable(
         min(row.x0 for row in rows),

@@ -211,9 +211,10 @@ def _elements(
     for lines, table in found:
         span_of_pages = {**_page_end(lines), **confidence(lines, scanned)}
         if table is not None:
-            element = table_element(table.rows, header=table.has_header, page_number=lines[0].page_number)
-            if element is not None:
-                yield replace(element, metadata=span_of_pages)
+            for half in table.side_by_side():
+                element = table_element(half.rows, header=half.has_header, page_number=lines[0].page_number)
+                if element is not None:
+                    yield replace(element, metadata=span_of_pages)
             continue
         paragraph = paragraphs[index]
         text, page = paragraph.text, paragraph.page_number

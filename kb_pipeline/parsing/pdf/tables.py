@@ -71,6 +71,23 @@ class PageTable:
         corner, *names = self.rows[0]
         return self.named or (all(names) and not any(is_number(cell) for cell in (corner, *names)))
 
+    def side_by_side(self) -> list[PageTable]:
+        """The tables where it is two that stand side by side: the names of the columns repeat, behind names of rows."""
+        head, middle = self.rows[0], len(self.rows[0]) // 2
+        names = [row[middle] for row in self.rows[1:] if row[middle]]
+        values = head[1:middle]
+        if (
+            len(head) != 2 * middle
+            or not values
+            or not all(values)
+            or values != head[middle + 1 :]
+            or len(names) < _FEWEST_ROWS
+            or any(map(is_number, (head[middle], *names)))
+        ):
+            return [self]
+        halves = ([row[:middle] for row in self.rows], [row[middle:] for row in self.rows])
+        return [replace(self, rows=tuple(filter(any, half)), grid=None) for half in halves]
+
     def joined(self, following: PageTable) -> PageTable:
         """The table with the rows of its part on the next page, whose repeated head is left out.
 

@@ -74,6 +74,40 @@ def test_a_document_that_ruins_its_process_fails_alone(
     assert all(isinstance(result, CleanedDocument) for result in found.values())
 
 
+@pytest.mark.parametrize("levels", [1, 10], ids=["itself", "fan-out"])
+def test_a_pdf_whose_forms_draw_forms_without_end_is_a_limit(tmp_path: Path, levels: int) -> None:
+    path = tmp_path / "forms.pdf"
+    path.write_bytes(forms_that_draw_forms(levels, calls=10))
+    with ParserPool(1, ParseLimits(seconds=1, memory_mb=512)) as pool:
+        ((_, failure),) = pool.parse([ParseJob(None, path, path.name, None, ill_willed.unchanged)])
+    assert type(failure) is LimitExceeded
+
+
+def forms_that_draw_forms(levels: int, calls: int) -> bytes:
+    """A page that draws a form, which draws the next one several times; the last of `levels` draws the first one."""
+    form = "/XObject << /Form {} 0 R >>"
+    bodies = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 /MediaBox [0 0 9 9] >>",
+        f"<< /Type /Page /Parent 2 0 R /Contents 4 0 R /Resources << {form.format(5)} >> >>".encode(),
+        b"<< /Length 8 >> stream\n/Form Do\nendstream",
+    ]
+    drawing = b"/Form Do " * calls
+    for level in range(levels):
+        inner = form.format(5 + (level + 1) % levels)
+        head = f"/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << {inner} >> /Length {len(drawing)}"
+        bodies.append(f"<< {head} >> stream\n".encode() + drawing + b"\nendstream")
+    found = b"%PDF-1.7\n"
+    places = []
+    for number, body in enumerate(bodies, start=1):
+        places.append(len(found))
+        found += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    size = len(bodies) + 1
+    trailer = b"trailer << /Root 1 0 R /Size %d >>\nstartxref\n%d\n%%%%EOF\n" % (size, len(found))
+    return found + b"xref\n0 %d\n0000000000 65535 f \n" % size + table + trailer
+
+
 def test_a_library_in_c_that_gets_no_memory_is_a_limit_and_no_crash(tmp_path: Path) -> None:
     # How much a process had is only known where it is more than this one has.
     ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

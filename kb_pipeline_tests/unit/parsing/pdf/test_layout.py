@@ -354,6 +354,26 @@ def test_an_empty_column_that_is_ruled_stays() -> None:
     assert table.rows == (("Bolt", "", "20"), ("Nut", "", "7"))
 
 
+def test_ticks_stand_in_the_column_that_the_rules_give_them() -> None:
+    rules = [Rule(50, y, 350, y) for y in (100, 120, 140, 160)] + [Rule(x, 100, x, 160) for x in (50, 230, 290, 350)]
+    texts = [("事项", 60, 105), ("是", 255, 105), ("否", 315, 105), ("是否担保", 60, 125), ("√", 315, 125)]
+    texts += [("是否关联", 60, 145), ("√", 255, 145)]
+    spans = [span(text, x, top, width=10 * len(text)) for text, x, top in texts]
+    (table,), _, _ = tables_of(page_of(spans, rules))
+    assert table.rows == (("事项", "是", "否"), ("是否担保", "", "√"), ("是否关联", "√", ""))
+
+
+def test_two_tables_side_by_side_are_two_where_the_names_of_their_columns_repeat() -> None:
+    head = ("Assets", "2023", "2022", "Debts", "2023", "2022")
+    rows = ("Cash", "7", "6", "Loans", "4", "3"), ("Stock", "1", "2", "Tax", "", ""), ("Plant", "5", "5", "", "", "")
+    table = PageTable(0, 0, 9, 9, (head, *rows))
+    left, right = table.side_by_side()
+    assert left.rows == (head[:3], ("Cash", "7", "6"), ("Stock", "1", "2"), ("Plant", "5", "5"))
+    assert right.rows == (head[3:], ("Loans", "4", "3"), ("Tax", "", ""))
+    wide = PageTable(0, 0, 9, 9, (("", "2023", "%", "2023", "%"), ("Cash", "7", "6", "4", "3")))
+    assert wide.side_by_side() == [wide]
+
+
 def test_a_row_of_numbers_is_no_heading() -> None:
     texts = [
         "Part 180  873  2377.52",
