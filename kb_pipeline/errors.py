@@ -7,6 +7,7 @@
     │   ├── DatabaseUnavailable
     │   ├── EmbeddingServerUnavailable
     │   ├── RerankerUnavailable
+    │   ├── ChatUnavailable          the server that writes questions
     │   ├── SourceUnavailable
     │   ├── OutputUnavailable        what a command prints cannot be written
     │   └── TooFewFiles              this process may not open as many files as it needs
@@ -75,6 +76,10 @@ class EmbeddingServerUnavailable(UnavailableError):
 
 class RerankerUnavailable(UnavailableError):
     """The reranker cannot be reached, is late, or answers nonsense; searches do without it."""
+
+
+class ChatUnavailable(UnavailableError):
+    """The chat server cannot be reached, refuses, or says nothing."""
 
 
 class SourceUnavailable(UnavailableError):

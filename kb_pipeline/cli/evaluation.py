@@ -102,6 +102,27 @@ def import_set(
     return EXIT_FOUND if result.unfound == result.questions else 0
 
 
+@evaluation_app.command("write")
+def write_set(
+    name: Annotated[str, typer.Option("--set", help="The set to put them into.")] = "written",
+    count: Annotated[int, typer.Option(help="Passages that are asked about.", min=1, max=10_000)] = 50,
+    as_json: Json = False,
+) -> int:
+    """Have a language model write questions for passages ([quality] chat_url); they never enter a frozen test."""
+    from kb_pipeline.operations.synthetic import write
+
+    with opened_site() as site, progress(as_json):
+        result = write(site, name, count)
+    new = result.imported.new if result.imported else 0
+    if as_json:
+        print_json({"set": name, "passages": result.passages, "new": new, "dropped": result.dropped})
+    else:
+        say(f"{new:,} new questions of {result.passages:,} passages are in the set {name}.")
+        for why, dropped in result.dropped.items():
+            note(f"{dropped:,} dropped: {why}.")
+    return 0 if new else EXIT_FOUND
+
+
 @evaluation_app.command("list")
 def list_sets(as_json: Json = False) -> int:
     """The evaluation sets: how many questions they have, and for what."""

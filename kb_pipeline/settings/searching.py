@@ -21,6 +21,9 @@ class QualitySettings(Frozen):
     """How far the quality loop goes by itself."""
 
     approval: bool = Field(False, description="A better generation waits until kb promote --approve names a person.")
+    chat_url: str | None = Field(None, description="Base URL of an OpenAI-compatible chat server; writes questions.")
+    chat_model: str | None = Field(None, description="Model to ask for.")
+    chat_api_key: SecretStr | None = Field(None, description="Bearer key of the server.")
 
 
 class GlossarySettings(Frozen):

@@ -79,6 +79,12 @@ class Document(NamedTuple):
     collection: str
 
 
+class SampledChunk(NamedTuple):
+    document_id: int
+    path: str
+    content: str
+
+
 class StoredChunk(NamedTuple):
     document_id: int
     chunk_key: str
@@ -149,6 +155,13 @@ def documents_named(connection: Connection, names: Sequence[str]) -> dict[str, l
     for name, *document in connection.execute(query("quality_questions", "documents_named"), {"names": list(names)}):
         found.setdefault(name, []).append(Document(*document))
     return found
+
+
+def sample(connection: Connection, name: str, count: int) -> list[SampledChunk]:
+    """Passages that say something, the same ones for the same corpus, of documents for which no question of the set
+    `name` was written yet."""
+    rows = connection.execute(query("quality_questions", "sample"), {"name": name, "count": count})
+    return [SampledChunk(*row) for row in rows]
 
 
 def chunks_of(connection: Connection, documents: Sequence[int]) -> dict[int, list[StoredChunk]]:

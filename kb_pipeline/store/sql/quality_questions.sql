@@ -79,3 +79,14 @@ SELECT c.document_id, c.chunk_key, c.ordinal, c.content, c.page_number, c.page_e
 FROM chunks c JOIN documents d ON d.id = c.document_id
 WHERE c.document_id = ANY(%(documents)s) AND d.deleted_at IS NULL
 ORDER BY c.document_id, c.ordinal
+
+-- name: sample
+SELECT c.document_id, d.path, c.content
+FROM chunks c JOIN documents d ON d.id = c.document_id AND d.deleted_at IS NULL
+WHERE c.token_count >= 40
+  AND NOT EXISTS (SELECT FROM evaluation_answers a
+                  JOIN evaluation_questions q ON q.id = a.question_id AND q.provenance = 'synthetic'
+                  JOIN evaluation_sets s ON s.id = q.set_id AND s.name = %(name)s
+                  WHERE a.document_id = c.document_id)
+ORDER BY md5(c.chunk_key || c.document_id), c.document_id, c.chunk_key
+LIMIT %(count)s

@@ -7,6 +7,7 @@ really better by giving the right passages the vectors of their questions.
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,9 +52,11 @@ def rooms(
 ) -> Iterator[TestSite]:
     """A site with 40 questions, of which 32 are in the frozen test; g1 is searched, g2 is better, g3 as good as g1."""
     folder = tmp_path_factory.mktemp("rooms")
-    with new_database(postgres_url) as url:
+    with new_database(postgres_url) as url, ExitStack() as resources:
         settings = {"home": folder / "home", "database_url": url, "embedding_url": embedding_server.base_url}
         kb = TestSite(folder / "documents", settings, parsers)
+        resources.callback(stop_all, folder / "home")
+        resources.callback(kb.close)
         for number in range(COUNT):
             kb.write(f"rooms/n{number}.md", f"The meeting is in this room, about item m{number}z and nothing else.\n")
         kb.refresh()
@@ -69,8 +72,6 @@ def rooms(
             life.build(kb.site, dimension=dimension)
         improve(kb)
         yield kb
-        kb.close()
-        stop_all(folder / "home")
 
 
 @pytest.fixture
