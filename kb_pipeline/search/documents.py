@@ -5,7 +5,6 @@ What a principal cannot find it cannot read either, and cannot tell from what do
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -47,14 +46,12 @@ class Page:
 @again_where_dropped
 def collections(connect: Connect, principal: Principal) -> list[CollectionCount]:
     """Those in which it may search something, in the order of their names."""
-    documents: Counter[str] = Counter()
-    passages: Counter[str] = Counter()
+    found: dict[str, CollectionCount] = {}
     with _shelves(connect, principal.condition()) as (connection, shelves):
         for shelf in shelves:
             for count in reading.collections(connection, *shelf):
-                documents[count.name] += count.documents
-                passages[count.name] += count.passages
-    return [CollectionCount(name, documents[name], passages[name]) for name in sorted(documents)]
+                found[count.name] = found[count.name].and_more(count) if count.name in found else count
+    return [found[name] for name in sorted(found)]
 
 
 @again_where_dropped

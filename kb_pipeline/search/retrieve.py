@@ -146,6 +146,13 @@ def search(
     return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note or found.note, reranked)
 
 
+def query_instruction(connect: Connect) -> str:
+    """That of a search over all collections; empty while there is nothing to search."""
+    with database_errors(), connect() as connection:
+        generation = _generation(connection, None)
+    return "" if generation is None else generation.instruction_for(())
+
+
 _EMPTY = Note("empty", "The knowledge base is empty; run `kb ingest` with a folder of documents.")
 _WORDS_ONLY = Note(
     "embedding_server", "The embedding server does not answer, so only the words of the query were searched."

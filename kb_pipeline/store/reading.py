@@ -24,11 +24,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CollectionCount:
-    """`passages`: of its documents, as they are searched."""
+    """`passages`: of its documents, as they are searched. `bytes`: of their files. `first_at`: when the first was
+    found."""
 
     name: str
     documents: int
     passages: int
+    bytes: int
+    first_at: datetime
+
+    def and_more(self, other: CollectionCount) -> CollectionCount:
+        """With what another generation holds of the same collection."""
+        return CollectionCount(
+            self.name,
+            self.documents + other.documents,
+            self.passages + other.passages,
+            self.bytes + other.bytes,
+            min(self.first_at, other.first_at),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

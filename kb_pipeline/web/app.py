@@ -33,6 +33,7 @@ from kb_pipeline.web.connections import Connections
 from kb_pipeline.web.feedback import FeedbackWriter
 from kb_pipeline.web.guard import Guard
 from kb_pipeline.web.routes.documents import document_routes
+from kb_pipeline.web.routes.embeddings import embedding_routes
 from kb_pipeline.web.routes.feedback import feedback_routes
 from kb_pipeline.web.routes.originals import original_routes
 from kb_pipeline.web.routes.page import page_routes
@@ -40,6 +41,7 @@ from kb_pipeline.web.routes.search import search_routes
 from kb_pipeline.web.routes.service import service_routes
 from kb_pipeline.web.routes.session import session_routes
 from kb_pipeline.web.routes.uploads import upload_routes
+from kb_pipeline.web.routes.vector_stores import vector_store_routes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -98,6 +100,8 @@ def create_app(
         original_routes(gate, backend, open_original),
         upload_routes(gate, backend, uploads),
         feedback_routes(gate, writer),
+        vector_store_routes(gate, backend),
+        embedding_routes(gate, backend),
         session_routes(gate),
         *service_routes(gate, backend),
         page_routes(gate),

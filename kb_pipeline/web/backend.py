@@ -59,7 +59,7 @@ class Backend:
             found = search(
                 self.connection,
                 request,
-                embedder=self._embedder,
+                embedder=self.embedder,
                 mask=self.mask,
                 weight=self._fusion_weight(principal.among(request.collections)),
                 principal=principal,
@@ -67,10 +67,10 @@ class Backend:
                 glossary=self._glossary(),
             )
         except (EmbeddingServerUnavailable, GenerationMismatch):
-            self._forget_embedder()
+            self.forget_embedder()
             raise
         if found.note is not None and found.note.code == "embedding_server":
-            self._forget_embedder()
+            self.forget_embedder()
         embedding = found.timings_ms.get("embed")
         self.metrics.searched(
             found.mode, found.timings_ms["total"] / 1000, None if embedding is None else embedding / 1000
@@ -91,13 +91,14 @@ class Backend:
             if self._client is not None:
                 self._client.close()
 
-    def _embedder(self) -> EmbeddingClient:
+    def embedder(self) -> EmbeddingClient:
+        """Connected when first needed. Raises EmbeddingServerUnavailable, SettingsError."""
         with self._lock:
             if self._client is None:
                 self._client = self._connect_embedder()
             return self._client
 
-    def _forget_embedder(self) -> None:
+    def forget_embedder(self) -> None:
         """It failed a search. Connect anew next time: another server or another model may stand at the address that
         we are given then. Searches that still use the client finish with it; then it is collected.
         """

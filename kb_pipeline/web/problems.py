@@ -35,12 +35,14 @@ _log = logging.getLogger(__name__)
 
 
 class Problem(BaseModel):
-    """`detail`: one sentence that says what to do. `request_id`: what the server's log calls this request."""
+    """`detail`: one sentence that says what to do. `message`: the same, where OpenAI's client looks for it.
+    `request_id`: what the server's log calls this request."""
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
+    message: str
     request_id: str
 
 
@@ -55,7 +57,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def problem(scope: Scope, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
     title = "Client Closed Request" if status == HUNG_UP else HTTPStatus(status).phrase
-    body = Problem(title=title, status=status, detail=sentence, request_id=request_id(scope))
+    body = Problem(title=title, status=status, detail=sentence, message=sentence, request_id=request_id(scope))
     return Response(body.model_dump_json(), status, headers, MEDIA_TYPE)
 
 

@@ -2,8 +2,9 @@
 -- that passes the condition; the condition is asked of one passage, since it is about documents.
 
 -- name: collections
-SELECT p.collection, count(*), sum(g.chunk_count)
+SELECT p.collection, count(*), sum(g.chunk_count), sum(d.size), min(d.created_at)
 FROM generation_documents g
+JOIN documents d ON d.id = g.document_id
 CROSS JOIN LATERAL (SELECT collection FROM {table} WHERE document_id = g.document_id AND {condition} LIMIT 1) p
 WHERE g.generation_id = %(generation)s
 GROUP BY p.collection ORDER BY p.collection
