@@ -36,6 +36,7 @@ NEVER_IMPORTED = {
     "spacy": "presidio and unstructured, for models of names and sentences; with its numerics 200 MB",
     "preshed": "presidio, to hold spacy's version back",
     "unstructured-client": "unstructured, for its makers' service",
+    "playwright": "axe-playwright-python, of which only a script is used; with its own Node 130 MB",
     "hf-xet": "huggingface-hub, for another way to download; 12 MB",
 }
 LEFT_OUT = re.compile(r"(torch|triton|nvidia-.*|cuda-.*)==|.* sys_platform == 'never'")

@@ -36,6 +36,7 @@ from kb_pipeline.web.routes.documents import document_routes
 from kb_pipeline.web.routes.embeddings import embedding_routes
 from kb_pipeline.web.routes.feedback import feedback_routes
 from kb_pipeline.web.routes.originals import original_routes
+from kb_pipeline.web.routes.overview import overview_routes
 from kb_pipeline.web.routes.page import page_routes
 from kb_pipeline.web.routes.search import search_routes
 from kb_pipeline.web.routes.service import service_routes
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
     from kb_pipeline.embedding.client import EmbeddingClient
     from kb_pipeline.operations.originals import Original
+    from kb_pipeline.operations.overview import Overview
     from kb_pipeline.operations.uploads import Uploads
     from kb_pipeline.search.rerank import Reranker
     from kb_pipeline.search.retrieve import MaskQuery
@@ -64,6 +66,7 @@ def create_app(
     fusion_weight: Callable[[Sequence[str]], float],
     open_original: Callable[[Connection, int], Original],
     uploads: Uploads,
+    overview: Callable[[Connection], Overview],
     reranker: Reranker | None = None,
     glossary: Callable[[], Glossary] = lambda: NO_GLOSSARY,
     admission: Admission = Admission(),  # noqa: B008 - frozen
@@ -71,7 +74,7 @@ def create_app(
     """The application. `database_url` is asked at every new connection and `connect_embedder` when a query
     vector is first needed, and again after a failure, so that both may start what is not running. `fusion_weight`: of
     meaning in a hybrid search over these collections (none: all). `open_original`: the file of a document, see
-    `operations.originals`. `uploads`: where documents go that come in.
+    `operations.originals`. `uploads`: where documents go that come in. `overview`: of the corpus, for its keepers.
     """
     backend = Backend(database_url, connect_embedder, mask, fusion_weight, reranker, glossary)
     access = Connections(database_url, name="access", most=1, timeout=ACCESS_TIMEOUT)
@@ -104,6 +107,7 @@ def create_app(
         embedding_routes(gate, backend),
         session_routes(gate),
         *service_routes(gate, backend),
+        overview_routes(gate, backend, overview),
         page_routes(gate),
     ]
     return FastAPI(

@@ -8,6 +8,7 @@ from functools import partial
 from kb_pipeline.access.proxy import Proxies
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.operations.originals import open_original
+from kb_pipeline.operations.overview import overview
 from kb_pipeline.operations.search import mask_query
 from kb_pipeline.operations.uploads import uploads_of
 from kb_pipeline.search.glossary import load_glossary
@@ -42,6 +43,7 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
             fusion_weight=settings.fusion_weight_for,
             open_original=partial(open_original, site.names),
             uploads=uploads_of(settings, lambda: site.names),
+            overview=partial(overview, site),
             reranker=site.reranker,
             glossary=lambda: load_glossary(settings.glossary.file),
             admission=admission,

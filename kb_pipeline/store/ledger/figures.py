@@ -65,6 +65,11 @@ def correct_figures(connection: Connection) -> int:
     return corrected
 
 
+def corpus_figures(connection: Connection) -> list[dict[str, Any]]:
+    """Per collection, format and age (day, week, month, quarter, year, older): documents, chunks and the newest."""
+    return _rows(connection, "figures", "corpus", {})
+
+
 def recent_documents(connection: Connection, scope: Scope, limit: int = 10) -> list[dict[str, Any]]:
     return _rows(connection, "figures", "recent_documents", shard_parameters(scope) | {"limit": limit})
 

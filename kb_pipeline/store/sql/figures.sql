@@ -112,3 +112,15 @@ SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
 FROM pg_attribute a
 WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum
+
+-- name: corpus
+-- One look at all documents, for a page that adds up. Where a source does not say when a file was written, the scan
+-- that found it changed does.
+SELECT collection, extension AS format,
+       CASE WHEN written > now() - interval '1 day' THEN 'day' WHEN written > now() - interval '7 days' THEN 'week'
+            WHEN written > now() - interval '30 days' THEN 'month' WHEN written > now() - interval '90 days' THEN 'quarter'
+            WHEN written > now() - interval '1 year' THEN 'year' ELSE 'older' END AS age,
+       count(*) AS documents, sum(chunk_count)::bigint AS chunks, max(written) AS newest
+FROM (SELECT collection, extension, chunk_count, coalesce(to_timestamp(modified_ns / 1e9), changed_at) AS written
+      FROM documents WHERE deleted_at IS NULL) d
+GROUP BY 1, 2, 3

@@ -14,10 +14,13 @@ import uvicorn
 
 from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.operations.originals import open_original
+from kb_pipeline.operations.overview import overview
 from kb_pipeline.operations.uploads import Uploads
 from kb_pipeline.parsing.elements import CleanedDocument, Element, pack
 from kb_pipeline.privacy.masking import Masker, Maskers
 from kb_pipeline.privacy.policy import MaskingPolicy
+from kb_pipeline.settings import load_settings
+from kb_pipeline.site import Site
 from kb_pipeline.source.names import Names
 from kb_pipeline.store import access, database
 from kb_pipeline.web.admission import Admission
@@ -97,7 +100,9 @@ def application(
     connect_embedder: Callable[[], EmbeddingClient],
     admission: Admission = Admission(),  # noqa: B008 - frozen
     folder: Path = Path("uploads"),
+    site: Site | None = None,
 ) -> FastAPI:
+    """`site`: whose overview it shows."""
     return create_app(
         database_url=database_url,
         connect_embedder=connect_embedder,
@@ -105,6 +110,7 @@ def application(
         fusion_weight=lambda collections: 0.5,
         open_original=partial(open_original, NAMES),
         uploads=Uploads(folder.absolute(), LARGEST_UPLOAD, lambda: NAMES),
+        overview=lambda connection: overview(site or Site(load_settings(), database_url()), connection),
         admission=admission,
     )
 
@@ -115,9 +121,10 @@ def served(
     connect_embedder: Callable[[], EmbeddingClient],
     admission: Admission = Admission(),  # noqa: B008 - frozen
     folder: Path = Path("uploads"),
+    site: Site | None = None,
 ) -> Iterator[httpx.Client]:
     """A client of the application, which runs in a thread until the block ends."""
-    with running(application(database_url, connect_embedder, admission, folder)) as client:
+    with running(application(database_url, connect_embedder, admission, folder, site)) as client:
         yield client
 
 

@@ -396,4 +396,4 @@ def test_every_route_says_what_it_takes(filled: str, embeddings: InstantServer) 
     gated = [route for route in app.routes if isinstance(route, GatedRoute)]
     assert len(gated) == len(app.routes)
     open_to_all = {route.path for route in gated if route.right is None}
-    assert open_to_all == {"/", "/healthz", "/readyz", "/v1/openapi.json", "/v1/session"}
+    assert open_to_all == {"/", "/static/{name}", "/healthz", "/readyz", "/v1/openapi.json", "/v1/session"}
