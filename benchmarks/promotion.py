@@ -1,94 +1,137 @@
 """What the gate of `kb promote` says about candidates that are known to be worse, equal or better, on public questions.
 
-    python benchmarks/promotion.py --data DIR [--questions 600]
+    python benchmarks/promotion.py --data DIR [--questions 400]
 
-The paragraphs of XQuAD become documents in English, its questions are asked in both languages, so that half of them
-find nothing by words. They are ingested and embedded by the CPU server as anybody's documents are, measured by
-`operations.evaluation`, and decided by `quality.gate`:
+The English paragraphs of XQuAD are loaded into two serving tables, of all dimensions of the default model and of 64;
+its questions are asked in both languages, so that half of them find nothing by words. Every question goes through
+`quality.evaluation` as in `kb eval`, and `quality.gate` decides about tests that are drawn from them:
 
-  worse    64 dimensions against the model's 384
-  equal    a second measurement of the same generation; and two that differ by lot alone
-  better   384 dimensions against 64, by tests of 50, 100, 200, … questions
+  worse    64 dimensions against all
+  equal    the same figures again; and both mixed by lot, so that neither is better
+  better   all dimensions against 64, by tests of 50, 100, … questions
 
-Each row counts the verdicts of 20 tests drawn from all questions.
+Each row counts the verdicts of 20 tests.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import hashlib
 import random
+import sys
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import home, say, table
+from retrieval_sets import load
 
-from kb_pipeline.operations import generations as life
-from kb_pipeline.operations.evaluation import Way, measure
-from kb_pipeline.operations.questions import import_questions
-from kb_pipeline.quality.evaluation import Scores, compare
+from kb_pipeline.chunking.language import language_of
+from kb_pipeline.embedding.stream import EmbeddedText
+from kb_pipeline.quality.evaluation import Evaluation, Scores, compare, evaluate
 from kb_pipeline.quality.gate import MEASURE, decide
+from kb_pipeline.quality.places import Located, Place
 from kb_pipeline.quality.statistics import gain, questions_needed
+from kb_pipeline.search.glossary import NO_GLOSSARY
+from kb_pipeline.search.retrieve import search
 from kb_pipeline.settings import Settings
-from kb_pipeline.site import open_site
+from kb_pipeline.site import connect_embedding
+from kb_pipeline.store import database
+from kb_pipeline.store.generations import (
+    GenerationKey,
+    activate,
+    ensure_generation,
+    ensure_vector_index,
+    refresh_statistics,
+)
+from kb_pipeline.store.quality.questions import Question
+from kb_pipeline_tests.integration.search.serving import Passage, fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kb_pipeline.quality.evaluation import Evaluation
+    import numpy as np
+
+    from kb_pipeline.embedding.client import EmbeddingClient
+    from kb_pipeline.search.request import SearchRequest
+    from kb_pipeline.search.result import SearchResult
+    from kb_pipeline.store.database import Connection
 
 TESTS = 20
 SMALL = 64  # dimensions
-SIZES = (50, 100, 200, 400)
+SIZES = (50, 100, 200)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder of xquad.en.json and xquad.zh.json")
-    parser.add_argument("--questions", type=int, default=600, help="at most so many, half of them in each language")
+    parser.add_argument("--questions", type=int, default=400, help="at most so many, half of them in each language")
     options = parser.parse_args()
+    sets = [load(name, options.data).sampled(options.questions // 2) for name in ("XQuAD en", "XQuAD zh→en")]
+    passages = list(dict.fromkeys(sets[0].passages))
+    asked = {question: found for each in sets for question, found in each.relevant.items()}
+    located = [
+        located_at(number, question, [sets[0].passages[place] for place in found], passages)
+        for number, (question, found) in enumerate(asked.items(), start=1)
+    ]
     with home() as place:
-        documents = place.folder / "documents"
-        sample = write(options.data, documents, place.folder, options.questions)
-        say("ingesting")
-        place.kb("ingest", str(documents))
-        with open_site(Settings(home=place.path)) as site:
-            say("importing")
-            result = import_questions(site, sample, "xquad")
-            print(f"{result.questions} questions, {result.unfound} without a document, splits {result.splits}")
-            life.build(site, dimension=SMALL)
-            say("measuring both generations")
-            large = measure(site, "xquad", Way("g1")).evaluation
-            small = measure(site, "xquad", Way("g2")).evaluation
+        place.start()
+        with (
+            database.connect(place.database_url(), autocommit=True) as connection,
+            connect_embedding(Settings(home=place.path)) as client,
+        ):
+            say(f"embedding {len(passages)} passages by {client.identity.name}")
+            vectors = embedded(client, passages)
+            names = [loaded(connection, client, passages, vectors, size) for size in (None, SMALL)]
+
+            def ask(request: SearchRequest) -> SearchResult:
+                return search(
+                    lambda: nullcontext(connection), request, embedder=lambda: client, mask=lambda text, _: [text]
+                )
+
+            say(f"asking {len(located)} questions of both generations")
+            large, small = (evaluate(located, ask, name, NO_GLOSSARY) for name in names)
     figures(large, small)
     verdicts(large, small)
 
 
-def write(data: Path, documents: Path, folder: Path, most: int) -> Path:
-    """A document for each English paragraph, and a file of questions in both languages."""
-    english, chinese = (
-        [
-            paragraph
-            for article in json.loads((data / f"xquad.{language}.json").read_text())["data"]
-            for paragraph in article["paragraphs"]
-        ]
-        for language in ("en", "zh")
+def located_at(number: int, question: str, texts: Sequence[str], passages: Sequence[str]) -> Located:
+    """A question with the rows of the serving table that answer it, as `fill` names them."""
+    rows = [(passages.index(text) + 1, hashlib.sha256(text.encode()).hexdigest()[:32]) for text in texts]
+    return Located(
+        Question(question, (), language=language_of(question), id=number),
+        tuple(Place(frozenset({row}), 1) for row in dict.fromkeys(rows)),
+        languages=("en",),
     )
-    documents.mkdir()
-    entries = []
-    for number, (one, other) in enumerate(zip(english, chinese, strict=True)):
-        (documents / f"p{number:03d}.txt").write_text(one["context"])
-        for language, paragraph in (("en", one), ("zh", other)):
-            entries += [
-                {"question": entry["question"], "document": f"p{number:03d}", "language": language}
-                for entry in paragraph["qas"]
-            ]
-    random.Random(3).shuffle(entries)
-    chosen = [[each for each in entries if each["language"] == language][: most // 2] for language in ("en", "zh")]
-    file = folder / "questions.json"
-    file.write_text(json.dumps([*chosen[0], *chosen[1]]))
-    return file
+
+
+def embedded(client: EmbeddingClient, passages: Sequence[str]) -> dict[str, np.ndarray]:
+    vectors = {}
+    for result in client.embed((str(number).encode(), text) for number, text in enumerate(passages)):
+        if not isinstance(result, EmbeddedText):
+            sys.exit(f"A passage was refused: {result.reason}")
+        vectors[passages[int(result.key)]] = result.vector
+    return vectors
+
+
+def loaded(
+    connection: Connection,
+    client: EmbeddingClient,
+    passages: Sequence[str],
+    vectors: dict[str, np.ndarray],
+    dimension: int | None,
+) -> str:
+    """The name of a generation that holds them."""
+    identity = client.identity
+    size = dimension or identity.native_dimension
+    key = GenerationKey(identity.fingerprint, identity.name, identity.native_dimension, size, "")
+    generation = ensure_generation(connection, key)
+    fill(connection, generation, map(Passage, passages), embed=vectors.__getitem__)
+    ensure_vector_index(connection, generation)
+    refresh_statistics(connection, generation)
+    activate(connection, generation)  # the other one is retired by it, and may still be asked
+    return generation.name
 
 
 def figures(large: Evaluation, small: Evaluation) -> None:

@@ -212,9 +212,13 @@ def _as_dict(located: Located) -> dict[str, Any]:
 
 
 def _say(measured: SetMeasured) -> None:
+    """Only the measure that decides with its interval: a terminal is narrow. The report and --json have all."""
+    from kb_pipeline.quality.gate import MEASURE
+
     evaluation = measured.evaluation
     rows = [
-        {"": name, "questions": len(evaluation.slices[name])} | {each: str(value) for each, value in found.items()}
+        {"": name, "n": len(evaluation.slices[name])}
+        | {each: str(value) if each == MEASURE else f"{value.mean:.3f}" for each, value in found.items()}
         for name, found in evaluation.figures().items()
     ]
     table(f"{measured.name}, {evaluation.generation}", rows)
@@ -225,7 +229,8 @@ def _say(measured: SetMeasured) -> None:
         )
     if measured.gains is not None:
         gains = [
-            {"": name} | {each: str(gain) for each, gain in found.items()} for name, found in measured.gains.items()
+            {"": name} | {each: str(gain) if each == MEASURE else f"{gain.mean:+.3f}" for each, gain in found.items()}
+            for name, found in measured.gains.items()
         ]
         table(f"Against {measured.compared_with}", gains)
 

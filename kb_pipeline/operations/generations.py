@@ -104,7 +104,7 @@ def activate(site: Site, name: str, *, force: bool = False) -> Switch:
         generation = generations.named_generation(connection, name)
         if generation.state == "active":
             raise SettingsError(f"Generation {name} is the one that is searched already.")
-        _require_finished(site, connection, generation)
+        require_finished(site, connection, generation)
         measured = None if force else gate(connection, generation, lambda: site.embedding)
         if measured is not None and measured.refusal:
             raise KbError(
@@ -161,7 +161,7 @@ def curve(site: Site, *, dimensions: Sequence[int] = (), rows: int = ROWS) -> li
         return measure(connection, active, dimensions=dimensions, rows=rows)
 
 
-def _require_finished(site: Site, connection: Connection, generation: Generation) -> None:
+def require_finished(site: Site, connection: Connection, generation: Generation) -> None:
     """Raises SettingsError that names what is missing."""
     knowledge_chunks.catch_up(connection, site.scope(), generation)
     missing = generations.behind(connection, generation)

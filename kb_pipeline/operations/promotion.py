@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kb_pipeline.errors import GenerationMismatch, SettingsError
 from kb_pipeline.operations.evaluation import Way, measure, measured_sets
-from kb_pipeline.operations.generations import activate
+from kb_pipeline.operations.generations import activate, require_finished
 from kb_pipeline.quality.evaluation import OVERALL, compare
 from kb_pipeline.quality.gate import MEASURE, Decision, decide
 from kb_pipeline.quality.splits import leaks
@@ -107,8 +107,8 @@ def decisions(site: Site, limit: int) -> list[Promotion]:
 def _require_ready(site: Site, generation: Generation) -> None:
     if generation.state == "active":
         raise SettingsError(f"Generation {generation.name} is the one that is searched already.")
-    if generation.state == "building":
-        raise SettingsError(f"Generation {generation.name} is still being built; run kb generations build first.")
+    with site.connect() as connection:
+        require_finished(site, connection, generation)
     identity = site.embedding.identity
     if identity.fingerprint != generation.model_fingerprint:
         raise GenerationMismatch(generation.name, generation.model, identity.name)

@@ -46,7 +46,7 @@ from kb_pipeline.store import search as store
 from kb_pipeline.store.conditions import compile_condition
 from kb_pipeline.store.database import Connection, database_errors
 from kb_pipeline.store.fields import declared
-from kb_pipeline.store.generations import Generation, active_generation, named_generation
+from kb_pipeline.store.generations import Generation, active_generation, has_vector_index, named_generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -168,8 +168,8 @@ def _generation(connection: Connection, name: str | None) -> Generation | None:
             generation = named_generation(connection, name)
     except psycopg.errors.UndefinedTable:
         return None
-    if generation.state == "building":
-        raise SettingsError(f"Generation {name} is still being built; search it when `kb generations` says active.")
+    if generation.state == "building" and not has_vector_index(connection, generation):
+        raise SettingsError(f"Generation {name} is still being built; search it once kb generations build has ended.")
     return generation
 
 
