@@ -72,6 +72,7 @@ def main() -> None:
         folder = own.folder / "documents"
         folder.mkdir()
         write_markdown_files(folder, DOCUMENTS)
+        own.start()
         say(f"loading {DOCUMENTS} documents")
         own.kb("ingest", str(folder))
         measure(own, choice.users, choice.seconds, choice.overload)

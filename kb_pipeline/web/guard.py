@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HOSTS = frozenset({"127.0.0.1", "localhost"})
 SOUND_ID = re.compile("[0-9A-Za-z._-]{1,64}")
+LARGEST_HEADERS = 32 * 1024  # bytes
 OWN_REQUESTS = frozenset({"same-origin", "none"})  # Sec-Fetch-Site: our own page, or what a person typed
 
 
@@ -56,6 +57,10 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Starlette's TrustedHostMiddleware would do for the first half, were it not for its wording."""
+        if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEADERS:
+            return problem(scope, 431, "The headers are larger than this server takes; send fewer or shorter ones.")
+        if len(headers.getlist("host")) > 1:  # a proxy in front may have looked at the other one
+            return problem(scope, 400, "There are two Host headers; send one.")
         host = headers.get("host", "").lower()
         name, _, port = host.rpartition(":")
         if (name if port.isdecimal() and name else host) not in self.hosts:

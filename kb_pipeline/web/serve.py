@@ -22,13 +22,20 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 STOP_SECONDS = 5  # that searches in flight have to finish
 MOST_CLIENTS = 2_048  # connections at a time; what they may have in work is less, see `limits`
+LARGEST_HEAD = 64 * 1024  # bytes that come before the headers of a request end
+TOO_LARGE_HEAD = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
+    b"The headers are larger than this server takes; send fewer or shorter ones."
+)
 REQUEST_SECONDS = 10.0  # that a connection has until its request, or its next one, has its headers
 
 
 class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # h11's or httptools', as is installed
-    """Hangs up on a connection that does not come to its request, and on one too many; uvicorn waits for ever."""
+    """Hangs up on a connection that does not come to its request, on one too many, and on headers without end;
+    uvicorn waits for ever."""
 
     _patience: asyncio.TimerHandle
+    _head = 0  # bytes of a request whose headers have not ended
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -39,8 +46,14 @@ class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # h1
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._patience.cancel()
-        if self.cycle is None or self.cycle.response_complete:
-            self._patience = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._head = 0
+            return
+        self._patience = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
+        self._head += len(data)
+        if self._head > LARGEST_HEAD and not self.transport.is_closing():
+            self.transport.write(TOO_LARGE_HEAD)
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._patience.cancel()

@@ -2,7 +2,7 @@
 -- that passes the condition; the condition is asked of one passage, since it is about documents.
 
 -- name: collections
-SELECT p.collection, count(*), sum(g.chunk_count), sum(d.size), min(d.created_at)
+SELECT p.collection, count(*), sum(g.chunk_count), sum(d.size)::bigint, min(d.created_at)
 FROM generation_documents g
 JOIN documents d ON d.id = g.document_id
 CROSS JOIN LATERAL (SELECT collection FROM {table} WHERE document_id = g.document_id AND {condition} LIMIT 1) p

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
@@ -384,6 +384,39 @@ def test_a_connection_without_a_request_is_hung_up(filled: str, monkeypatch: pyt
             assert is_hung_up(connected(client, sent))
         with connected(client, BEGUN + b"\r\n{") as slow:
             assert b" 408 " in slow.recv(200)
+
+
+def first_line(client: httpx.Client, sent: bytes) -> bytes:
+    with connected(client) as connection:
+        with suppress(ConnectionError):  # it may have said enough before everything was sent
+            connection.sendall(sent)
+        return connection.recv(65_536).partition(b"\r\n")[0]
+
+
+ASKED = b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+SMUGGLED = [
+    ASKED + b"host: evil.example\r\n\r\n",
+    ASKED + b"content-length: 5\r\ncontent-length: 6\r\n\r\nhello",
+    ASKED + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    ASKED + b"transfer-encoding : chunked\r\n\r\n0\r\n\r\n",
+    ASKED + b"x: a\0b\r\n\r\n",
+    ASKED + b" x: folded\r\n\r\n",
+]
+
+
+def test_headers_that_two_servers_may_read_differently_are_refused(filled: str) -> None:
+    with served(lambda: filled, no_embedder) as client:
+        for sent in SMUGGLED:
+            assert b" 400 " in first_line(client, sent), sent
+        assert b" 200 " in first_line(client, ASKED + b"\r\n")
+
+
+def test_headers_without_end_are_refused(filled: str) -> None:
+    with served(lambda: filled, no_embedder) as client:
+        large = b"x: " + b"a" * 1000 + b"\r\n"
+        assert b" 431 " in first_line(client, ASKED + large * 40 + b"\r\n")
+        assert b" 431 " in first_line(client, ASKED + large * 2_000)
+        assert client.get("/healthz").status_code == 200
 
 
 def test_connections_are_limited(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
