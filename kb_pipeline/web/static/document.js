@@ -26,7 +26,9 @@ export async function showDocument(main, signal) {
     const body = byPages
       ? await pages(ask, Number(parameters.get("page")) || null)
       : await passages(ask, found, cited, memory);
-    fill(main, back(), head(found, path, byPages, parameters, memory), body.shown);
+    fill(main,
+      h("div", { class: "bookmark" }, back(), h("h1", { tabindex: -1 }, found.source_file)),
+      head(found, path, byPages, parameters, memory), body.shown);
     body.cited?.scrollIntoView({ block: "center" });
     (body.cited || main.querySelector("h1")).focus({ preventScroll: true });
     document.title = `${found.source_file} – ${t("title")}`;
@@ -56,7 +58,6 @@ function head(found, path, byPages, parameters, memory) {
       onclick: (event) => { event.preventDefault(); replace(show(kind), memory); },
     }, label);
   return h("div", { class: "head" },
-    h("h1", { tabindex: -1 }, found.source_file),
     h("dl", { class: "about", "aria-label": t("about") }, about.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value)))),
     found.warnings.length > 0 && h("details", null, h("summary", null, t("warnings")), h("ul", null, found.warnings.map((one) => h("li", null, one)))),
     h("nav", { class: "tabs", "aria-label": t("about") },

@@ -1,7 +1,7 @@
 // The state of the corpus, for people with the right `admin`.
 import { request } from "./api.js";
 import { fill, h, message } from "./dom.js";
-import { moment, t, whole } from "./texts.js";
+import { day, moment, t, whole } from "./texts.js";
 
 export async function showOverview(main, signal) {
   fill(main, h("h1", null, t("overview")), h("p", { class: "soft", role: "status" }, t("loading")));
@@ -47,7 +47,7 @@ function shares(name, title, rows, all, more = false) {
   return table(name, columns, rows.map((row) => [
     row.name, whole(row.documents),
     h("meter", { min: 0, max: Math.max(all, 1), value: row.documents, "aria-label": row.name }),
-    ...(more ? [whole(row.chunks), moment(row.newest)] : []),
+    ...(more ? [whole(row.chunks), day(row.newest)] : []),
   ]));
 }
 
