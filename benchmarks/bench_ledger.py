@@ -18,7 +18,7 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -34,7 +34,7 @@ from kb_pipeline.operations.jobs import REFRESH
 from kb_pipeline.parsing.elements import CleanedDocument, Element
 from kb_pipeline.settings import load_settings
 from kb_pipeline.site import Site, open_site
-from kb_pipeline.source.listing import entry_of, list_source
+from kb_pipeline.source.listing import entry_of, list_source, shard_names
 from kb_pipeline.stages import raw_documents
 from kb_pipeline.stages.embeddings import generation_key
 from kb_pipeline.stages.planning import make_plan, spans
@@ -82,21 +82,21 @@ def _measure(url: str, size: int, rounds: int, *, statements: bool) -> list[floa
         write_tiny_files(documents, size)
         site = stack.enter_context(open_site(load_settings()))
         _fill(site, documents)
-        first, last = "0" * site.settings.shard_digits, "f" * site.settings.shard_digits
-        _refresh(site, first, last)  # counts the words
+        every = shard_names(site.settings.shard_digits)
+        _refresh(site, every)  # counts the words
         site.connect().execute("VACUUM ANALYZE")
-        _refresh(site, first, last)
+        _refresh(site, every)
         say(f"{size:,} documents: measuring")
         costs: dict[str, list[tuple[float, float]]] = {"tick": [], "nothing": [], "changed": []}
         for number in range(rounds):
             named = statements and number == rounds - 1
             costs["tick"].append(_cost(place, site, lambda: _plan(site)))
             with _naming("nothing to do", named):
-                costs["nothing"].append(_cost(place, site, lambda: _refresh(site, first, last)))
+                costs["nothing"].append(_cost(place, site, lambda: _refresh(site, every)))
             _change(documents / "team-0" / "0000" / "note-000000.txt", number)
             (span,) = _plan(site)
             with _naming("one file changed", named):
-                costs["changed"].append(_cost(place, site, lambda span=span: _refresh(site, *span)))  # type: ignore[misc]
+                costs["changed"].append(_cost(place, site, lambda span=span: _refresh(site, span)))  # type: ignore[misc]
             if _plan(site):
                 sys.exit("The run left the changed file as it was.")
         row = [size, *(median(each) for rounds in costs.values() for each in zip(*rounds, strict=True))]
@@ -104,16 +104,16 @@ def _measure(url: str, size: int, rounds: int, *, statements: bool) -> list[floa
         return row
 
 
-def _plan(site: Site) -> list[tuple[str, str]]:
+def _plan(site: Site) -> list[list[str]]:
     with site.connect() as connection:
         plan = make_plan(connection, site.settings, site.scope(), site.names)
     return spans(plan.dirty, site.settings.documents_per_run)
 
 
-def _refresh(site: Site, first: str, last: str) -> None:
+def _refresh(site: Site, shards: Sequence[str]) -> None:
     from kb_pipeline.defs.execute import run_job
 
-    run_job(site, REFRESH, first, last)
+    run_job(site, REFRESH, shards)
 
 
 def _change(file: Path, number: int) -> None:

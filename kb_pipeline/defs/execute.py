@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.errors import UnavailableError
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 COMMAND_TAG = "kb/command"  # on the runs of commands: the job's name
 
 
-def run_job(site: Site, job: str, first: str, last: str, **ops: dict[str, Any]) -> tuple[str, Counts]:
-    """Run `job` over the shards from `first` to `last`; returns its run id and what each stage counted.
+def run_job(site: Site, job: str, shards: Sequence[str], **ops: dict[str, Any]) -> tuple[str, Counts]:
+    """Run `job` over `shards`, in their order; returns its run id and what each stage counted.
 
     `ops`: config by asset name. Raises the KbError that stopped a stage, and KeyboardInterrupt after Ctrl-C.
     """
     with noted():
-        return _run_job(site, job, first, last, ops)
+        return _run_job(site, job, shards, ops)
 
 
-def _run_job(site: Site, job: str, first: str, last: str, ops: Mapping[str, dict[str, Any]]) -> tuple[str, Counts]:
+def _run_job(site: Site, job: str, shards: Sequence[str], ops: Mapping[str, dict[str, Any]]) -> tuple[str, Counts]:
     import dagster as dg
     from sqlalchemy.exc import OperationalError
 
     from kb_pipeline.defs.build import build_defs
     from kb_pipeline.defs.home import instance
-    from kb_pipeline.defs.partitions import range_tags
+    from kb_pipeline.defs.partitions import run_tags
     from kb_pipeline.defs.runs import ending_dead_runs, signature
 
     try:
@@ -41,7 +41,7 @@ def _run_job(site: Site, job: str, first: str, last: str, ops: Mapping[str, dict
                 .resolve_job_def(job)
                 .execute_in_process(
                     instance=dagster_instance,
-                    tags={**range_tags(first, last), **signature(), COMMAND_TAG: job},
+                    tags={**run_tags(shards), **signature(), COMMAND_TAG: job},
                     run_config={
                         "ops": {name: {"config": config} for name, config in ops.items()},
                         # The command shows progress of its own; the run's full log is in Dagster.

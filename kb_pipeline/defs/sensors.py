@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import dagster as dg
 
 from kb_pipeline.defs.jobs import AssetJob
-from kb_pipeline.defs.partitions import range_tags
+from kb_pipeline.defs.partitions import run_tags
 from kb_pipeline.defs.placement import Placement
 from kb_pipeline.defs.resources.knowledge_base import KnowledgeBaseResource, step
 from kb_pipeline.defs.runs import end_dead_runs
@@ -125,10 +125,10 @@ def run_requests(plan: Plan, settings: Settings, *, after: str) -> list[dg.RunRe
     """
     return [
         dg.RunRequest(
-            run_key=f"{plan.fingerprint}:{first}-{last}:{after}",
-            tags={**range_tags(first, last), WORK_TAG: plan.fingerprint},
+            run_key=f"{plan.fingerprint}:{shards[0]}-{shards[-1]}:{after}",
+            tags={**run_tags(shards), WORK_TAG: plan.fingerprint},
         )
-        for first, last in spans(plan.dirty, settings.documents_per_run)
+        for shards in spans(plan.dirty, settings.documents_per_run)
     ]
 
 

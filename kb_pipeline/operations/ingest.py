@@ -141,9 +141,9 @@ def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool
     sources.register(connection, [scan.source.uri for scan in found.scans])
     totals: Counter[str] = Counter()
     runs = []
-    for first, last in spans(found.dirty, site.settings.documents_per_run):
+    for shards in spans(found.dirty, site.settings.documents_per_run):
         scan = {"allow_mass_delete": allow_mass_delete, "within": dict(limit)}
-        run_id, counts_of = run(site, REFRESH, first, last, raw_documents=scan)
+        run_id, counts_of = run(site, REFRESH, shards, raw_documents=scan)
         runs.append(run_id)
         totals["described"] += counts_of["raw_documents"]["described"]
         totals["failed"] += sum(stage.get("failed", 0) for stage in counts_of.values())

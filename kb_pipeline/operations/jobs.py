@@ -5,7 +5,7 @@ Operations know no Dagster; whoever calls one that runs a job hands it `kb_pipel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ Counts = Mapping[str, Mapping[str, int]]  # stage -> what it counted, by the nam
 
 
 class RunJob(Protocol):
-    """Runs `job` over the shards from `first` to `last`; returns its run id and what each stage counted.
+    """Runs `job` over `shards`, in their order; returns its run id and what each stage counted.
 
     `ops`: config by asset name. Raises the KbError that stopped a stage, and KeyboardInterrupt after Ctrl-C.
     """
 
-    def __call__(self, site: Site, job: str, first: str, last: str, **ops: dict[str, Any]) -> tuple[str, Counts]: ...
+    def __call__(self, site: Site, job: str, shards: Sequence[str], **ops: dict[str, Any]) -> tuple[str, Counts]: ...

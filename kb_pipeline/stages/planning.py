@@ -1,7 +1,7 @@
 """What there is to do, found without doing it: for the sensor, `kb plan` and `kb ingest`.
 
 A shard is *dirty* when a scan found something in it, or when an earlier run left work in it. A *span* is
-a contiguous range of shards that becomes one run.
+some dirty shards, with no other dirty one between them, that become one run.
 """
 
 from __future__ import annotations
@@ -117,16 +117,16 @@ def _sources(connection: Connection, prefix: Mapping[str, str] | None) -> list[S
     return [by_uri.get(uri, Source(UNREGISTERED, uri, None)) for uri in prefix]
 
 
-def spans(dirty: Mapping[str, int], most_documents: int) -> list[tuple[str, str]]:
-    """Ranges (first, last) of shards that hold all dirty ones, none with more than `most_documents`
-    documents unless a single shard has more. Clean shards inside a range cost nothing."""
-    found: list[tuple[str, str]] = []
+def spans(dirty: Mapping[str, int], most_documents: int) -> list[list[str]]:
+    """All dirty shards in order, divided into spans of at most `most_documents` documents, but for a single shard that
+    has more."""
+    found: list[list[str]] = []
     held = 0
     for shard, documents in sorted(dirty.items()):
         if found and held + documents <= most_documents:
-            found[-1] = (found[-1][0], shard)
+            found[-1].append(shard)
             held += documents
         else:
-            found.append((shard, shard))
+            found.append([shard])
             held = documents
     return found

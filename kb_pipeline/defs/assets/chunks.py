@@ -10,6 +10,7 @@ from kb_pipeline.defs.assets.shared import (
     stage_asset,
     table,
 )
+from kb_pipeline.defs.partitions import shards_of
 from kb_pipeline.defs.placement import CHUNKS, CLEANED_ELEMENTS, Placement
 from kb_pipeline.defs.resources.knowledge_base import step
 from kb_pipeline.settings import CHUNK_CODE_VERSION
@@ -41,10 +42,10 @@ def build(place: Placement) -> dg.AssetsDefinition:
     )
     def chunks(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         with step(place, place.resource(context.resources), context.log) as site:
-            report = stage.run(site, context.partition_keys)
+            report = stage.run(site, shards_of(context))
             mark_empty_shards(context, place, site)
             connection = site.connect()
-            scope = site.scope(context.partition_keys)
+            scope = site.scope(shards_of(context))
             figures = ledger.document_figures(connection, scope)
             return materialized(
                 context,

@@ -14,6 +14,7 @@ from kb_pipeline.defs.assets.shared import (
     table,
 )
 from kb_pipeline.defs.history import run_seconds
+from kb_pipeline.defs.partitions import shards_of
 from kb_pipeline.defs.placement import CLEANED_ELEMENTS, RAW_DOCUMENTS, Placement
 from kb_pipeline.defs.resources.knowledge_base import step
 from kb_pipeline.settings import PARSE_CODE_VERSION
@@ -51,9 +52,9 @@ def build(place: Placement) -> dg.AssetsDefinition:
     )
     def cleaned_elements(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         with step(place, place.resource(context.resources), context.log) as site:
-            report = stage.run(site, context.partition_keys)
+            report = stage.run(site, shards_of(context))
             mark_empty_shards(context, place, site)
-            scope = site.scope(context.partition_keys)
+            scope = site.scope(shards_of(context))
             connection = site.connect()
             seconds = run_seconds(context.instance, context.run)
             formats = ledger.elements_by_format(connection, scope, seconds)

@@ -12,6 +12,7 @@ from kb_pipeline.defs.assets.shared import (
     table,
 )
 from kb_pipeline.defs.execute import COMMAND_TAG
+from kb_pipeline.defs.partitions import shards_of
 from kb_pipeline.defs.placement import CHUNKS, EMBEDDINGS, Placement
 from kb_pipeline.defs.resources.knowledge_base import step
 from kb_pipeline.stages import embeddings as stage
@@ -55,9 +56,9 @@ def build(place: Placement) -> dg.AssetsDefinition:
         # A person who waits for a command hears at once that the server is gone.
         retry = COMMAND_TAG not in context.run.tags
         with step(place, place.resource(context.resources), context.log, retry_unavailable=retry) as site:
-            report = stage.run(site, context.partition_keys, rebuild=is_rebuild(context))
+            report = stage.run(site, shards_of(context), rebuild=is_rebuild(context))
             mark_empty_shards(context, place, site)
-            figures = ledger.document_figures(site.connect(), site.scope(context.partition_keys))
+            figures = ledger.document_figures(site.connect(), site.scope(shards_of(context)))
             found = report.details
             throughput = [
                 {"second": round(start), "tokens_per_second": round(rate)}

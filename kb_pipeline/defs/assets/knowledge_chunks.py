@@ -14,6 +14,7 @@ from kb_pipeline.defs.assets.shared import (
     table,
 )
 from kb_pipeline.defs.history import is_sweep, prune
+from kb_pipeline.defs.partitions import shards_of
 from kb_pipeline.defs.placement import EMBEDDINGS, KNOWLEDGE_CHUNKS, Placement
 from kb_pipeline.defs.resources.knowledge_base import step
 from kb_pipeline.stages import knowledge_chunks as stage
@@ -58,14 +59,14 @@ def build(place: Placement) -> dg.AssetsDefinition:
     )
     def knowledge_chunks(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         with step(place, place.resource(context.resources), context.log) as site:
-            report = stage.run(site, context.partition_keys, rebuild=is_rebuild(context))
+            report = stage.run(site, shards_of(context), rebuild=is_rebuild(context))
             mark_empty_shards(context, place, site)
             pruned = 0
             if is_sweep(context.run):
                 report.counts.update(retention.run(site).counts)
                 pruned = prune(context.instance, place, site.settings.retention.dagster_days)
             connection = site.connect()
-            figures = ledger.document_figures(connection, site.scope(context.partition_keys))
+            figures = ledger.document_figures(connection, site.scope(shards_of(context)))
             return materialized(
                 context,
                 place,

@@ -13,6 +13,7 @@ from kb_pipeline.defs.assets.shared import (
     stage_asset,
     table,
 )
+from kb_pipeline.defs.partitions import shards_of
 from kb_pipeline.defs.placement import RAW_DOCUMENTS, Placement
 from kb_pipeline.defs.resources.knowledge_base import step
 from kb_pipeline.site import Site
@@ -65,14 +66,14 @@ def build(place: Placement) -> dg.AssetsDefinition:
         with step(place, place.resource(context.resources), context.log) as site:
             report = stage.run(
                 site,
-                context.partition_keys,
+                shards_of(context),
                 prefix=config.within or None,
                 allow_mass_delete=config.allow_mass_delete,
             )
             _warn(context, site, report)
             mark_empty_shards(context, place, site)
             connection = site.connect()
-            scope = site.scope(context.partition_keys)
+            scope = site.scope(shards_of(context))
             figures = ledger.document_figures(connection, scope)
             return materialized(
                 context,

@@ -16,6 +16,7 @@ from typing import Any
 
 import dagster as dg
 
+from kb_pipeline.defs.partitions import shards_of
 from kb_pipeline.defs.placement import Placement
 from kb_pipeline.site import Site
 from kb_pipeline.stages.report import StageReport
@@ -26,6 +27,7 @@ from kb_pipeline.store.ledger import DocumentFigures
 REBUILD_TAG = "kb/rebuild"
 COUNTS = "counts"
 HEADLINES = 3
+MOST_MARKED = 16  # shards of a site whose empty ones are marked; an event takes a hundredth of a CPU second
 BAR_CHARACTERS = 16
 
 Row = Mapping[str, Any]
@@ -90,11 +92,16 @@ def materialized(
     any; `more`: further metadata of the run; `numbers`: figures besides the report's counts.
     """
     values = {**report.counts, **(numbers or {}), "seconds": round(report.seconds, 2)}
-    rows = {shard: {"shard": shard, **shards[shard]} for shard in context.partition_keys if shard in shards}
+    worked_on, known = shards_of(context), set(context.partition_keys)
+    rows = {shard: {"shard": shard, **shards[shard]} for shard in worked_on if shard in shards}
     # Dagster stores their events in the order of the set that it makes of them.
-    *others, last = place.shards.subset_with_partition_keys(context.partition_keys).get_partition_keys()
-    for shard in others:
-        context.add_asset_metadata({"shard": table(site, [rows[shard]] if shard in rows else [])}, partition_key=shard)
+    *others, last = place.shards.subset_with_partition_keys(known).get_partition_keys()
+    for shard in [*(shard for shard in worked_on if shard not in known), *others]:
+        own = {"shard": table(site, [rows[shard]] if shard in rows else [])}
+        if shard in known:
+            context.add_asset_metadata(own, partition_key=shard)
+        else:
+            context.log_event(dg.AssetMaterialization(context.asset_key, partition=shard, metadata=own))
     headlines = {name: dg.MetadataValue.int(int(values[name])) for name in list(units)[:HEADLINES]}
     figures = [
         {"figure": name.replace("_", " "), "value": _shown(values[name]), "unit": unit} for name, unit in units.items()
@@ -114,9 +121,10 @@ def materialized(
 
 def mark_empty_shards(context: dg.AssetExecutionContext, place: Placement, site: Site) -> None:
     """Materialize the shards outside the run that hold no document and were never materialized: there is nothing
-    to be done for them, and a small site has many, which would be shown as missing for ever."""
+    to be done for them, and a small site has many, which would be shown as missing for ever. A site that has divided
+    its documents into more shards is no small one, and its nightly sweep is a run over all of them."""
     key = context.asset_key
-    missing = set(place.shard_names) - set(context.partition_keys)
+    missing = set(place.shard_names) - set(shards_of(context)) if len(place.shard_names) <= MOST_MARKED else set()
     if missing:
         missing -= context.instance.get_materialized_partitions(key)
     if missing:

@@ -11,8 +11,11 @@ import pytest
 
 from kb_pipeline.definitions import defs
 from kb_pipeline.defs import sensors
-from kb_pipeline.defs.partitions import range_tags
+from kb_pipeline.defs.build import build_defs
+from kb_pipeline.defs.partitions import SHARDS_TAG, range_tags
+from kb_pipeline.defs.placement import ASSETS
 from kb_pipeline.defs.sensors import INTERVAL_SECONDS, WORK_TAG, Look
+from kb_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
     from kb_pipeline_tests.integration.defs.conftest import Workplace
@@ -155,3 +158,25 @@ def test_a_look_that_took_long_is_followed_by_a_rest_of_twenty_times_as_long(sit
 
 def test_a_short_look_never_makes_a_tick_wait() -> None:
     assert Look(ended=100.0, took=0.5).rest(now=100.0 + INTERVAL_SECONDS) < 0
+
+
+def test_a_run_over_a_few_of_many_shards_is_told_of_those_alone(
+    site: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KB_SHARD_DIGITS", "2")
+    for number in range(12):
+        site.write(f"{number}.md", f"# {number}\n\nText.")
+    (request,) = site.requests()
+    worked_on = request.tags[SHARDS_TAG].split()
+    assert len(worked_on) <= 12
+    assert request.tags[FIRST] == request.tags[LAST] == worked_on[-1]
+    job = build_defs(load_settings()).resolve_job_def("refresh")
+    result = job.execute_in_process(instance=site.instance, tags=request.tags)
+    for asset in ASSETS:
+        events = [event for event in result.get_asset_materialization_events() if event.asset_key == dg.AssetKey(asset)]
+        assert [event.partition for event in events] == worked_on
+        *others, totals = [event.materialization.metadata for event in events]
+        assert [set(metadata) for metadata in others] == [{"shard"}] * len(others)
+        assert "figures" in totals
+    assert site.sql("SELECT count(DISTINCT source_file) FROM knowledge_chunks") == [(12,)]
+    assert site.skip_reason() == "Nothing new among 12 files."

@@ -16,15 +16,15 @@ SOURCE = Source(1, "/docs", None)
 
 
 def test_few_documents_are_one_run() -> None:
-    assert spans({"0": 3, "7": 2, "f": 1}, 100) == [("0", "f")]
+    assert spans({"0": 3, "7": 2, "f": 1}, 100) == [["0", "7", "f"]]
 
 
 def test_many_documents_are_bounded_runs() -> None:
-    assert spans({"0": 60, "1": 50, "2": 40, "9": 10, "a": 1}, 100) == [("0", "0"), ("1", "9"), ("a", "a")]
+    assert spans({"0": 60, "1": 50, "2": 40, "9": 10, "a": 1}, 100) == [["0"], ["1", "2", "9"], ["a"]]
 
 
 def test_a_shard_that_exceeds_the_bound_is_a_run_by_itself() -> None:
-    assert spans({"0": 5, "1": 500, "2": 5}, 100) == [("0", "0"), ("1", "1"), ("2", "2")]
+    assert spans({"0": 5, "1": 500, "2": 5}, 100) == [["0"], ["1"], ["2"]]
 
 
 def test_nothing_dirty_is_no_run() -> None:
@@ -34,11 +34,9 @@ def test_nothing_dirty_is_no_run() -> None:
 @given(st.dictionaries(st.sampled_from(shard_names(1)), st.integers(1, 50)), st.integers(1, 120))
 def test_spans_hold_every_dirty_shard_once_and_respect_the_bound(dirty: dict[str, int], most: int) -> None:
     found = spans(dirty, most)
-    for shard in dirty:
-        assert sum(first <= shard <= last for first, last in found) == 1
-    for first, last in found:
-        held = [documents for shard, documents in dirty.items() if first <= shard <= last]
-        assert sum(held) <= most or len(held) == 1
+    assert [shard for span in found for shard in span] == sorted(dirty)
+    for span in found:
+        assert sum(dirty[shard] for shard in span) <= most or len(span) == 1
 
 
 def _scan() -> Scan:
