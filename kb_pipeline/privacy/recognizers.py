@@ -70,8 +70,9 @@ _SPACY = (
     *("thinc", "thinc.api"),
 )
 _OPTIONAL = ("torch", "transformers", "stanza", "gliner", "flair")
+_UNUSED = ("tldextract",)  # of its recognizer of e-mail addresses, in whose place is ours; it brings an HTTP client
 
-with _replaced({name: _EmptyModule(name) for name in _SPACY} | dict.fromkeys(_OPTIONAL)):
+with _replaced({name: _EmptyModule(name) for name in (*_SPACY, *_UNUSED)} | dict.fromkeys(_OPTIONAL)):
     from presidio_analyzer import EntityRecognizer, PatternRecognizer, RecognizerResult
     from presidio_analyzer import predefined_recognizers as predefined
     from presidio_analyzer.nlp_engine import NlpArtifacts
