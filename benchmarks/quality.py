@@ -1,6 +1,7 @@
 """How well search finds the passage that answers a question, on public sets: words, vectors, and both together.
 
     python benchmarks/quality.py --data DIR [--sets 'XQuAD zh' MED] [--questions 400] [--embedding-url URL | --words]
+        [--vectors DIR]
 
 The passages of a set are loaded into a serving table of a real PostgreSQL, embedded by the site's embedding server
 (the CPU server where no URL is given), and every question goes through `search.retrieve` as a user's does. Shown:
@@ -31,9 +32,11 @@ import numpy as np
 import Stemmer
 from common import home, say, table
 from psycopg import sql
+from remembered import Remembered
 from retrieval_sets import RetrievalSet, load
 
 from kb_pipeline.chunking.lexemes import query_terms, tokens
+from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.embedding.stream import EmbeddedText
 from kb_pipeline.search.fusion import fuse
 from kb_pipeline.search.lexical import weigh
@@ -55,7 +58,6 @@ from kb_pipeline.store.words import term_statistics
 from kb_pipeline_tests.integration.search.serving import Passage, fill
 
 if TYPE_CHECKING:
-    from kb_pipeline.embedding.client import EmbeddingClient
     from kb_pipeline.store.database import Connection
 
 HALVES = {
@@ -68,6 +70,7 @@ WORD_PEERS = ("to_tsvector", "bm25s")
 WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7)
 RESAMPLES = 10_000
 
+Embedder = EmbeddingClient | Remembered
 Ranking = Sequence[tuple[int, float]]  # (place of a passage, score), best first
 
 
@@ -78,6 +81,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", help="only these sets, by name")
     parser.add_argument("--questions", type=int, default=400, help="at most so many of a set")
     parser.add_argument("--embedding-url", help="an embedding server (default: the CPU server)")
+    parser.add_argument("--vectors", type=Path, help="a folder that keeps what was embedded for the next time")
     parser.add_argument("--words", action="store_true", help="only words and their peers; nothing is embedded")
     options = parser.parse_args()
     names = options.sets or [name for half in HALVES if options.half in {None, half} for name in HALVES[half]]
@@ -89,11 +93,12 @@ def main() -> None:
             nullcontext() if options.words else connect_embedding(settings) as client,
         ):
             say(f"embedded by {client.identity.name}" if client else "words only")
+            embedder = Remembered(client, options.vectors) if client and options.vectors else client
             for name in names:
-                measure(connection, client, load(name, options.data).sampled(options.questions))
+                measure(connection, embedder, load(name, options.data).sampled(options.questions))
 
 
-def measure(connection: Connection, client: EmbeddingClient | None, questions: RetrievalSet) -> None:
+def measure(connection: Connection, client: Embedder | None, questions: RetrievalSet) -> None:
     """Print the tables of one set."""
     say(f"{questions.name}: {len(questions.passages)} passages, {len(questions.relevant)} questions")
     keep_tsvectors(connection, load_passages(connection, client, questions))
@@ -121,7 +126,7 @@ def measure(connection: Connection, client: EmbeddingClient | None, questions: R
 # --- the product ---------------------------------------------------------------------------------------
 
 
-def load_passages(connection: Connection, client: EmbeddingClient | None, questions: RetrievalSet) -> Generation:
+def load_passages(connection: Connection, client: Embedder | None, questions: RetrievalSet) -> Generation:
     """A generation of their own, and the one that is searched."""
     if client is None:
         key = GenerationKey("words", "words", 2, 2, questions.name)
@@ -148,7 +153,7 @@ def load_passages(connection: Connection, client: EmbeddingClient | None, questi
     return generation
 
 
-def answers(connection: Connection, client: EmbeddingClient | None, question: str) -> Iterator[tuple[str, Ranking]]:
+def answers(connection: Connection, client: Embedder | None, question: str) -> Iterator[tuple[str, Ranking]]:
     def ask(mode: Literal["hybrid", "vector", "lexical"], k: int) -> Ranking:
         result = search(
             lambda: nullcontext(connection),
