@@ -205,7 +205,7 @@ def _fill(site: Site, documents: Path) -> None:
     for start in range(0, len(hashes), 20_000):
         ledger.insert_embeddings(connection, model, hashes[start : start + 20_000], vectors[start : start + 20_000])
     connection.execute("ANALYZE")
-    pending = ledger.pending_loads(connection, scope, generation.id, model)
+    pending = ledger.pending_loads(connection, scope, [generation.id])
     for loads in batched([document for document, _ in pending], 2_000):
         generations.swap_documents(connection, generation, loads)
     _sparse_index(connection, generation)

@@ -53,6 +53,7 @@ class Site:
     database_url: str
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
     lasting: Site | None = field(default=None, repr=False)  # what `for_one_call` was asked of
+    _embeddings: dict[str | None, EmbeddingClient] = field(default_factory=dict, repr=False)
 
     def connect(self, *, autocommit: bool = True) -> Connection:
         """A new connection, closed with the site at the latest."""
@@ -65,6 +66,21 @@ class Site:
             return self.lasting.embedding
         return self._resources.enter_context(connect_embedding(self.settings))
 
+    def embedding_of(self, collection: str | None) -> EmbeddingClient:
+        """The client of the server that embeds a collection with a generation of its own; None: of all others'.
+
+        Connected at first use. Raises EmbeddingServerUnavailable, SettingsError.
+        """
+        part = self.settings.collections.get(collection) if collection is not None else None
+        if collection is None or part is None or part.embedding_url is None:
+            return self.embedding
+        if self.lasting is not None:
+            return self.lasting.embedding_of(collection)
+        if collection not in self._embeddings:
+            client = connect_embedding(self.settings.for_generation(collection))
+            self._embeddings[collection] = self._resources.enter_context(client)
+        return self._embeddings[collection]
+
     @cached_property
     def reranker(self) -> Reranker | None:
         """The site's reranker, if it has one; it is asked when a search needs it."""
@@ -72,15 +88,18 @@ class Site:
             return self.lasting.reranker
         return configured_reranker(self.settings)
 
-    def model_now(self, *, ask: bool) -> ModelIdentity | str | None:
+    def model_now(self, *, ask: bool, collection: str | None = None) -> ModelIdentity | str | None:
         """The model that embeds: by the server that was asked already, or if `ask` is elsewhere; else by the settings.
 
-        Starts nothing. None when only a server that does not answer can tell.
+        `collection`: of one with a generation of its own. Starts nothing. None when only a server that does not answer
+        can tell.
         """
-        if "embedding" in self.__dict__ or (ask and self.settings.embedding_url is not None):
+        settings = self.settings.for_generation(collection)
+        was_asked = "embedding" in self.__dict__ if settings.embedding_url == self.settings.embedding_url else False
+        if was_asked or collection in self._embeddings or (ask and settings.embedding_url is not None):
             with suppress(EmbeddingServerUnavailable):
-                return self.embedding.identity
-        return configured_model(self.settings)
+                return self.embedding_of(collection).identity
+        return configured_model(settings)
 
     @cached_property
     def maskers(self) -> Maskers:

@@ -134,13 +134,8 @@ class TestSite:
         """Documents that the ledger says are to be worked on."""
         from kb_pipeline.store import generations
 
-        working = generations.working_generation(self.connection)
-        found = ledger.dirty_shards(
-            self.connection,
-            self.site.scope(),
-            working.id if working else None,
-            working.model_fingerprint if working else None,
-        )
+        targets = generations.working_targets(self.connection)
+        found = ledger.dirty_shards(self.connection, self.site.scope(), targets)
         return sum(shard.documents for shard in found)
 
     def count(self, table: str) -> int:

@@ -16,7 +16,7 @@ from kb_pipeline.fields.groups import EVERYONE
 from kb_pipeline.store import roles as store
 from kb_pipeline.store import view
 from kb_pipeline.store.database import Connection
-from kb_pipeline.store.generations import active_generation
+from kb_pipeline.store.generations import active_generations
 from kb_pipeline.store.roles import SqlRole
 
 PASSWORD_BYTES = 24
@@ -65,9 +65,8 @@ def _admit(connection: Connection, name: str, groups: list[str], collections: li
     store.record(connection, role)
     store.admit(connection, name, groups, collections)
     _refuse_unsafe(connection, name)
-    active = active_generation(connection)
-    if active is not None:
-        view.show(connection, active.id)
+    for generation in active_generations(connection):
+        view.show(connection, generation)
     return Admitted(role, password)
 
 

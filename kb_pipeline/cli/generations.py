@@ -39,13 +39,14 @@ def generations(context: typer.Context, as_json: Json = False) -> int:
 @generations_app.command("build")
 def build_generation(
     dimension: Annotated[int | None, typer.Option(help="Instead of KB_DIMENSION.", min=16, max=4000)] = None,
+    collection: Annotated[str | None, typer.Option(help="For this one alone, by its own settings.")] = None,
     as_json: Json = False,
 ) -> int:
     """Build the generation that the settings ask for, beside the one that is searched."""
     from kb_pipeline.operations.generations import build
 
     with opened_site() as site, progress(as_json):
-        result = build(site, dimension=dimension)
+        result = build(site, dimension=dimension, collection=collection)
     if as_json:
         print_json(result.as_dict())
     else:
@@ -73,12 +74,15 @@ def activate_generation(
 
 
 @generations_app.command("rollback")
-def roll_back(as_json: Json = False) -> int:
+def roll_back(
+    collection: Annotated[str | None, typer.Option(help="Of this one, where it has a generation of its own.")] = None,
+    as_json: Json = False,
+) -> int:
     """Search the generation again that was searched before."""
     from kb_pipeline.operations.generations import rollback
 
     with opened_site() as site, progress(as_json):
-        result = rollback(site)
+        result = rollback(site, collection)
     return _say_switch(result, as_json)
 
 
@@ -88,8 +92,9 @@ def _say_switch(result: Switch, as_json: bool) -> int:
         return EXIT_FOUND if result.lacking else 0
     if result.recall is not None:
         say(result.recall.sentence)
-    before = f"; {result.retired} stays for kb generations rollback" if result.retired else ""
-    say(f"Generation {result.name} is the one that is searched now{before}.")
+    before = f"; {result.retired} stays for a way back" if result.retired else ""
+    whose = f" for {result.collection}" if result.collection else ""
+    say(f"Generation {result.name} is the one that is searched now{whose}{before}.")
     if result.lacking:
         say(
             f"It lacks {result.lacking} documents that changed since, for want of vectors of its model; an ingest with "
@@ -125,6 +130,7 @@ def drop_generation(
 def dimension_curve(
     dimension: Annotated[list[int] | None, typer.Option(help="To measure; several times for several.")] = None,
     rows: Annotated[int, typer.Option(help="Passages of the sample.", min=300, max=1_000_000)] = 10_000,
+    collection: Annotated[str | None, typer.Option(help="Of this one, where it has a generation of its own.")] = None,
     svg: Annotated[Path | None, typer.Option(help="File to draw it into.")] = None,
     as_json: Json = False,
 ) -> int:
@@ -133,7 +139,7 @@ def dimension_curve(
     from kb_pipeline.search.curve import picture
 
     with opened_site() as site, progress(as_json):
-        points = curve(site, dimensions=dimension or (), rows=rows)
+        points = curve(site, dimensions=dimension or (), rows=rows, collection=collection)
     if svg is not None:
         try:
             svg.write_text(picture(points), encoding="utf-8")

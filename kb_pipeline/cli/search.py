@@ -57,7 +57,7 @@ def search(
     as_json: Json = False,
 ) -> int:
     """Search the knowledge base."""
-    from kb_pipeline.operations.agreement import disagreement
+    from kb_pipeline.operations.agreement import disagreements
     from kb_pipeline.operations.search import search
     from kb_pipeline.search.request import SearchRequest
 
@@ -77,8 +77,8 @@ def search(
     )
     with opened_site() as site:
         result = search(site, request)
-        difference = disagreement(site, site.connect(), ask=False) if generation is None else None
-    if difference:
+        differences = disagreements(site, site.connect(), ask=False) if generation is None else []
+    for difference in differences:
         note(f"Note: {difference}")
     if as_json:
         print_json(result.as_json())

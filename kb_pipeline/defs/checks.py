@@ -78,19 +78,17 @@ def _counts_agree(place: Placement) -> dg.AssetChecksDefinition:
     def counts_agree(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with step(place, place.resource(context.resources), context.log) as site:
             connection = site.connect()
-            active = generations.active_generation(connection)
-            if active is None:
-                return dg.AssetCheckResult(passed=True, metadata={"rows": 0})
+            active = generations.active_generations(connection)
             seconds = run_seconds(context.instance, context.run)
-            findings = audit.wrong_counts(connection, active, seconds)
-            vectors = audit.check_serving_vectors(connection, active, seconds)
+            findings = [found for one in active for found in audit.wrong_counts(connection, one, seconds)]
+            vectors = [(one, audit.check_serving_vectors(connection, one, seconds)) for one in active]
         return dg.AssetCheckResult(
-            passed=not findings and vectors.is_sound(active.dimension),
+            passed=not findings and all(check.is_sound(one.dimension) for one, check in vectors),
             metadata={
                 "documents_with_wrong_counts": sum(finding.count for finding in findings),
                 "examples": ", ".join(example for finding in findings for example in finding.examples) or "none",
-                "vectors_checked": vectors.checked,
-                "vectors_unsound": vectors.unsound,
+                "vectors_checked": sum(check.checked for _, check in vectors),
+                "vectors_unsound": sum(check.unsound for _, check in vectors),
             },
         )
 
@@ -160,9 +158,9 @@ def _no_orphans(place: Placement) -> dg.AssetChecksDefinition:
     def no_orphans(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with step(place, place.resource(context.resources), context.log) as site:
             connection = site.connect()
-            active = generations.active_generation(connection)
             newest = None if is_sweep(context.run) else NEWEST_ROWS
-            findings = audit.orphan_rows(connection, active, newest) if active else []
+            active = generations.active_generations(connection)
+            findings = [found for one in active for found in audit.orphan_rows(connection, one, newest)]
         return dg.AssetCheckResult(
             passed=not findings,
             severity=dg.AssetCheckSeverity.WARN,

@@ -22,6 +22,8 @@ ROLL_BACK = "roll_back_generation"
 DROP = "drop_generation"
 CURVE = "dimension_curve"
 
+COLLECTION = dg.Field(str, default_value="", description="One with a generation of its own; empty: all others.")
+
 Result = Mapping[str, Any]
 
 
@@ -32,8 +34,13 @@ def generation_jobs(place: Placement) -> list[dg.JobDefinition]:
             BUILD,
             "Build the generation that the settings ask for, or one of another dimension, beside the one that is "
             "searched. What a build that was ended has done is kept: run it again.",
-            lambda site, given: life.build(site, dimension=given["dimension"] or None).as_dict(),
-            {"dimension": dg.Field(int, default_value=0, description="Serving dimension; 0: as the settings say.")},
+            lambda site, given: life.build(
+                site, dimension=given["dimension"] or None, collection=given["collection"] or None
+            ).as_dict(),
+            {
+                "dimension": dg.Field(int, default_value=0, description="Serving dimension; 0: as the settings say."),
+                "collection": COLLECTION,
+            },
             embeds=True,
         ),
         _job(
@@ -50,8 +57,8 @@ def generation_jobs(place: Placement) -> list[dg.JobDefinition]:
             place,
             ROLL_BACK,
             "Search the generation again that was searched before.",
-            lambda site, _: life.rollback(site).as_dict(),
-            {},
+            lambda site, given: life.rollback(site, given["collection"] or None).as_dict(),
+            {"collection": COLLECTION},
         ),
         _job(
             place,
@@ -64,8 +71,16 @@ def generation_jobs(place: Placement) -> list[dg.JobDefinition]:
             place,
             CURVE,
             "Measure recall, size and latency at several dimensions on a sample of this corpus.",
-            lambda site, given: {"points": [asdict(point) for point in life.curve(site, rows=given["rows"])]},
-            {"rows": dg.Field(int, default_value=10_000, description="Passages of the sample.")},
+            lambda site, given: {
+                "points": [
+                    asdict(point)
+                    for point in life.curve(site, rows=given["rows"], collection=given["collection"] or None)
+                ]
+            },
+            {
+                "rows": dg.Field(int, default_value=10_000, description="Passages of the sample."),
+                "collection": COLLECTION,
+            },
         ),
     ]
 

@@ -23,13 +23,30 @@ if TYPE_CHECKING:
 SHOWN_CHARACTERS = 60  # of an instruction
 
 
-def disagreement(site: Site, connection: Connection, *, ask: bool = True) -> str | None:
-    """A sentence where the active generation is not what the settings ask for; starts no server.
+def disagreements(site: Site, connection: Connection, *, ask: bool = True) -> list[str]:
+    """A sentence for each generation that is searched and not what the settings ask for; starts no server.
 
     `ask`: a server that is elsewhere which model it has, where it was not asked yet.
     """
-    active = generations.active_generation(connection)
-    return None if active is None else difference(active, site.settings, site.model_now(ask=ask))
+    settings = site.settings
+    active = {generation.collection: generation for generation in generations.active_generations(connection)}
+    found = [
+        difference(generation, settings.for_generation(collection), site.model_now(ask=ask, collection=collection))
+        for collection, generation in active.items()
+        if collection is None or collection in settings.own_generations
+    ]
+    shared = active.get(None)
+    for collection in settings.own_generations:
+        if shared is not None and collection not in active and generations.is_shared(connection, collection):
+            model = site.model_now(ask=ask, collection=collection)
+            found.append(difference(shared, settings.for_generation(collection), model, collection))
+    found += [
+        f"The settings ask for no generation of its own for {collection}, but {generation.name} serves it; run kb "
+        f"generations rollback --collection {collection}, or set back what they asked for."
+        for collection, generation in active.items()
+        if collection is not None and collection not in settings.own_generations
+    ]
+    return [sentence for sentence in found if sentence]
 
 
 def require_possible(site: Site, connection: Connection) -> None:
@@ -38,30 +55,38 @@ def require_possible(site: Site, connection: Connection) -> None:
     Raises SettingsError when it has not, EmbeddingServerUnavailable.
     """
     if site.settings.dimension is not None and generations.active_generation(connection) is None:
-        from kb_pipeline.stages.embeddings import generation_key  # brings the client, which searches may not need
+        from kb_pipeline.stages.embeddings import site_key  # brings the client, which searches may not need
 
-        generation_key(site.embedding.identity, site.settings)
+        site_key(site)
 
 
-def difference(active: Generation, settings: Settings, model: ModelIdentity | str | None) -> str | None:
-    """`model`: that embeds now, as far as is known."""
-    if model is not None and not isinstance(model, str) and (impossible := _impossible(model, settings)):
+def difference(
+    active: Generation, settings: Settings, model: ModelIdentity | str | None, collection: str | None = None
+) -> str | None:
+    """`model`: that embeds now, as far as is known. `collection`: whose own settings they are, where `active` serves it
+    together with others."""
+    own = collection or active.collection
+    if model is not None and not isinstance(model, str) and (impossible := _impossible(model, settings, own)):
         return impossible
-    found = [*_model(active, model), *_dimension(active, settings, model), *_instructions(active, settings)]
+    found = [*_model(active, model), *_dimension(active, settings, model, own)]
+    if collection is None:  # an instruction alone needs no generation of its own: documents carry none
+        found += _instructions(active, settings)
     if not found:
         return None
-    option = f" --dimension {wanted}" if (wanted := _other_dimension(active, settings, model)) else ""
+    wanted = _other_dimension(active, settings, model)
+    option = f" --collection {own}" if own else f" --dimension {wanted}" if wanted else ""
+    of = f" for the collection {own}" if own else ""
     return (
-        f"The settings ask for {' and '.join(asked for asked, _ in found)}, but generation {active.name}, which is "
+        f"The settings ask for {' and '.join(asked for asked, _ in found)}{of}, but generation {active.name}, which is "
         f"searched, has {' and '.join(has for _, has in found)}; run kb generations build{option}, or set that back."
     )
 
 
-def _impossible(model: ModelIdentity, settings: Settings) -> str | None:
+def _impossible(model: ModelIdentity, settings: Settings, collection: str | None) -> str | None:
     from kb_pipeline.stages.embeddings import generation_key
 
     try:
-        generation_key(model, settings)
+        generation_key(model, settings, collection)
     except SettingsError as error:
         return str(error)
     return None
@@ -79,9 +104,12 @@ def _model(active: Generation, model: ModelIdentity | str | None) -> list[tuple[
     return []
 
 
-def _dimension(active: Generation, settings: Settings, model: ModelIdentity | str | None) -> list[tuple[str, str]]:
+def _dimension(
+    active: Generation, settings: Settings, model: ModelIdentity | str | None, collection: str | None
+) -> list[tuple[str, str]]:
     wanted = _other_dimension(active, settings, model)
-    return [(f"{wanted} dimensions (KB_DIMENSION)", f"{active.dimension}")] if wanted else []
+    setting = "" if collection else " (KB_DIMENSION)"
+    return [(f"{wanted} dimensions{setting}", f"{active.dimension}")] if wanted else []
 
 
 def _other_dimension(active: Generation, settings: Settings, model: ModelIdentity | str | None) -> int | None:

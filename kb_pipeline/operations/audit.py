@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +14,7 @@ from kb_pipeline.store import audit as questions
 from kb_pipeline.store import generations, ledger
 from kb_pipeline.store.audit import EXAMPLES, Finding
 from kb_pipeline.store.database import Connection
+from kb_pipeline.store.generations import Generation
 
 SAMPLED_CHUNKS = 500
 
@@ -38,23 +41,38 @@ def audit(site: Site, *, repair: bool = False) -> AuditResult:
     What needs parsing or embedding is left to the next ingest.
     """
     with site.connect() as connection:
-        active = generations.active_generation(connection)
-        mended: dict[str, int] = {}
-        if repair and active is not None:
-            mended = questions.mend(connection, active)
+        active = generations.active_generations(connection)
+        mended = Counter[str]()
+        if repair and active:
+            for generation in active:
+                mended.update(questions.mend(connection, generation))
+            mended.update(questions.mend_ledger(connection))
         findings = _against_sources(site, connection)
         reclaimable: list[Finding] = []
-        if active is None:
+        if not active:
             findings += questions.findings_without_generation(connection)
         else:
-            findings += questions.ledger_findings(connection, active)
-            findings += questions.table_findings(connection, active)
-            vectors = questions.check_serving_vectors(connection, active)
-            if not vectors.is_sound(active.dimension):
-                findings.append(Finding("unsound_vectors", max(vectors.unsound, 1), ()))
-            reclaimable = questions.space_findings(connection, active)
+            findings += questions.ledger_findings(connection)
+            findings += _of_tables(connection, active)
+            reclaimable = questions.space_findings(connection)
         findings += _unmasked(site, connection)
-    return AuditResult(tuple(findings), tuple(reclaimable), mended)
+    return AuditResult(tuple(findings), tuple(reclaimable), dict(mended))
+
+
+def _of_tables(connection: Connection, active: Sequence[Generation]) -> list[Finding]:
+    """What is wrong in any of the serving tables, each kind once."""
+    found: list[Finding] = []
+    for generation in active:
+        found += questions.table_findings(connection, generation)
+        vectors = questions.check_serving_vectors(connection, generation)
+        if not vectors.is_sound(generation.dimension):
+            found.append(Finding("unsound_vectors", max(vectors.unsound, 1), ()))
+    kinds = dict.fromkeys(finding.kind for finding in found)
+    alike = [[finding for finding in found if finding.kind == kind] for kind in kinds]
+    return [
+        Finding(some[0].kind, sum(one.count for one in some), tuple(e for one in some for e in one.examples)[:EXAMPLES])
+        for some in alike
+    ]
 
 
 def _against_sources(site: Site, connection: Connection) -> list[Finding]:

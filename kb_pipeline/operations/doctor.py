@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from kb_pipeline.embedding.tokenizer import estimated_tokens
 from kb_pipeline.errors import KbError
-from kb_pipeline.operations.agreement import difference
+from kb_pipeline.operations.agreement import disagreements
 from kb_pipeline.operations.sources import known_sources
 from kb_pipeline.privacy.key import KEY_FILE
 from kb_pipeline.privacy.pseudonyms import key_id
@@ -275,14 +275,20 @@ def _reranker(reranker: Reranker) -> Check:
 
 def _generation(site: Site) -> Check:
     name = "model of the active generation"
-    active = generations.active_generation(site.connect())
-    if active is None:
+    connection = site.connect()
+    active = generations.active_generations(connection)
+    if not active:
         return Check(name, True, "no generation yet; the first ingest makes one")
-    sentence = difference(active, site.settings, site.embedding.identity)
-    if sentence is None:
-        return Check(name, True, f"{active.name}: {active.model}, {active.dimension} dimensions")
-    detail, _, remedy = sentence.partition("; ")
+    sentences = disagreements(site, connection)
+    if not sentences:
+        told = (f"{one.name}: {one.model}, {one.dimension} dimensions" + _only(one.collection) for one in active)
+        return Check(name, True, "; ".join(told))
+    detail, _, remedy = " ".join(sentences).partition("; ")
     return Check(name, False, detail, remedy[:1].upper() + remedy[1:])
+
+
+def _only(collection: str | None) -> str:
+    return f", for {collection} alone" if collection else ""
 
 
 def examine_model(settings: Settings) -> tuple[list[Check], ModelReport]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kb_pipeline.search.glossary import hints, load_glossary, said_at
 from kb_pipeline.store import search as store
 from kb_pipeline.store.conditions import EVERYTHING
-from kb_pipeline.store.generations import active_generation
+from kb_pipeline.store.generations import active_generations
 from kb_pipeline.store.words import term_statistics
 
 if TYPE_CHECKING:
@@ -30,10 +30,9 @@ def check_glossary(site: Site) -> GlossaryCheck:
     known: set[str] = set()
     collections: list[str] = []
     connection = site.connect()
-    generation = active_generation(connection)
-    if generation is not None:
-        with connection.transaction():
+    with connection.transaction():
+        for generation in active_generations(connection):
             frequencies = term_statistics(connection, generation, sorted(lexemes)).frequencies
-            known = {lexeme for lexeme, rows in frequencies.items() if rows}
-            collections = store.collections(connection, generation, EVERYTHING)
+            known |= {lexeme for lexeme, rows in frequencies.items() if rows}
+            collections += store.collections(connection, generation, EVERYTHING)
     return GlossaryCheck(len(glossary.groups), len(terms), hints(glossary, known, collections))

@@ -10,7 +10,7 @@ from typing import Any
 
 from kb_pipeline.errors import SourceUnavailable
 from kb_pipeline.operations import sources
-from kb_pipeline.operations.agreement import disagreement, require_possible
+from kb_pipeline.operations.agreement import disagreements, require_possible
 from kb_pipeline.operations.jobs import REFRESH, RunJob
 from kb_pipeline.site import Site
 from kb_pipeline.stages.planning import Plan, make_plan, spans
@@ -177,12 +177,10 @@ def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool
 
 def pending_reasons(site: Site, connection: Connection) -> dict[str, int]:
     """Why documents wait from an earlier run -> how many."""
-    generation = generations.working_generation(connection)
     return ledger.pending_reasons(
         connection,
         site.scope(),
-        generation.id if generation else None,
-        generation.model_fingerprint if generation else None,
+        generations.working_targets(connection),
         site.parse_version(),
         {name: site.parse_version(part.readers) for name, part in site.settings.collections.items()},
     )
@@ -197,8 +195,7 @@ def skipped(found: Plan) -> dict[str, int]:
 
 
 def _notes(site: Site, connection: Connection, found: Plan) -> tuple[str, ...]:
-    difference = disagreement(site, connection)
-    return (*found.notes, difference) if difference else found.notes
+    return (*found.notes, *disagreements(site, connection))
 
 
 def scan_counts(found: Plan) -> ScanCounts:

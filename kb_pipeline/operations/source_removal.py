@@ -37,7 +37,6 @@ def remove(site: Site, path: str) -> RemovedSource:
         purge(connection, site.scope())
         if not ledger.delete_source(connection, source.id):
             raise KbError(f"A run is at work on documents of {source.uri}; remove it again when the run has ended.")
-    active = generations.active_generation(connection)
-    if active is not None:
-        generations.refresh_statistics(connection, active)
+    for generation in generations.active_generations(connection):
+        generations.refresh_statistics(connection, generation)
     return RemovedSource(source.uri, documents)

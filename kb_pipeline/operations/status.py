@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from kb_pipeline.operations.agreement import disagreement
+from kb_pipeline.operations.agreement import disagreements
 from kb_pipeline.operations.ingest import pending_reasons
 from kb_pipeline.operations.server import CPU, kind
 from kb_pipeline.services.daemon import EMBEDDING, SGLANG, running
@@ -19,15 +19,14 @@ def status(site: Site) -> dict[str, Any]:
     """Documents, chunks, vectors, pending, failed, generations, sources and servers."""
     connection = site.connect()
     scope = site.scope()
-    active = generations.active_generation(connection)
+    active = generations.active_generations(connection)
     reasons = pending_reasons(site, connection)
-    difference = disagreement(site, connection)
     collections = ledger.document_figures(connection, scope).by_collection()
     counts = fields.counts(connection)
     return {
         "documents": ledger.count_documents(connection),
         "chunks": sum(row["chunks"] for row in collections),
-        "vectors": active.row_count if active else 0,
+        "vectors": sum(generation.row_count for generation in active),
         "pending": sum(reasons.values()),
         "pending_reasons": reasons,
         "failed": ledger.count_failures(connection, scope),
@@ -43,7 +42,7 @@ def status(site: Site) -> dict[str, Any]:
             for source in ledger.sources(connection)
         ],
         "servers": servers(site),
-        "notes": [difference] if difference else [],
+        "notes": disagreements(site, connection),
     }
 
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from kb_pipeline.search.parts import unserved
 from kb_pipeline.search.request import both
 from kb_pipeline.search.retrieve import again_where_dropped
 from kb_pipeline.store import reading
 from kb_pipeline.store.conditions import Column, Condition, Membership, Node, compile_condition
 from kb_pipeline.store.database import database_errors
-from kb_pipeline.store.generations import active_generation
+from kb_pipeline.store.generations import active_generations
 from kb_pipeline.store.reading import CollectionCount, Document, DocumentEntry, Passage
 from kb_pipeline.store.search import snapshot
 
@@ -116,7 +117,7 @@ def _shelves(connect: Connect, wanted: Node | None) -> Iterator[tuple[Connection
     with database_errors(), connect() as connection, snapshot(connection, depth=1):
         shelves: list[tuple[Generation, Condition]] = []
         with suppress(psycopg.errors.UndefinedTable), connection.transaction():  # a database without tables yet
-            generation = active_generation(connection)
-            if generation is not None:
-                shelves.append((generation, compile_condition(wanted)))
+            active = active_generations(connection)
+            own = tuple(one.collection for one in active if one.collection is not None)
+            shelves += [(one, compile_condition(both(wanted, unserved(connection, one, own)))) for one in active]
         yield connection, shelves

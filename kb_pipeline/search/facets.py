@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.search.filters import parse_filter
 from kb_pipeline.search.masked_filters import mask_values
+from kb_pipeline.search.parts import unserved
 from kb_pipeline.search.request import both
 from kb_pipeline.store import fields as store
 from kb_pipeline.store import search
 from kb_pipeline.store.conditions import Column, Membership, Node, compile_condition
 from kb_pipeline.store.database import database_errors
 from kb_pipeline.store.fields import MOST_VALUES, declared
-from kb_pipeline.store.generations import active_generation
+from kb_pipeline.store.generations import active_generations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,7 +63,7 @@ def facets(
     not declared or a wrong filter, DatabaseUnavailable.
     """
     with database_errors(), search.snapshot(connection):
-        active = active_generation(connection)
+        active = active_generations(connection)
         kinds = declared(connection)
         names = tuple(dict.fromkeys(fields)) or (*kinds, COLLECTION)
         unknown = [name for name in names if name != COLLECTION and name not in kinds]
@@ -74,9 +75,12 @@ def facets(
         if where and where.strip():
             node = both(node, mask_values(parse_filter(where, kinds), lambda value: mask(value, read_by)))
         node = both(node, principal.condition())
-        if active is None:
+        if not active:
             return Facets(0, dict.fromkeys(names, ()))
-        documents, rows = store.facets(connection, active, names, compile_condition(node), most)
+        own = tuple(one.collection for one in active if one.collection is not None)
+        wanted = [both(node, unserved(connection, one, own)) for one in active]
+        shelves = [(one, compile_condition(some, f"{one.name}_")) for one, some in zip(active, wanted, strict=True)]
+        documents, rows = store.facets(connection, shelves, names, most)
     values: dict[str, list[Value]] = {name: [] for name in names}
     for name, value, count in rows:
         values[name].append(Value(value, count))

@@ -8,7 +8,7 @@ Terms
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from kb_pipeline.embedding.models import profile_for
@@ -35,7 +35,10 @@ MOST_ALLOWED = 50_000  # rows that pass a condition and are still listed
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be looked up where; `vector` is None in lexical mode, `terms` empty in vector mode."""
+    """What will be looked up in one generation; `vector` is None in lexical mode, `terms` empty in vector mode.
+
+    `instruction`: that of the vector.
+    """
 
     generation: Generation
     condition: Node | None
@@ -43,6 +46,7 @@ class Plan:
     terms: tuple[Term, ...]
     vector: np.ndarray | None
     language: str
+    instruction: str = ""
 
     @property
     def depth(self) -> int:
@@ -88,6 +92,11 @@ def language_shifts(connection: Connection, plan: Plan) -> dict[str, float]:
     return {language: aim.baseline for language, aim in aimed.items()}
 
 
+def is_aimed(connection: Connection, plan: Plan, vector: np.ndarray) -> bool:
+    """Whether passages are in several languages, so that scores are above their language's mean."""
+    return bool(_aimed(connection, plan, vector))
+
+
 def _aimed(connection: Connection, plan: Plan, vector: np.ndarray) -> dict[str, Aim]:
     speaks = profile_for(plan.generation.model).speaks
     means = {name: mean for name, mean in store.language_means(connection, plan.generation).items() if speaks(name)}
@@ -104,10 +113,14 @@ class Words(NamedTuple):
 NO_WORDS = Words([], 0.0)
 
 
-def by_words(connection: Connection, plan: Plan) -> Words:
-    """By BM25: exact scores of the rows that the postings rank highest, and of the rows that have none yet."""
+def by_words(connection: Connection, plan: Plan, together: word_store.TermStatistics | None = None) -> Words:
+    """By BM25: exact scores of the rows that the postings rank highest, and of the rows that have none yet.
+
+    `together`: the statistics of all generations that are searched, where there are several.
+    """
     statistics = word_store.term_statistics(connection, plan.generation, [term.lexeme for term in plan.terms])
-    weights = weigh(plan.terms, statistics)
+    weights = weigh(plan.terms, together or statistics)
+    statistics = replace(statistics, mean_length=(together or statistics).mean_length)
     covered = postings.covered(postings.blocks(connection, plan.generation))
     fresh = word_store.rows_after(connection, plan.generation, covered, MOST_CANDIDATES + 1)
     scores = dict(_covered(connection, plan, weights, statistics)) if covered else {}

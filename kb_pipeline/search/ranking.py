@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from kb_pipeline.search import parts
 from kb_pipeline.search.fusion import WEIGHT, Fusion, Shares, by_shares, shares
-from kb_pipeline.search.legs import NO_WORDS, Plan, by_meaning, by_words
+from kb_pipeline.search.legs import NO_WORDS, Plan
 from kb_pipeline.search.request import both
 from kb_pipeline.search.result import Explanation
 from kb_pipeline.search.selection import Candidate, folded, full_documents, selected
-from kb_pipeline.store import search as store
 from kb_pipeline.store.conditions import Column, Membership, Not
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kb_pipeline.search.request import SearchRequest
+    from kb_pipeline.search.request import Mode, SearchRequest
     from kb_pipeline.search.result import Clock
     from kb_pipeline.store.database import Connection
     from kb_pipeline.store.search import Ranked, Row
@@ -73,22 +73,34 @@ class Ranking:
         )
 
 
-def look_up(connection: Connection, plan: Plan, clock: Clock, weight: float, fusion: Fusion) -> Ranking:
-    """One round."""
+def look_up(connection: Connection, plans: Sequence[Plan], clock: Clock, weight: float, fusion: Fusion) -> Ranking:
+    """One round, over each generation by its plan."""
     meaning: list[Ranked] = []
     words, covered = NO_WORDS
-    if plan.vector is not None:
+    mode = mode_of(plans)
+    if mode != "lexical":
         with clock.step("vector"):
-            meaning = by_meaning(connection, plan, plan.vector)
-    if plan.terms:
+            meaning = parts.meaning(connection, plans)
+    if mode != "vector":
         with clock.step("lexical"):
-            words, covered = by_words(connection, plan)
-    is_whole = len(meaning) < plan.depth if plan.vector is not None else len(words) < plan.k
-    return Ranking(meaning, words, covered, plan.mode == "hybrid", is_whole, weight, fusion)
+            words, covered = parts.words(connection, plans)
+    is_whole = len(words) < plans[0].k if mode == "lexical" else len(meaning) < plans[0].depth
+    return Ranking(meaning, words, covered, mode == "hybrid", is_whole, weight, fusion)
+
+
+def mode_of(plans: Sequence[Plan]) -> Mode:
+    """What is looked up in any of the generations."""
+    modes = {plan.mode for plan in plans}
+    return modes.pop() if len(modes) == 1 else "hybrid"
 
 
 def read_candidates(
-    connection: Connection, plan: Plan, request: SearchRequest, ranking: Ranking, rows: dict[int, Row], least: int
+    connection: Connection,
+    plans: Sequence[Plan],
+    request: SearchRequest,
+    ranking: Ranking,
+    rows: dict[int, Row],
+    least: int,
 ) -> list[Candidate]:
     """The best passages of `ranking`, at least `least` and as many as k hits need, or all.
 
@@ -97,7 +109,7 @@ def read_candidates(
     look = max(FIRST_LOOK * request.k, least)
     while True:
         best = ranking.ranked[:look]
-        rows |= store.rows(connection, plan.generation, [row for row, _ in best if row not in rows])
+        rows |= parts.rows(connection, plans, [row for row, _ in best if row not in rows])
         candidates = [Candidate(rows[row], score) for row, score in best if row in rows]
         if request.fold:
             candidates = folded(candidates)
@@ -106,11 +118,15 @@ def read_candidates(
         look *= 2
 
 
-def next_round(plan: Plan, request: SearchRequest, ranking: Ranking, candidates: Sequence[Candidate]) -> Plan:
-    """`plan` without what is known, and twice as deep."""
-    known = Not(Membership(Column("id"), tuple(row for row, _ in ranking.ranked)))
-    condition = both(plan.condition, known)
+def next_round(
+    plans: Sequence[Plan], request: SearchRequest, ranking: Ranking, candidates: Sequence[Candidate]
+) -> list[Plan]:
+    """`plans` without what is known, and twice as deep."""
     full = full_documents(candidates, request)
-    if full:
-        condition = both(condition, Not(Membership(Column("document_id"), full)))
-    return replace(plan, condition=condition, k=2 * plan.k)
+    no_more = Not(Membership(Column("document_id"), full)) if full else None
+    further: list[Plan] = []
+    for part, plan in enumerate(plans):
+        ids = parts.known_ids(part, ranking.ranked)
+        known = Not(Membership(Column("id"), ids)) if ids else None
+        further.append(replace(plan, condition=both(both(plan.condition, known), no_more), k=2 * plan.k))
+    return further

@@ -33,12 +33,13 @@ from kb_pipeline.chunking.lexemes import query_terms
 from kb_pipeline.embedding.models import profile_for
 from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, RerankerUnavailable, SettingsError
+from kb_pipeline.search import parts
 from kb_pipeline.search.fusion import WEIGHT, Shares
 from kb_pipeline.search.glossary import NO_GLOSSARY, Glossary
 from kb_pipeline.search.hits import hit
 from kb_pipeline.search.legs import Plan, language_shifts
 from kb_pipeline.search.query import parse_query, query_condition
-from kb_pipeline.search.ranking import MOST_CANDIDATES, Ranking, look_up, next_round, read_candidates
+from kb_pipeline.search.ranking import MOST_CANDIDATES, Ranking, look_up, mode_of, next_round, read_candidates
 from kb_pipeline.search.request import both, check, condition
 from kb_pipeline.search.result import Clock, Explanation, Hit, Note, SearchResult
 from kb_pipeline.search.selection import Candidate, Group, reordered, selected
@@ -46,7 +47,7 @@ from kb_pipeline.store import search as store
 from kb_pipeline.store.conditions import compile_condition
 from kb_pipeline.store.database import Connection, database_errors
 from kb_pipeline.store.fields import declared
-from kb_pipeline.store.generations import Generation, active_generation, has_vector_index, named_generation
+from kb_pipeline.store.generations import Generation, active_generations, has_vector_index, named_generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,12 +69,13 @@ Result = TypeVar("Result")
 
 
 def again_where_dropped(searched: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """A generation may be dropped after a search chose it: another one is searched by then."""
+    """A generation may be dropped, or a collection get one of its own, after a search chose where to look: others are
+    searched by then."""
 
     @wraps(searched)
     def again(*given: Arguments.args, **named: Arguments.kwargs) -> Result:
         for _ in range(ATTEMPTS - 1):
-            with suppress(psycopg.errors.UndefinedTable):
+            with suppress(psycopg.errors.UndefinedTable, parts.Switched):
                 return searched(*given, **named)
         return searched(*given, **named)
 
@@ -87,6 +89,7 @@ def search(
     *,
     embedder: Callable[[], EmbeddingClient],
     mask: MaskQuery,
+    own_embedder: Callable[[str], EmbeddingClient] | None = None,
     weight: float = WEIGHT,
     reranker: Reranker | None = None,
     glossary: Glossary = NO_GLOSSARY,
@@ -94,7 +97,8 @@ def search(
 ) -> SearchResult:
     """The best passages for `request`, of those that `principal` may search.
 
-    `embedder` is only called when a query vector is needed. `weight`: of meaning, where both rankings are fused.
+    `embedder` is only called when a query vector is needed, `own_embedder` when one is for the generation of that
+    collection alone (None: the same server embeds them). `weight`: of meaning, where both rankings are fused.
     `reranker`: ranks the best anew; where it fails, a note says so. `glossary`: what else words are looked up by.
     Raises SettingsError for a wrong request, GenerationMismatch when the embedding server's model is not the
     generation's, EmbeddingServerUnavailable where only vectors were to be searched, DatabaseUnavailable.
@@ -105,10 +109,10 @@ def search(
     typed = unicodedata.normalize("NFC", request.query.strip())
     text = mask(typed, read_by)[0]
     with database_errors(), connect() as connection:
-        generation = _generation(connection, request.generation)
-        fields = declared(connection) if generation is not None and request.where else {}
+        active = _generations(connection, request.generation)
+        fields = declared(connection) if active and request.where else {}
     allowed = both(condition(request, lambda value: mask(value, read_by), fields), principal.condition())
-    if generation is None:
+    if not active:
         return SearchResult(text, request.mode, None, None, (), clock.stopped(), _EMPTY)
     with clock.step("analyse"):
         query = parse_query(typed)
@@ -121,17 +125,22 @@ def search(
         expansion = glossary.expansion(asked, read_by)
         terms = tuple(({term.lexeme: term for term in expansion} | by_lexeme).values())
         looked_up = terms if request.mode != "vector" else ()
-        mode, note = _choose_mode(request.mode, asked, bool(looked_up), generation)
-    vector = None
-    if mode != "lexical":
-        try:
-            vector = _query_vector(embedder, asked, generation, read_by, clock)
-        except EmbeddingServerUnavailable:
-            if not looked_up:
-                raise
-            note = _WORDS_ONLY
-    plan = Plan(generation, allowed, request.k, looked_up, vector, language_of(asked))
-    found = _find(connect, plan, request, weight, reranker if request.rerank else None, asked, clock)
+    embedders = _Embedders(embedder, own_embedder)
+    note: Note | None = None
+    plans: list[Plan] = []
+    for generation in parts.chosen(active, request, principal) if request.generation is None else active:
+        mode, note_of_mode = _choose_mode(request.mode, asked, bool(looked_up), generation)
+        instruction, vector = generation.instruction_for(read_by), None
+        note = note or note_of_mode
+        if mode != "lexical":
+            try:
+                vector = _query_vector(embedders, asked, generation, instruction, clock)
+            except EmbeddingServerUnavailable:
+                if not looked_up:
+                    raise
+                note = _WORDS_ONLY
+        plans.append(Plan(generation, allowed, request.k, looked_up, vector, language_of(asked), instruction))
+    found = _find(connect, plans, active, request, weight, reranker if request.rerank else None, asked, clock)
     lexemes = [term.lexeme for term in terms]
     with clock.step("present"):
         hits = tuple(
@@ -140,10 +149,11 @@ def search(
         )
     with database_errors(), connect() as connection:
         phrases = [mask(phrase, read_by)[0] for phrase in query.phrases]
-        note = note if hits else _why_nothing(connection, plan, request, phrases, principal) or note
-        event = _record(connection, plan, text, found, hits, principal, read_by, clock) if request.logged else None
+        note = note if hits else _why_nothing(connection, active, request, phrases, principal) or note
+        event = _record(connection, plans, text, found, hits, principal, clock) if request.logged else None
     reranked = bool(found.reranked)
-    return SearchResult(text, plan.mode, generation.name, event, hits, clock.stopped(), note or found.note, reranked)
+    names = ", ".join(plan.generation.name for plan in plans)
+    return SearchResult(text, mode_of(plans), names, event, hits, clock.stopped(), note or found.note, reranked)
 
 
 def query_instruction(connect: Connect) -> str:
@@ -159,18 +169,19 @@ _WORDS_ONLY = Note(
 )
 
 
-def _generation(connection: Connection, name: str | None) -> Generation | None:
-    """None while there is nothing to search, which includes a database without tables yet."""
+def _generations(connection: Connection, name: str | None) -> list[Generation]:
+    """The active ones, or the one of that name; none while there is nothing to search, which includes a database
+    without tables yet."""
     try:
         with connection.transaction():
             if name is None:
-                return active_generation(connection)
+                return active_generations(connection)
             generation = named_generation(connection, name)
     except psycopg.errors.UndefinedTable:
-        return None
+        return []
     if generation.state == "building" and not has_vector_index(connection, generation):
         raise SettingsError(f"Generation {name} is still being built; search it once kb generations build has ended.")
-    return generation
+    return [generation]
 
 
 def _choose_mode(wanted: Mode, text: str, has_terms: bool, generation: Generation) -> tuple[Mode, Note | None]:
@@ -192,20 +203,27 @@ def _choose_mode(wanted: Mode, text: str, has_terms: bool, generation: Generatio
     return "lexical", None
 
 
+@dataclass(frozen=True, slots=True)
+class _Embedders:
+    shared: Callable[[], EmbeddingClient]
+    own: Callable[[str], EmbeddingClient] | None
+
+    def of(self, generation: Generation) -> EmbeddingClient:
+        if generation.collection is None or self.own is None:
+            return self.shared()
+        return self.own(generation.collection)
+
+
 def _query_vector(
-    embedder: Callable[[], EmbeddingClient],
-    text: str,
-    generation: Generation,
-    collections: Sequence[str],
-    clock: Clock,
+    embedders: _Embedders, text: str, generation: Generation, instruction: str, clock: Clock
 ) -> np.ndarray:
     """(dimension,), norm 1, in the space of the generation's vectors."""
     with clock.step("connect"):
-        client = embedder()
+        client = embedders.of(generation)
     if client.identity.fingerprint != generation.model_fingerprint:
         raise GenerationMismatch(generation.name, generation.model, client.identity.name)
     with clock.step("embed"):
-        native = client.embed_query(text, generation.instruction_for(collections))
+        native = client.embed_query(text, instruction)
     vector: np.ndarray = to_dimension(native[np.newaxis, :], generation.dimension)[0]
     return vector
 
@@ -228,7 +246,8 @@ class _Found:
 
 def _find(
     connect: Connect,
-    plan: Plan,
+    plans: Sequence[Plan],
+    active: Sequence[Generation],
     request: SearchRequest,
     weight: float,
     reranker: Reranker | None,
@@ -239,30 +258,36 @@ def _find(
     rows: dict[int, store.Row] = {}
     found = _Found()
     least = max(reranker.depth, request.k) if reranker else 0
+    size = max(plan.generation.row_count for plan in plans)
+    is_first = True
     while True:
         with (
             database_errors(),
             connect() as connection,
-            store.snapshot(connection, depth=plan.depth, rows=plan.generation.row_count),
+            store.snapshot(connection, depth=plans[0].depth, rows=size),
         ):
-            more = look_up(connection, plan, clock, weight, request.fusion)
+            if is_first and request.generation is None:
+                plans = parts.limited(connection, plans, active)
+            is_first = False
+            more = look_up(connection, plans, clock, weight, request.fusion)
             ranking = ranking.followed_by(more)
             with clock.step("fetch"):
-                candidates = read_candidates(connection, plan, request, ranking, rows, least)
-            shifts = language_shifts(connection, plan) if request.explain else {}
+                candidates = read_candidates(connection, plans, request, ranking, rows, least)
+            shifts = [language_shifts(connection, plan) for plan in plans] if request.explain else []
         if reranker is not None and candidates:
             found.reranked, found.note = _reranked(reranker, text, candidates[:least], clock)
             reranker = None  # once is enough: what a later round brings comes after
         found.groups = selected(reordered(candidates, found.reranked) if found.reranked else candidates, request)
         if len(found.groups) == request.k or more.is_whole or len(ranking.ranked) >= MOST_CANDIDATES:
             break
-        plan = next_round(plan, request, ranking, candidates)
+        plans = next_round(plans, request, ranking, candidates)
     if ranking.is_fused:
         found.legs = [ranking.shares[group.best.row.id] for group in found.groups]
     if request.explain:
-        own = shifts.get(plan.language)  # what has no language of the model's is compared with the question's
         for row in (group.best.row for group in found.groups):
-            shift = shifts.get(row.language, own)
+            of_part = shifts[parts.part_of(row.id)]
+            # What has no language of the model's is compared with the question's.
+            shift = of_part.get(row.language, of_part.get(plans[0].language))
             found.explanations[row.id] = ranking.explanation(row, shift, found.reranked.get(row.id))
     return found
 
@@ -281,10 +306,15 @@ def _reranked(
 
 
 def _why_nothing(
-    connection: Connection, plan: Plan, request: SearchRequest, phrases: Sequence[str], principal: Principal
+    connection: Connection,
+    active: Sequence[Generation],
+    request: SearchRequest,
+    phrases: Sequence[str],
+    principal: Principal,
 ) -> Note | None:
     with connection.transaction():
-        known = store.collections(connection, plan.generation, compile_condition(principal.condition()))
+        allowed = compile_condition(principal.condition())
+        known = sorted({name for one in active for name in store.collections(connection, one, allowed)})
     if not known:
         return _EMPTY
     unknown = [name for name in request.collections if name not in known]
@@ -299,14 +329,15 @@ def _why_nothing(
 
 def _record(
     connection: Connection,
-    plan: Plan,
+    plans: Sequence[Plan],
     text: str,
     found: _Found,
     hits: Sequence[Hit],
     principal: Principal,
-    read_by: Sequence[str],
     clock: Clock,
 ) -> int | None:
+    """The event names one generation, with the vector that it was asked by: of several the first that has one."""
+    asked = next((plan for plan in plans if plan.vector is not None), plans[0])
     logged: list[dict[str, Any]] = [
         {"rank": hit.rank, "score": hit.score, "document_id": hit.document_id, "chunk_key": hit.chunk_key}
         for hit in hits
@@ -316,11 +347,11 @@ def _record(
     with clock.step("log"):
         return store.record_event(
             connection,
-            plan.generation,
+            asked.generation,
             text=text,
-            mode=plan.mode,
+            mode=mode_of(plans),
             hits=logged,
             principal=principal.name,
-            instruction=None if plan.vector is None else plan.generation.instruction_for(read_by),
-            vector=plan.vector,
+            instruction=None if asked.vector is None else asked.instruction,
+            vector=asked.vector,
         )

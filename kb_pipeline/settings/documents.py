@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from kb_pipeline.fields.declaration import complaint_about_name
 from kb_pipeline.fields.groups import EVERYONE, named
@@ -148,3 +148,18 @@ class CollectionSettings(Frozen):
     readers: dict[str, str] = Field({}, description='Format -> another reader: pdf = "unstructured:hi_res", "docling".')
     query_instruction: str | None = Field(None, description="Task sentence of queries over this collection alone.")
     fusion_weight: float | None = Field(None, ge=0, le=1, description="That of [search], for this collection alone.")
+    dimension: int | None = Field(None, ge=16, le=4000, description="Serving dimension of a generation of its own.")
+    embedding_url: str | None = Field(None, description="Server of another model, for a generation of its own.")
+    embedding_model: str | None = Field(None, description="Model to expect of that server.")
+    embedding_api_key: SecretStr | None = Field(None, description="Bearer key of that server.")
+
+    @property
+    def has_generation(self) -> bool:
+        """Whether it asks for a generation of its own."""
+        return self.dimension is not None or self.embedding_url is not None
+
+    @model_validator(mode="after")
+    def _has_a_server_of_its_model(self) -> CollectionSettings:
+        if self.embedding_url is None and (self.embedding_model is not None or self.embedding_api_key is not None):
+            raise ValueError("another model than the site's needs a server of its own; set embedding_url, too")
+        return self

@@ -161,6 +161,33 @@ class Settings(EmptyIsUnset, BaseSettings):
         of_collections = [(name, own.groups) for name, own in self.collections.items() if own.groups is not None]
         return [(rule.path, rule.groups) for rule in self.access] + of_collections
 
+    def for_generation(self, collection: str | None) -> Settings:
+        """As they are for the generation of this collection alone; None: for the one that all others share.
+
+        Where the collection has a server of its own, the dimension of the others means nothing to its model.
+        """
+        specific = self.collections.get(collection) if collection is not None else None
+        if collection is None:
+            return self
+        if specific is None:
+            return self.model_copy(update={"collections": {}})
+        own: dict[str, Any] = {"collections": {}, "dimension": specific.dimension or self.dimension}
+        if specific.query_instruction is not None:
+            own["query_instruction"] = specific.query_instruction
+        if specific.embedding_url is not None:
+            own |= {
+                "dimension": specific.dimension,
+                "embedding_url": specific.embedding_url,
+                "embedding_model": specific.embedding_model,
+                "embedding_api_key": specific.embedding_api_key,
+            }
+        return self.model_copy(update=own)
+
+    @property
+    def own_generations(self) -> list[str]:
+        """The collections that ask for a generation of their own."""
+        return [name for name, part in self.collections.items() if part.has_generation]
+
     def readers_for(self, collection: str) -> dict[str, str]:
         specific = self.collections.get(collection)
         return specific.readers if specific else {}

@@ -1,8 +1,9 @@
 """Stage 4: every text of the chunks gets a vector under the generation's model, once.
 
-A *refresh* works for the active generation and refuses a server that runs another model. A *rebuild*
-works for the generation that the settings and the server now describe, and makes it when it is missing; so does a
-refresh while there is no active one, or it holds nothing of what there is.
+A *refresh* works for the active generations and refuses a server that runs another model. A *rebuild*
+works for those that the settings and the servers now describe, and makes them when they are missing; so does a
+refresh while there is no active one, or it holds nothing of what there is. A collection gets the generation of its own
+that the settings ask for by itself as long as no other holds anything of it; later it has to be built.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from kb_pipeline.embedding.client import EmbeddedText, ModelIdentity, RejectedText, Result, Usage
+from kb_pipeline.embedding.client import EmbeddedText, EmbeddingClient, ModelIdentity, RejectedText, Result, Usage
 from kb_pipeline.errors import GenerationMismatch, SettingsError, TextRejected
 from kb_pipeline.progress import Track, track
 from kb_pipeline.services import gpu
@@ -33,14 +34,15 @@ COMMIT_TEXTS = 512
 MOST_SPANS = 20  # of the run's throughput, each a row to look at
 
 
-def generation_key(identity: ModelIdentity, settings: Settings) -> GenerationKey:
-    """The generation that `settings` and the server ask for. Raises SettingsError for a dimension that the model has
-    not or was not trained for."""
+def generation_key(identity: ModelIdentity, settings: Settings, collection: str | None = None) -> GenerationKey:
+    """The generation that `settings` and the server ask for; `collection`: the one that it is for alone, whose settings
+    they are. Raises SettingsError for a dimension that the model has not or was not trained for."""
     if settings.dimension is not None:
         identity.profile.check_dimension(settings.dimension)
         if settings.dimension > identity.native_dimension:
+            name = "KB_DIMENSION" if collection is None else f"The dimension of the collection {collection}"
             raise SettingsError(
-                f"KB_DIMENSION is {settings.dimension}, but the vectors of {identity.name} have "
+                f"{name} is {settings.dimension}, but the vectors of {identity.name} have "
                 f"{identity.native_dimension} dimensions; set it to that or less, or leave it out."
             )
     return GenerationKey(
@@ -50,20 +52,42 @@ def generation_key(identity: ModelIdentity, settings: Settings) -> GenerationKey
         dimension=settings.dimension or min(identity.native_dimension, WIDEST_DEFAULT),
         query_instruction=settings.query_instruction,
         collection_instructions={
-            name: collection.query_instruction
-            for name, collection in settings.collections.items()
-            if collection.query_instruction is not None
+            name: part.query_instruction
+            for name, part in settings.collections.items()
+            if part.query_instruction is not None
         },
+        collection=collection,
     )
 
 
-def target_generation(site: Site, connection: Connection, *, rebuild: bool) -> Generation:
-    """The generation that a run works for; see the module's docstring."""
+def site_key(site: Site, collection: str | None = None) -> GenerationKey:
+    """The generation that the site's settings ask for, of all collections or of one alone; asks the server."""
+    return generation_key(site.embedding_of(collection).identity, site.settings.for_generation(collection), collection)
+
+
+def target_generations(site: Site, connection: Connection, *, rebuild: bool) -> list[Generation]:
+    """The generations that a run works for, the shared one first; see the module's docstring."""
+    targets = [_shared(site, connection, rebuild=rebuild)]
+    active = {generation.collection: generation for generation in generations.active_generations(connection)}
+    asked_for = site.settings.own_generations
+    there = set(ledger.collections(connection)) if asked_for else set()
+    for collection in asked_for:
+        key = site_key(site, collection) if collection in there and (rebuild or collection not in active) else None
+        if key is None or (key.model_fingerprint, key.dimension) == targets[0].space:
+            continue
+        if rebuild or not generations.is_shared(connection, collection):
+            active[collection] = generations.ensure_generation(connection, key)
+            generations.activate_first(connection, active[collection])
+    named = sorted(name for name in active if name is not None)
+    return targets + [generations.named_generation(connection, active[name].name) for name in named]
+
+
+def _shared(site: Site, connection: Connection, *, rebuild: bool) -> Generation:
     if not rebuild:
         active = generations.active_generation(connection)
         if active is not None and not generations.serves_nothing(connection, active):
             return active
-    return generations.ensure_generation(connection, generation_key(site.embedding.identity, site.settings))
+    return generations.ensure_generation(connection, site_key(site))
 
 
 def require_model(identity: ModelIdentity, generation: Generation) -> None:
@@ -86,24 +110,37 @@ def run(
     )
     scope = site.scope(shards)
     with site.connect() as reader, site.connect() as writer:
-        generation = target or target_generation(site, reader, rebuild=rebuild)
-        model = generation.model_fingerprint
-        totals = ledger.pending_text_totals(reader, scope, generation.id, model)
-        report.details |= {"model": generation.model, "generation": generation.name}
-        report.counts.update(tokens_estimated=totals.tokens, texts_reused=totals.reused)
-        if totals.texts:
-            require_model(site.embedding.identity, generation)
-            with _measuring(site, report) as throughput, track("embedding texts", totals.texts) as progress:
-                results = site.embedding.embed(ledger.pending_texts(reader, scope, generation.id, model))
-                _commit(writer, model, _advancing(results, progress, site.embedding.usage, throughput), report)
+        targets = [target] if target else target_generations(site, reader, rebuild=rebuild)
+        report.details |= {
+            "model": ", ".join(dict.fromkeys(generation.model for generation in targets)),
+            "generation": ", ".join(generation.name for generation in targets),
+        }
+        for model, of_model in _by_model(targets).items():
+            ids = [generation.id for generation in of_model]
+            totals = ledger.pending_text_totals(reader, scope, ids, model)
+            report.counts.update(tokens_estimated=totals.tokens, texts_reused=totals.reused)
+            if not totals.texts:
+                continue
+            client = site.embedding_of(of_model[0].collection)
+            require_model(client.identity, of_model[0])
+            with _measuring(site, client, report) as throughput, track("embedding texts", totals.texts) as progress:
+                results = client.embed(ledger.pending_texts(reader, scope, ids, model))
+                _commit(writer, model, _advancing(results, progress, client.usage, throughput), report)
     report.seconds = time.monotonic() - started
     return report
 
 
+def _by_model(targets: Sequence[Generation]) -> dict[str, list[Generation]]:
+    found: dict[str, list[Generation]] = {}
+    for generation in targets:
+        found.setdefault(generation.model_fingerprint, []).append(generation)
+    return found
+
+
 @contextmanager
-def _measuring(site: Site, report: StageReport) -> Iterator[Throughput]:
+def _measuring(site: Site, client: EmbeddingClient, report: StageReport) -> Iterator[Throughput]:
     """Put into the report, however the block ends, what the client and the cards did meanwhile."""
-    usage, throughput, begun = site.embedding.usage, Throughput(), time.monotonic()
+    usage, throughput, begun = client.usage, Throughput(), time.monotonic()
     before = replace(usage)
     with gpu.sampled() if _on_this_machine(site.settings) else nullcontext(gpu.Samples()) as cards:
         try:
@@ -157,7 +194,7 @@ def _commit(connection: Connection, model: str, results: Iterable[Result], repor
                 _store(connection, model, full, report)
     finally:
         _store(connection, model, embedded, report)
-        report.counts["failed"] = len(failed)
+        report.counts["failed"] += len(failed)
 
 
 def _store(connection: Connection, model: str, embedded: list[EmbeddedText], report: StageReport) -> None:

@@ -22,7 +22,7 @@ from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
 from kb_pipeline.stages import fields
 from kb_pipeline.stages.embeddings import STAGE as EMBEDDINGS
-from kb_pipeline.stages.embeddings import target_generation
+from kb_pipeline.stages.embeddings import target_generations
 from kb_pipeline.stages.report import StageReport, batched
 from kb_pipeline.store import generations, ledger
 from kb_pipeline.store.database import Connection
@@ -55,30 +55,43 @@ def run(
     report = StageReport.of(*COUNTS)
     scope = site.scope(shards)
     with site.connect() as connection, generations.build_lock(connection) if rebuild or target else nullcontext():
-        generation = target or target_generation(site, connection, rebuild=rebuild)
-        is_active = _load(site, connection, scope, generation, report)
-        purge(connection, scope)
-        model = generation.model_fingerprint
-        incomplete = ledger.incomplete_documents(connection, site.scope(), generation.id, model)
-        rows = generations.named_generation(connection, generation.name).row_count
-        if rows and not is_active:
-            is_active = generations.activate_first(connection, generation)
-        if rows and not incomplete:
-            report.counts["index_built"] = int(index(connection, site.settings, generation))
-            if not is_active:
-                catch_up(connection, scope, generation)
-        if is_active:
-            note(connection, scope, generation)
-        generations.refresh_statistics(connection, generation)
-        # One that was retired is activated by hand alone: somebody went back from it, or on.
-        if rebuild and rows and not incomplete and generation.state == "building" and not is_active:
-            is_active = _activate(site, connection, generation, report)
-        report.counts["activated"] = int(is_active and generation.state != "active")
-        report.counts["rows"] = rows
-        report.counts["documents_incomplete"] = incomplete
-        report.details |= {"generation": generation.name, "model": generation.model, "dimension": generation.dimension}
+        targets = [target] if target else target_generations(site, connection, rebuild=rebuild)
+        for generation in targets:
+            _bring_up_to_date(site, connection, scope, generation, report, rebuild=rebuild)
+        report.details |= {
+            "generation": ", ".join(generation.name for generation in targets),
+            "model": ", ".join(dict.fromkeys(generation.model for generation in targets)),
+            "dimension": ", ".join(str(generation.dimension) for generation in targets),
+        }
     report.seconds = time.monotonic() - started
     return report
+
+
+def _bring_up_to_date(
+    site: Site, connection: Connection, scope: Scope, generation: Generation, report: StageReport, *, rebuild: bool
+) -> None:
+    is_active = _load(site, connection, scope, generation, report)
+    purge(connection, scope)
+    incomplete = ledger.incomplete_documents(connection, site.scope(), [generation.id])
+    rows = generations.named_generation(connection, generation.name).row_count
+    if rows and not is_active:
+        is_active = generations.activate_first(connection, generation)
+    if rows and not incomplete:
+        report.counts["index_built"] += int(index(connection, site.settings, generation))
+        if not is_active:
+            catch_up(connection, scope, generation)
+    if is_active:
+        note(connection, scope, generation)
+        own = [other.collection for other in generations.active_generations(connection) if other.collection]
+        if own and generations.holds_unserved(connection, generation, own):
+            generations.release(connection, generation)
+    generations.refresh_statistics(connection, generation)
+    # One that was retired is activated by hand alone: somebody went back from it, or on.
+    if rebuild and rows and not incomplete and generation.state == "building" and not is_active:
+        is_active = _activate(site, connection, generation, report)
+    report.counts["activated"] += int(is_active and generation.state != "active")
+    report.counts["rows"] += rows
+    report.counts["documents_incomplete"] += incomplete
 
 
 def _load(site: Site, connection: Connection, scope: Scope, generation: Generation, report: StageReport) -> bool:
@@ -87,7 +100,7 @@ def _load(site: Site, connection: Connection, scope: Scope, generation: Generati
     known = generations.generations(connection)
     is_beside = not is_active and any(other.state == "active" for other in known)
     beside = [other for other in known if other.state == "building"] if is_active else []
-    pending = ledger.pending_loads(connection, scope, generation.id, generation.model_fingerprint)
+    pending = ledger.pending_loads(connection, scope, [generation.id])
     rows, unread = generation.row_count, 0
     is_indexed = generations.has_vector_index(connection, generation)
     with track("loading documents", len(pending)) as progress:
@@ -109,8 +122,8 @@ def _load(site: Site, connection: Connection, scope: Scope, generation: Generati
             if swap.inserted and not is_active and not is_beside:
                 is_active = generations.activate_first(connection, generation)
             progress.advance(len(batch))
-    report.counts["documents"] = sum(not leaving for _, leaving in pending)
-    report.counts["documents_removed"] = sum(leaving for _, leaving in pending)
+    report.counts["documents"] += sum(not leaving for _, leaving in pending)
+    report.counts["documents_removed"] += sum(leaving for _, leaving in pending)
     return is_active
 
 
@@ -147,22 +160,24 @@ def index(connection: Connection, settings: Settings, generation: Generation) ->
 
 
 def catch_up(connection: Connection, scope: Scope, generation: Generation) -> None:
-    """Swap in what changed while the generation could not be written to, as far as its vectors are there."""
-    pending = ledger.pending_loads(connection, scope, generation.id, generation.model_fingerprint)
+    """Swap in what changed while the generation could not be written to, as far as its vectors are there, and take out
+    what it does not serve any more."""
+    generations.release(connection, generation)
+    pending = ledger.pending_loads(connection, scope, [generation.id])
     for batch in batched([document for document, _ in pending], DOCUMENTS_PER_SWAP):
         generations.swap_documents(connection, generation, batch)
 
 
 def note(connection: Connection, scope: Scope, generation: Generation) -> None:
     """Tell the ledger which documents the active generation holds as they are, so that it looks at the others only."""
-    unnoted = ledger.loaded_unnoted(connection, scope, generation.id, generation.model_fingerprint)
+    unnoted = ledger.loaded_unnoted(connection, scope, [generation.id])
     for some in batched(unnoted, DOCUMENTS_PER_NOTE):
         generations.note_loaded(connection, generation, some)
 
 
 def _activate(site: Site, connection: Connection, generation: Generation, report: StageReport) -> bool:
     """Activate the generation where its recall allows it; whether it did."""
-    measured = gate(connection, generation, lambda: site.embedding)
+    measured = gate(connection, generation, lambda: site.embedding_of(generation.collection))
     report.details["recall"] = measured.sentence
     if measured.refusal or generations.activate(connection, generation):
         return False

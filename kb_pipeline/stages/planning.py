@@ -57,13 +57,7 @@ def make_plan(
             unavailable.append(str(error))
             continue
         scans.append(raw_documents.within(scan, (prefix or {}).get(source.uri, ""), None, settings.shard_digits))
-    generation = generations.working_generation(connection)
-    pending = ledger.dirty_shards(
-        connection,
-        scope,
-        generation.id if generation else None,
-        generation.model_fingerprint if generation else None,
-    )
+    pending = ledger.dirty_shards(connection, scope, generations.working_targets(connection))
     dirty: dict[str, int] = {shard.shard: shard.documents for shard in pending}
     for scan in scans:
         for shard, documents in scan.shards(settings.shard_digits).items():

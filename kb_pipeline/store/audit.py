@@ -13,7 +13,7 @@ from psycopg import sql
 
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.generations import Generation
-from kb_pipeline.store.ledger import Scope, correct_figures, loading_parameters, lock_documents
+from kb_pipeline.store.ledger import Scope, correct_figures, loading_parameters, lock_documents, served, unloaded
 from kb_pipeline.store.queries import query
 
 EXAMPLES = 5
@@ -41,13 +41,13 @@ class VectorCheck:
         return not self.unsound and (not self.checked or self.smallest == self.largest == dimension)
 
 
-TABLE_FINDINGS = ("wrong_counts", "orphan_rows", "missing_documents", "stale_documents")
-LEDGER_FINDINGS = ("unfinished_documents", "texts_without_vector", "leftover_documents", "wrong_figures")
+TABLE_FINDINGS = ("texts_without_vector", "wrong_counts", "orphan_rows", "missing_documents", "stale_documents")
+LEDGER_FINDINGS = ("unfinished_documents", "leftover_documents", "wrong_figures")
 SPACE_FINDINGS = ("unused_elements", "unused_embeddings")
 
 
 def table_findings(connection: Connection, generation: Generation) -> list[Finding]:
-    """Disagreements between the ledger and the serving table of `generation`."""
+    """Disagreements between the ledger and the serving table of `generation`, of the documents that it serves."""
     return _findings(connection, TABLE_FINDINGS, generation)
 
 
@@ -62,9 +62,9 @@ def orphan_rows(connection: Connection, generation: Generation, newest: int | No
     return _findings(connection, (kind,), generation, limit=newest)
 
 
-def ledger_findings(connection: Connection, generation: Generation) -> list[Finding]:
+def ledger_findings(connection: Connection) -> list[Finding]:
     """Work that is neither done nor failed."""
-    return _findings(connection, LEDGER_FINDINGS, generation)
+    return _findings(connection, LEDGER_FINDINGS)
 
 
 def findings_without_generation(connection: Connection) -> list[Finding]:
@@ -73,28 +73,26 @@ def findings_without_generation(connection: Connection) -> list[Finding]:
     return [Finding("unfinished_documents", len(rows), tuple(row[0] for row in rows[:EXAMPLES]))] if rows else []
 
 
-def space_findings(connection: Connection, generation: Generation) -> list[Finding]:
+def space_findings(connection: Connection) -> list[Finding]:
     """Rows that nothing needs any more."""
-    return _findings(connection, SPACE_FINDINGS, generation)
+    return _findings(connection, SPACE_FINDINGS)
 
 
 def _findings(
     connection: Connection,
     kinds: Sequence[str],
-    generation: Generation,
+    generation: Generation | None = None,
     seconds: float | None = None,
     limit: int | None = None,
 ) -> list[Finding]:
-    parameters = {
-        "generation": generation.id,
-        "model": generation.model_fingerprint,
-        "seconds": seconds,
-        "limit": limit,
-    }
+    parameters: dict[str, Any] = {"seconds": seconds, "limit": limit}
+    parts: dict[str, sql.Composable] = {"loaded": _loaded(seconds), **_pieces()}
+    if generation is not None:
+        parameters |= {"generation": generation.id, "model": generation.model_fingerprint}
+        parts |= {"table": generation.table, "served": served()}
     found = []
     for kind in kinds:
-        statement = query("audit", kind, table=generation.table, loaded=_loaded(seconds), **_pieces())
-        rows = connection.execute(statement, parameters).fetchall()
+        rows = connection.execute(query("audit", kind, **parts), parameters).fetchall()
         if rows:
             found.append(Finding(kind, len(rows), tuple(str(row[0]) for row in rows[:EXAMPLES])))
     return found
@@ -123,8 +121,8 @@ def check_serving_vectors(connection: Connection, generation: Generation, second
 
 def check_vectors_to_load(connection: Connection, scope: Scope, generation: Generation) -> VectorCheck:
     """Of the documents that would be loaded next."""
-    vectors = query("audit", "vectors_to_load", unloaded=query("pending", "unloaded"))
-    return _check(connection, vectors, loading_parameters(scope, generation.id, generation.model_fingerprint))
+    vectors = query("audit", "vectors_to_load", unloaded=unloaded([generation.id]))
+    return _check(connection, vectors, loading_parameters(scope, [generation.id]))
 
 
 def _check(connection: Connection, vectors: sql.Composed, parameters: Mapping[str, Any]) -> VectorCheck:
@@ -145,12 +143,13 @@ def sample_text(connection: Connection, limit: int) -> list[tuple[str, str, str]
 
 
 def mend(connection: Connection, generation: Generation) -> dict[str, int]:
-    """Remove orphans and what nothing needs; forget documents whose rows or vectors are not complete.
+    """Remove orphans; forget documents of `generation` whose rows or vectors are not complete.
 
     What was forgotten is made again by the next run. Returns rows per statement; commits.
     """
     parameters = {"generation": generation.id, "model": generation.model_fingerprint}
-    parts = {"table": generation.table, "loaded": _loaded(None)}
+    parts: dict[str, sql.Composable] = {"table": generation.table, "loaded": _loaded(None)}
+    parts["served"] = served()
     mended = {}
     with connection.transaction():
         rows = connection.execute(query("audit", "wrong_documents", **parts), parameters).fetchall()
@@ -159,8 +158,12 @@ def mend(connection: Connection, generation: Generation) -> dict[str, int]:
         for name in ("delete_orphan_rows", "forget_wrong_counts", "renew_documents_without_vector"):
             mended[name] = connection.execute(query("audit", name, **parts), parameters | wrong).rowcount
         connection.execute(query("generations", "recount_rows", table=generation.table), parameters)
-    mended["correct_figures"] = correct_figures(connection)
-    return mended | purge_unused(connection, days=0)
+    return mended
+
+
+def mend_ledger(connection: Connection) -> dict[str, int]:
+    """Correct the figures, and remove what nothing needs. Returns rows per statement; commits."""
+    return {"correct_figures": correct_figures(connection), **purge_unused(connection, days=0)}
 
 
 def purge_unused(connection: Connection, *, days: int) -> dict[str, int]:

@@ -134,9 +134,9 @@ _METADATA_NUMBER = sql.SQL(
 )
 
 
-def compile_condition(node: Node | None) -> Condition:
-    """`node` as SQL; None is every row."""
-    return EVERYTHING if node is None else _Compiler().condition(_pushed_down(node))
+def compile_condition(node: Node | None, prefix: str = "") -> Condition:
+    """`node` as SQL; None is every row. `prefix`: of its parameters, where several stand in one statement."""
+    return EVERYTHING if node is None else _Compiler(prefix).condition(_pushed_down(node))
 
 
 def _pushed_down(node: Node, *, negated: bool = False) -> Node:
@@ -167,6 +167,7 @@ def _is_about_fields(node: Node) -> bool:
 class _Compiler:
     """`inside`: whether what is compiled stands in a look at `document_fields`."""
 
+    prefix: str = ""
     parameters: dict[str, Value | list[Value]] = field(default_factory=dict)
     inside: bool = False
 
@@ -226,7 +227,7 @@ class _Compiler:
         return template.format(key=self.bind(column.key))
 
     def bind(self, value: Value | list[Value]) -> sql.Composable:
-        name = f"where_{len(self.parameters)}"
+        name = f"{self.prefix}where_{len(self.parameters)}"
         self.parameters[name] = value
         return sql.Placeholder(name)
 

@@ -12,7 +12,7 @@ from kb_pipeline.fields.declaration import FieldType
 from kb_pipeline.store import descriptions, view
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.fields import COLUMN_TYPES, declared
-from kb_pipeline.store.generations import active_generation
+from kb_pipeline.store.generations import Generation, active_generations
 from kb_pipeline.store.queries import query
 
 
@@ -29,7 +29,8 @@ def declare(connection: Connection, wanted: Mapping[str, FieldType]) -> bool:
         known = declared(connection)
         lost = [name for name, kind in known.items() if wanted.get(name) != kind]
         added = {name: kind for name, kind in wanted.items() if known.get(name) != kind}
-        grants = _hide_view(connection, lost) if lost else []
+        active = active_generations(connection)
+        grants = [grant for generation in active for grant in _hide_view(connection, generation, lost)] if lost else []
         # In this order, as whoever describes documents holds the rows before it writes the columns.
         connection.execute(query("fields", "forget"), {"names": lost})
         for name in lost:
@@ -37,9 +38,8 @@ def declare(connection: Connection, wanted: Mapping[str, FieldType]) -> bool:
         for name, kind in added.items():
             connection.execute(query("fields", "add_column", **_column(name, kind)))
         connection.execute(query("fields", "declare"), {"names": list(added), "types": list(added.values())})
-        active = active_generation(connection)
-        if active is not None:
-            view.show(connection, active.id)
+        for generation in active:
+            view.show(connection, generation)
         for grant in grants:
             connection.execute(grant.encode())
         descriptions.read_again(connection)
@@ -51,14 +51,15 @@ def _column(name: str, kind: FieldType) -> dict[str, sql.Composable]:
     return {"column": sql.Identifier(name), "type": COLUMN_TYPES[kind], "method": method}
 
 
-def _hide_view(connection: Connection, lost: list[str]) -> list[str]:
-    """Drop the view, which no column can leave, and return the statements that give its readers their rights again."""
-    grants = [row[0] for row in connection.execute(query("fields", "view_grants"), {"lost": lost})]
+def _hide_view(connection: Connection, generation: Generation, lost: list[str]) -> list[str]:
+    """Drop a view, which no column can leave, and return the statements that give its readers their rights again."""
+    named = {"lost": lost, "view": view.name_of(generation.collection)}
+    grants = [row[0] for row in connection.execute(query("fields", "view_grants"), named)]
     try:
-        connection.execute(query("fields", "drop_view"))
+        view.hide(connection, generation)
     except psycopg.errors.DependentObjectsStillExist:
         raise SettingsError(
             f"The field {', '.join(lost)} cannot go or change its type: a view of your own is built on "
-            "knowledge_chunks; drop that view, run kb ingest, and make it again."
+            f"{named['view']}; drop that view, run kb ingest, and make it again."
         ) from None
     return grants

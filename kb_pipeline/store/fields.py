@@ -118,28 +118,36 @@ def store(connection: Connection, kinds: Mapping[str, FieldType], values: Mappin
 
 
 def facets(
-    connection: Connection, generation: Generation, names: Sequence[str], condition: Condition, most: int = MOST_VALUES
+    connection: Connection,
+    shelves: Sequence[tuple[Generation, Condition]],
+    names: Sequence[str],
+    most: int = MOST_VALUES,
 ) -> tuple[int, list[tuple[str, Any, int]]]:
     """How many documents have a passage that passes, and (name, value, how many of them have it) for each of the `most`
-    frequent values; `names`: declared fields, or collection. A value is given as JSON has it."""
+    frequent values; `names`: declared fields, or collection. A value is given as JSON has it.
+
+    `shelves`: generations, each with what passes of it, whose parameters have names of their own.
+    """
     kinds = declared(connection)
-    counted = [
-        query("fields", "facet", facet=sql.Literal(name), values=_values(generation, name, kinds)) for name in names
+    counted = [query("fields", "facet", facet=sql.Literal(name), values=_values(name, kinds)) for name in names]
+    passing = [
+        query("fields", "passing", table=generation.table, condition=condition.sql) for generation, condition in shelves
     ]
     parts = {
-        "table": generation.table,
-        "condition": condition.sql,
+        "passing": sql.SQL(" UNION ALL ").join(passing),
         "counted": sql.SQL(" UNION ALL ").join([query("fields", "passing_documents"), *counted]),
     }
-    parameters = {**condition.parameters, "most": most}
+    parameters: dict[str, Any] = {"most": most}
+    for _, condition in shelves:
+        parameters |= condition.parameters
     rows = connection.execute(query("fields", "facets", **parts), parameters, prepare=False).fetchall()
     return sum(count for name, _, count in rows if name is None), [row for row in rows if row[0] is not None]
 
 
-def _values(generation: Generation, name: str, kinds: Mapping[str, FieldType]) -> sql.Composed:
+def _values(name: str, kinds: Mapping[str, FieldType]) -> sql.Composed:
     """Where the values of a facet come from, one row for each document and value."""
     if name not in kinds:
-        return query("fields", "values_of_collection", table=generation.table)
+        return query("fields", "values_of_collection")
     one = "values_of_list" if kinds[name] == "list of text" else "values_of_field"
     return query("fields", one, column=sql.Identifier("f", name))
 

@@ -119,13 +119,13 @@ def is_prepared(connection: Connection) -> bool:
     return bool(row and row[0])
 
 
-def show(connection: Connection, generation: int) -> None:
-    """Let readers read the view and the serving table that it shows, and no longer the others."""
-    _let_read(connection, serving_table(generation))
+def show(connection: Connection, view: sql.Identifier, table: sql.Identifier) -> None:
+    """Let readers read a view and the serving table that it shows, and no longer those that are not searched."""
+    _let_read(connection, table)
     readers = _readers(connection)
-    for (other,) in connection.execute(query("roles", "other_generations"), {"shown": generation}).fetchall():
+    for (other,) in connection.execute(query("roles", "other_generations")).fetchall():
         connection.execute(query("roles", "withdraw", table=serving_table(other), readers=readers))
-    connection.execute(query("roles", "grant", table=sql.Identifier(SCHEMA, "knowledge_chunks"), readers=readers))
+    connection.execute(query("roles", "grant", table=view, readers=readers))
 
 
 def _let_read(connection: Connection, table: sql.Identifier) -> None:

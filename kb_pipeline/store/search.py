@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -36,6 +37,7 @@ LEAST_EF_SEARCH = 100
 # What looking at a row costs on a walk through the index, in rows that are compared one after another.
 WALK_COST = 5
 DOUBTFUL = 4  # the planner may be wrong by so much before rows are not counted
+BACKDROP_ROWS = 200  # at least as many tables hold; whole pages are read
 TIMEOUT = 30_000  # milliseconds for one statement of a search
 
 Ranked = tuple[int, float]
@@ -130,6 +132,25 @@ def nearest(
     name = "nearest_exact" if exact else "nearest"
     statement = query("search", name, table=generation.table, condition=condition.sql)
     return connection.execute(statement, parameters, prepare=False).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Backdrop:
+    """Of the similarities to passages that chance chose; `deviation` is above 0."""
+
+    mean: float
+    deviation: float
+
+
+def backdrop(connection: Connection, generation: Generation, vector: np.ndarray) -> Backdrop:
+    """How similar `vector` is to any passage; the same passages each time."""
+    from pgvector import HalfVector
+
+    share = min(100.0, 100.0 * BACKDROP_ROWS / max(generation.row_count, 1))
+    statement = query("search", "backdrop", table=generation.table, percent=sql.Literal(share))
+    row = connection.execute(statement, {"vector": HalfVector(vector)}, prepare=False).fetchone()
+    mean, deviation = row or (None, None)
+    return Backdrop(mean or 0.0, deviation or 1.0)
 
 
 def language_means(connection: Connection, generation: Generation) -> dict[str, np.ndarray]:

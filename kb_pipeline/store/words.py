@@ -5,6 +5,7 @@ Everything here runs inside the transaction that `store.search.snapshot` opens.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,16 @@ def term_statistics(connection: Connection, generation: Generation, terms: Seque
         {"lexemes": list(terms), "patterns": [any_of([term]) for term in terms]},
     )
     return TermStatistics(row_count, float(mean_length), dict(frequencies.fetchall()))
+
+
+def together(several: Sequence[TermStatistics]) -> TermStatistics:
+    """Those of several tables, as if they were one."""
+    rows = sum(one.row_count for one in several)
+    length = sum(one.row_count * one.mean_length for one in several)
+    frequencies: Counter[str] = Counter()
+    for one in several:
+        frequencies.update(one.frequencies)
+    return TermStatistics(rows, length / max(rows, 1), frequencies)
 
 
 def any_of(terms: Sequence[str]) -> str:

@@ -70,13 +70,15 @@ def create_app(
     reranker: Reranker | None = None,
     glossary: Callable[[], Glossary] = lambda: NO_GLOSSARY,
     admission: Admission = Admission(),  # noqa: B008 - frozen
+    own_embedder: Callable[[str], EmbeddingClient] | None = None,
 ) -> FastAPI:
     """The application. `database_url` is asked at every new connection and `connect_embedder` when a query
     vector is first needed, and again after a failure, so that both may start what is not running. `fusion_weight`: of
     meaning in a hybrid search over these collections (none: all). `open_original`: the file of a document, see
     `operations.originals`. `uploads`: where documents go that come in. `overview`: of the corpus, for its keepers.
+    `own_embedder`: of a collection whose generation is its own.
     """
-    backend = Backend(database_url, connect_embedder, mask, fusion_weight, reranker, glossary)
+    backend = Backend(database_url, connect_embedder, mask, fusion_weight, reranker, glossary, own_embedder)
     access = Connections(database_url, name="access", most=1, timeout=ACCESS_TIMEOUT)
     gate = Gate(admission, KeyRing(access.connection))
     judgments = Connections(database_url, name="feedback", most=1, timeout=ACCESS_TIMEOUT)

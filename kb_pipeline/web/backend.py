@@ -41,6 +41,7 @@ class Backend:
         fusion_weight: Callable[[Sequence[str]], float],
         reranker: Reranker | None,
         glossary: Callable[[], Glossary],
+        own_embedder: Callable[[str], EmbeddingClient] | None,
     ) -> None:
         self.connections = Connections(database_url, name="search", most=MOST_CONNECTIONS, timeout=CONNECTION_TIMEOUT)
         self.connection = self.connections.connection
@@ -49,6 +50,7 @@ class Backend:
         self._fusion_weight = fusion_weight
         self._reranker = reranker
         self._glossary = glossary
+        self._own_embedder = own_embedder
         self._lock = Lock()
         self._client: EmbeddingClient | None = None
         self.waiting = CapacityLimiter(MOST_WAITING)
@@ -60,6 +62,7 @@ class Backend:
                 self.connection,
                 request,
                 embedder=self.embedder,
+                own_embedder=self._own_embedder,
                 mask=self.mask,
                 weight=self._fusion_weight(principal.among(request.collections)),
                 principal=principal,

@@ -47,6 +47,7 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
             reranker=site.reranker,
             glossary=lambda: load_glossary(settings.glossary.file),
             admission=admission,
+            own_embedder=site.embedding_of,
         )
         return serve(app, port=settings.search_port, announce=announce, host=settings.server.host)
 

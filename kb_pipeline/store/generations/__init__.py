@@ -19,11 +19,12 @@ from kb_pipeline.store.generations.generation import (
     Generation,
     GenerationKey,
     active_generation,
+    active_generations,
     generations,
     named_generation,
     serves_nothing,
     summaries,
-    working_generation,
+    working_targets,
 )
 from kb_pipeline.store.generations.index import (
     ensure_search_indexes,
@@ -38,10 +39,21 @@ from kb_pipeline.store.generations.life import (
     build_lock,
     drop,
     ensure_generation,
+    hand_back,
+    is_shared,
     last_retired,
+    retire,
 )
 from kb_pipeline.store.generations.statistics import refresh_statistics, refresh_words
-from kb_pipeline.store.generations.swap import Swap, load_documents, note_loaded, swap_beside, swap_documents
+from kb_pipeline.store.generations.swap import (
+    Swap,
+    holds_unserved,
+    load_documents,
+    note_loaded,
+    release,
+    swap_beside,
+    swap_documents,
+)
 
 __all__ = [
     "WIDEST_DEFAULT",
@@ -51,6 +63,7 @@ __all__ = [
     "activate",
     "activate_first",
     "active_generation",
+    "active_generations",
     "behind",
     "build_lock",
     "drop",
@@ -58,17 +71,22 @@ __all__ = [
     "ensure_search_indexes",
     "ensure_vector_index",
     "generations",
+    "hand_back",
     "has_vector_index",
+    "holds_unserved",
     "index_memory",
+    "is_shared",
     "last_retired",
     "load_documents",
     "named_generation",
     "note_loaded",
     "refresh_statistics",
     "refresh_words",
+    "release",
+    "retire",
     "serves_nothing",
     "summaries",
     "swap_beside",
     "swap_documents",
-    "working_generation",
+    "working_targets",
 ]

@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from kb_pipeline.errors import SettingsError
+from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.queries import query, serving_table
 
@@ -40,6 +41,11 @@ class Generation:
     @property
     def table(self) -> sql.Identifier:
         return serving_table(self.id)
+
+    @property
+    def space(self) -> tuple[str, int]:
+        """What two generations have in common whose rows are the same."""
+        return self.model_fingerprint, self.dimension
 
     def instruction_for(self, collections: Sequence[str]) -> str:
         """The instruction of a query over `collections` (empty: all). One query has one vector, so a collection's own
@@ -89,16 +95,27 @@ def active_generation(connection: Connection, collection: str | None = None) -> 
     return None
 
 
-def working_generation(connection: Connection) -> Generation | None:
-    """The active generation, or before there is one the newest: what a refresh works for."""
+def active_generations(connection: Connection) -> list[Generation]:
+    """Those that are searched: the one of all collections that have none of their own first, where there is one."""
+    active = [generation for generation in generations(connection) if generation.state == "active"]
+    return sorted(active, key=lambda generation: (generation.collection is not None, generation.collection))
+
+
+def working_targets(connection: Connection) -> list[int | None]:
+    """What a refresh works for: the active generations; before there is one for all collections the newest that is to
+    be it, or None for the one that is to be made."""
     known = generations(connection)
-    active = (generation for generation in known if generation.state == "active")
-    return next(active, known[-1] if known else None)
+    active: list[int | None] = [generation.id for generation in known if generation.state == "active"]
+    shared = [generation for generation in known if generation.collection is None]
+    if any(generation.state == "active" for generation in shared):
+        return active
+    return [*active, shared[-1].id if shared else None]
 
 
 def serves_nothing(connection: Connection, generation: Generation) -> bool:
     """Whether a generation holds no document although there are some for it."""
-    row = connection.execute(query("generations", "serves_nothing"), {"generation": generation.id}).fetchone()
+    statement = query("generations", "serves_nothing", served=ledger.served())
+    row = connection.execute(statement, {"generation": generation.id}).fetchone()
     return row is not None and bool(row[0])
 
 
@@ -118,6 +135,7 @@ def summaries(connection: Connection) -> list[dict[str, Any]]:
         {
             "name": generation.name,
             "state": generation.state,
+            "collection": generation.collection,
             "model": generation.model,
             "dimension": generation.dimension,
             "rows": generation.row_count,

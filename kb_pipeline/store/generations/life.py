@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from kb_pipeline.errors import KbError, SettingsError
-from kb_pipeline.store import view
+from kb_pipeline.store import ledger, view
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.generations.generation import (
     Generation,
@@ -34,6 +35,9 @@ SMALLEST_ROW_TARGET = 2_032
 # Whoever waits for a lock on a table keeps others waiting behind it, so it waits a little, several times.
 PATIENCE = 2_000  # milliseconds
 ATTEMPTS = 30
+IN_THE_WAY = (
+    "A query on the view knowledge_chunks or a load goes on and on, and the switch waits for it; end it, and try again."
+)
 
 
 @contextmanager
@@ -83,7 +87,9 @@ def ensure_generation(connection: Connection, key: GenerationKey) -> Generation:
         connection.execute(query("serving_table", "keep_vectors_in_rows", table=table, row_bytes=target))
         index = sql.Identifier(f"generation_{row[0]:d}_chunk")
         connection.execute(query("serving_table", "create_document_index", table=table, index=index))
-        if not any(generation.state == "active" for generation in known):  # it is searched while it is loaded
+        is_first = not any(generation.state == "active" for generation in known)
+        if is_first or (key.collection is not None and not is_shared(connection, key.collection)):
+            # It is searched while it is loaded.
             connection.execute(query("serving_table", "create_search_indexes", table=table))
     return next(generation for generation in generations(connection) if generation.id == row[0])
 
@@ -119,10 +125,7 @@ def activate(connection: Connection, generation: Generation, *, lacking: bool = 
         except psycopg.errors.LockNotAvailable:
             continue
         return missing
-    raise KbError(
-        "A query on the view knowledge_chunks or a load goes on and on, and the switch waits for it; end it, and "
-        "try again."
-    )
+    raise KbError(IN_THE_WAY)
 
 
 def behind(connection: Connection, generation: Generation) -> int:
@@ -131,7 +134,7 @@ def behind(connection: Connection, generation: Generation) -> int:
     if serving is None or serving.id == generation.id:
         return 0
     parameters = {"generation": generation.id, "model": generation.model_fingerprint, "held": serving.id}
-    row = connection.execute(query("generations", "behind"), parameters).fetchone()
+    row = connection.execute(query("generations", "behind", served=ledger.served()), parameters).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -150,14 +153,55 @@ def last_retired(connection: Connection, collection: str | None = None) -> Gener
     return max(retired, default=(None, None, None))[2]
 
 
-def activate_first(connection: Connection, generation: Generation) -> bool:
-    """Make it the one that is searched where no generation is active that holds a document; True when it was done.
+def hand_back(connection: Connection, generation: Generation) -> None:
+    """From now on the shared generation loads the documents of this one's collection, too. Commits."""
+    connection.execute(query("generations", "hand_back"), {"generation": generation.id})
 
-    Commits.
+
+def retire(connection: Connection, generation: Generation, *, lacking: bool = False) -> int:
+    """Have the shared generation serve the collection again that an active one is only for, unless something is behind
+    in it; how many documents. Commits.
+
+    `lacking`: also where something is. Raises KbError where somebody's query or load is in the way for a minute,
+    SettingsError where there is no shared one.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            with connection.transaction():
+                connection.execute(query("generations", "patience"), {"milliseconds": str(PATIENCE)})
+                connection.execute(query("generations", "lock"))
+                shared = active_generation(connection)
+                if shared is None:
+                    raise SettingsError(f"No other generation serves {generation.collection}; run kb ingest first.")
+                connection.execute(query("generations", "lock_writers", table=generation.table))
+                given: dict[str, Any] = {
+                    "generation": shared.id,
+                    "model": shared.model_fingerprint,
+                    "held": generation.id,
+                }
+                given["collection"] = generation.collection
+                of_collection = sql.SQL("d.collection = %(collection)s")
+                row = connection.execute(query("generations", "behind", served=of_collection), given).fetchone()
+                missing = int(row[0]) if row else 0
+                if missing and not lacking:
+                    return missing
+                connection.execute(query("generations", "retire"), {"collection": generation.collection})
+                view.hide(connection, generation)
+        except psycopg.errors.LockNotAvailable:
+            continue
+        return missing
+    raise KbError(IN_THE_WAY)
+
+
+def activate_first(connection: Connection, generation: Generation) -> bool:
+    """Make it the one that is searched where no generation is active that holds a document for it; True when it was
+    done. Commits.
     """
     with connection.transaction():
         connection.execute(query("generations", "lock"))
-        active = active_generation(connection)
+        active = active_generation(connection, generation.collection)
+        if active is None and generation.collection is not None and is_shared(connection, generation.collection):
+            return False
         if active is not None and (active.id == generation.id or not serves_nothing(connection, active)):
             return False
         _activate(connection, generation)
@@ -183,4 +227,12 @@ def drop(connection: Connection, generation: Generation) -> None:
 def _activate(connection: Connection, generation: Generation) -> None:
     connection.execute(query("generations", "retire"), {"collection": generation.collection})
     connection.execute(query("generations", "activate"), {"generation": generation.id})
-    view.show(connection, generation.id)
+    view.show(connection, generation)
+
+
+def is_shared(connection: Connection, collection: str) -> bool:
+    """Whether the generation that collections share holds a document of this one."""
+    shared = active_generation(connection)
+    given = {"generation": shared.id if shared else None, "collection": collection}
+    row = connection.execute(query("generations", "holds_collection"), given).fetchone()
+    return bool(row and row[0])

@@ -86,6 +86,8 @@ from kb_pipeline.store.ledger.pending import (
     pending_reasons,
     pending_text_totals,
     pending_texts,
+    served,
+    unloaded,
 )
 from kb_pipeline.store.ledger.scope import Scope, StageFingerprints, shard_parameters
 from kb_pipeline.store.ledger.stages import (
@@ -177,6 +179,7 @@ __all__ = [
     "register_source",
     "replace_chunks",
     "retry_failures",
+    "served",
     "set_names_policy",
     "shard_elements",
     "shard_failures",
@@ -187,6 +190,7 @@ __all__ = [
     "sources",
     "stored_elements",
     "superseded_texts",
+    "unloaded",
     "update_documents",
     "warned_documents",
 ]

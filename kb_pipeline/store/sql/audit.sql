@@ -21,7 +21,7 @@ SELECT t.embedding FROM ({loaded}) l JOIN {table} t ON t.document_id = l.documen
 SELECT e.embedding
 FROM ({unloaded}) u
 JOIN chunks c ON c.document_id = u.id
-JOIN embeddings e ON e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash
+JOIN embeddings e ON e.model_fingerprint = u.model AND e.text_hash = c.text_hash
 WHERE u.deleted_at IS NULL
 LIMIT %(limit)s
 
@@ -62,7 +62,7 @@ GROUP BY t.source_file ORDER BY t.source_file
 SELECT d.path
 FROM documents d
 LEFT JOIN generation_documents g ON g.document_id = d.id AND g.generation_id = %(generation)s
-WHERE d.deleted_at IS NULL AND d.revision > 0 AND g.document_id IS NULL
+WHERE d.deleted_at IS NULL AND d.revision > 0 AND g.document_id IS NULL AND {served}
   AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id)
 ORDER BY d.path
 
@@ -93,7 +93,7 @@ ORDER BY d.path
 SELECT DISTINCT d.path
 FROM documents d
 JOIN chunks c ON c.document_id = d.id
-WHERE d.deleted_at IS NULL
+WHERE d.deleted_at IS NULL AND {served}
   AND NOT EXISTS (SELECT FROM embeddings e WHERE e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash)
   AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id)
 ORDER BY d.path
@@ -160,8 +160,9 @@ SELECT l.document_id FROM ({loaded}) l
 LEFT JOIN (SELECT document_id, count(*) AS rows FROM {table} GROUP BY document_id) t USING (document_id)
 WHERE coalesce(t.rows, 0) <> l.chunk_count
 UNION
-SELECT c.document_id FROM chunks c
-WHERE NOT EXISTS (SELECT FROM embeddings e WHERE e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash)
+SELECT c.document_id FROM chunks c JOIN documents d ON d.id = c.document_id
+WHERE {served}
+  AND NOT EXISTS (SELECT FROM embeddings e WHERE e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash)
 
 -- name: delete_orphan_rows
 DELETE FROM {table} t
@@ -186,7 +187,7 @@ WHERE g.generation_id = %(generation)s AND g.document_id = wrong.document_id
 -- name: renew_documents_without_vector
 -- The next run embeds what is missing; the rows in the serving table stay as they are meanwhile.
 UPDATE documents d SET revision = d.revision + 1
-WHERE d.id = ANY(%(ids)s) AND d.deleted_at IS NULL
+WHERE d.id = ANY(%(ids)s) AND d.deleted_at IS NULL AND {served}
   AND NOT EXISTS (SELECT FROM failures f WHERE f.document_id = d.id)
   AND EXISTS (SELECT FROM chunks c WHERE c.document_id = d.id AND NOT EXISTS (
       SELECT FROM embeddings e WHERE e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash))

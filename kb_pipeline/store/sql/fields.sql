@@ -29,23 +29,23 @@ CREATE INDEX ON document_fields USING {method} ({column});
 
 -- name: view_grants
 -- As statements, because a view that loses a column has to be made anew and keeps its readers.
-SELECT format('GRANT %%s%%s ON knowledge_chunks TO %%s%%s', a.privilege_type, coalesce(' (' || a.names || ')', ''),
+SELECT format('GRANT %%s%%s ON %%I TO %%s%%s', a.privilege_type, coalesce(' (' || a.names || ')', ''), %(view)s::text,
               CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
               CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
 FROM (
     SELECT c.relowner, x.grantee, x.privilege_type, x.is_grantable, NULL AS names
-    FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) x WHERE c.oid = to_regclass('knowledge_chunks')
+    FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) x WHERE c.oid = to_regclass(quote_ident(%(view)s::text))
     UNION ALL
     SELECT c.relowner, x.grantee, x.privilege_type, x.is_grantable, string_agg(quote_ident(t.attname), ', ')
     FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid CROSS JOIN LATERAL aclexplode(t.attacl) x
-    WHERE c.oid = to_regclass('knowledge_chunks') AND t.attname <> ALL(%(lost)s)
+    WHERE c.oid = to_regclass(quote_ident(%(view)s::text)) AND t.attname <> ALL(%(lost)s)
     GROUP BY 1, 2, 3, 4
 ) a
 WHERE a.grantee <> a.relowner
 
 -- name: drop_view
-DROP VIEW IF EXISTS kb_readers.knowledge_chunks;
-DROP VIEW IF EXISTS knowledge_chunks;
+DROP VIEW IF EXISTS {of_readers};
+DROP VIEW IF EXISTS {view};
 
 -- name: documents
 -- Live documents in order of id, from the one behind `after` on.
@@ -88,12 +88,17 @@ document_id IN (SELECT f.document_id FROM document_fields f WHERE {condition})
 -- name: facets
 -- How many documents with a passage that passes have each value, the most frequent first; with no name how many
 -- there are. The table is read once, whatever the number of facets.
-WITH passing AS MATERIALIZED (SELECT DISTINCT document_id FROM {table} WHERE {condition}),
+WITH passing AS MATERIALIZED ({passing}),
      counted AS ({counted})
 SELECT name, value, documents
 FROM (SELECT *, row_number() OVER (PARTITION BY name ORDER BY documents DESC, value) AS place FROM counted) c
 WHERE place <= %(most)s
 ORDER BY name, place
+
+-- name: passing
+-- The collection is the one that a search would show, which may be another than the ledger's while a document moves.
+SELECT p.document_id, (SELECT t.collection FROM {table} t WHERE t.document_id = p.document_id LIMIT 1) AS collection
+FROM (SELECT DISTINCT document_id FROM {table} WHERE {condition}) p
 
 -- name: passing_documents
 SELECT NULL AS name, NULL::jsonb AS value, count(*) AS documents FROM passing
@@ -109,8 +114,7 @@ SELECT {column} AS value FROM passing JOIN document_fields f USING (document_id)
 SELECT DISTINCT document_id, unnest({column}) AS value FROM passing JOIN document_fields f USING (document_id)
 
 -- name: values_of_collection
--- The one that a search would show, which may be another than the ledger's while a document moves.
-SELECT (SELECT t.collection FROM {table} t WHERE t.document_id = p.document_id LIMIT 1) AS value FROM passing p
+SELECT collection AS value FROM passing
 
 -- name: counts
 SELECT {counts} FROM document_fields

@@ -18,7 +18,7 @@ RETURNING id
 
 -- name: serves_nothing
 SELECT NOT EXISTS (SELECT FROM generation_documents WHERE generation_id = %(generation)s)
-   AND EXISTS (SELECT FROM documents WHERE deleted_at IS NULL AND revision > 0)
+   AND EXISTS (SELECT FROM documents d WHERE d.deleted_at IS NULL AND d.revision > 0 AND {served})
 
 -- name: try_lock_build
 SELECT pg_try_advisory_lock(hashtextextended('kb generation build', 0))
@@ -33,7 +33,7 @@ SELECT count(*)
 FROM generation_documents h
 JOIN documents d ON d.id = h.document_id
 LEFT JOIN generation_documents g ON g.document_id = h.document_id AND g.generation_id = %(generation)s
-WHERE h.generation_id = %(held)s AND d.deleted_at IS NULL AND (g.revision IS NULL OR g.revision < h.revision)
+WHERE h.generation_id = %(held)s AND d.deleted_at IS NULL AND {served} AND (g.revision IS NULL OR g.revision < h.revision)
   AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = d.id AND x.stage = 'embeddings'
                   AND x.input_version = d.revision || ':' || %(model)s::text AND x.next_retry IS NULL)
 
@@ -45,11 +45,11 @@ LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE
 SELECT set_config('lock_timeout', %(milliseconds)s, true)
 
 -- name: retire
-UPDATE generations SET state = 'retired', retired_at = now()
+UPDATE generations SET state = 'retired', retired_at = now(), hands_back = false
 WHERE state = 'active' AND coalesce(collection, '') = coalesce(%(collection)s::text, '')
 
 -- name: activate
-UPDATE generations SET state = 'active', activated_at = now(), retired_at = NULL WHERE id = %(generation)s
+UPDATE generations SET state = 'active', activated_at = now(), retired_at = NULL, hands_back = false WHERE id = %(generation)s
 
 -- name: hold
 -- Until the end of the transaction nobody drops it.
@@ -83,13 +83,49 @@ FROM documents d
 WHERE g.generation_id = %(generation)s AND g.document_id = ANY(%(ids)s) AND d.id = g.document_id
   AND d.deleted_at IS NULL AND g.path <> d.path
 
+-- name: other_holders
+-- The other generations that are searched and hold some of these documents: those that they move away from.
+SELECT a.id FROM generations a
+WHERE a.state = 'active' AND a.id <> %(generation)s
+  AND EXISTS (SELECT FROM generation_documents g JOIN documents d ON d.id = g.document_id
+              WHERE g.generation_id = a.id AND g.document_id = ANY(%(ids)s)
+                AND (a.collection IS NULL OR a.collection <> d.collection))
+ORDER BY a.id
+
+-- name: hand_back
+UPDATE generations SET hands_back = true WHERE id = %(generation)s AND state = 'active'
+
+-- name: held_unserved
+-- Documents that a generation holds and another one serves.
+SELECT g.document_id FROM generation_documents g JOIN documents d ON d.id = g.document_id
+WHERE g.generation_id = %(generation)s AND NOT {served}
+ORDER BY g.document_id
+
+-- name: holds_collection
+SELECT EXISTS (SELECT FROM documents d JOIN generation_documents g ON g.document_id = d.id
+               WHERE d.deleted_at IS NULL AND d.collection = %(collection)s AND g.generation_id = %(generation)s)
+
+-- name: holds_of
+-- One look at the index: whether there is a row of these collections.
+SELECT EXISTS (SELECT FROM {table} WHERE collection = ANY(%(collections)s))
+
+-- name: holds_besides
+-- One look at either end of the index: whether there is a row of another collection.
+SELECT coalesce(min(collection) <> %(collection)s OR max(collection) <> %(collection)s, false) FROM {table}
+
+-- name: release_rows
+DELETE FROM {table} WHERE document_id = ANY(%(ids)s)
+
+-- name: forget_held
+DELETE FROM generation_documents WHERE generation_id = %(generation)s AND document_id = ANY(%(ids)s)
+
 -- name: delete_stale_rows
--- A row stays when its chunk still is what it was; everything else of these documents goes.
+-- A row stays when its chunk still is what it was and its generation serves it; everything else of these documents goes.
 DELETE FROM {table} t
 WHERE t.document_id = ANY(%(ids)s)
   AND NOT EXISTS (
       SELECT FROM chunks c JOIN documents d ON d.id = c.document_id
-      WHERE c.document_id = t.document_id AND c.chunk_key = t.chunk_key AND d.deleted_at IS NULL
+      WHERE c.document_id = t.document_id AND c.chunk_key = t.chunk_key AND d.deleted_at IS NULL AND {served}
         AND c.content = t.content AND c.section_path = t.section_path AND c.lexemes = t.lexemes)
 
 -- name: update_kept_rows
@@ -114,7 +150,7 @@ SELECT c.document_id, c.chunk_key, c.ordinal, c.content,
 FROM chunks c
 JOIN documents d ON d.id = c.document_id
 JOIN embeddings e ON e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash
-WHERE c.document_id = ANY(%(ids)s) AND d.deleted_at IS NULL AND {wanted}
+WHERE c.document_id = ANY(%(ids)s) AND d.deleted_at IS NULL AND {served} AND {wanted}
 ORDER BY c.document_id, c.ordinal
 
 -- name: lacking
@@ -124,7 +160,7 @@ NOT EXISTS (SELECT FROM {table} t WHERE t.document_id = c.document_id AND t.chun
 -- Asked again under the documents' locks: another run may have changed them since.
 SELECT d.id FROM documents d
 WHERE d.id = ANY(%(ids)s)
-  AND (d.deleted_at IS NOT NULL
+  AND (d.deleted_at IS NOT NULL OR NOT {served}
        OR d.revision > 0 AND NOT EXISTS (
            SELECT FROM chunks c
            WHERE c.document_id = d.id
@@ -133,15 +169,16 @@ WHERE d.id = ANY(%(ids)s)
 -- name: forget_loaded
 DELETE FROM generation_documents g
 WHERE g.generation_id = %(generation)s AND g.document_id = ANY(%(ids)s)
-  AND EXISTS (SELECT FROM documents d WHERE d.id = g.document_id AND d.deleted_at IS NOT NULL)
+  AND EXISTS (SELECT FROM documents d WHERE d.id = g.document_id AND (d.deleted_at IS NOT NULL OR NOT {served}))
 
 -- name: record_loaded
 INSERT INTO generation_documents (generation_id, document_id, revision, path, chunk_count)
 SELECT %(generation)s, d.id, d.revision, d.path, d.chunk_count
 FROM documents d
-WHERE d.id = ANY(%(ids)s) AND d.deleted_at IS NULL
+WHERE d.id = ANY(%(ids)s) AND d.deleted_at IS NULL AND {served}
 ON CONFLICT (generation_id, document_id) DO UPDATE
 SET revision = excluded.revision, path = excluded.path, chunk_count = excluded.chunk_count, loaded_at = now()
+RETURNING document_id
 
 -- name: note_loaded
 -- So that the index of what is to be loaded passes these documents over.
@@ -153,7 +190,7 @@ WHERE d.id = ANY(%(ids)s) AND g.generation_id = %(generation)s AND g.document_id
 -- name: fresh_documents
 -- Of some documents those that the generation does not hold in any version, asked under their locks.
 SELECT d.id FROM documents d
-WHERE d.id = ANY(%(ids)s) AND d.deleted_at IS NULL
+WHERE d.id = ANY(%(ids)s) AND d.deleted_at IS NULL AND {served}
   AND NOT EXISTS (SELECT FROM generation_documents g WHERE g.generation_id = %(generation)s AND g.document_id = d.id)
 
 -- name: may_write

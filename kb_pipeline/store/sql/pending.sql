@@ -6,8 +6,9 @@
 -- parsed under one policy must never be stored as if it had been parsed under the other's.
 --
 -- `unfinished`: live documents whose chunks are missing, or were not made from what the document is now under the
--- wanted fingerprints. `unloaded`: documents that the generation may not hold as they are, whether they were deleted
--- or not; it may hold a few too many, and who asks looks at each of them.
+-- wanted fingerprints. `targets`: the generations that a question is about. `unloaded`: documents that the one of them
+-- which serves their collection may not hold as they are, whether they were deleted or not; it may be a few too many,
+-- and who asks looks at each of them.
 --
 -- OFFSET 0 keeps PostgreSQL from looking into what is before it: it cannot know that next to no document is unfinished,
 -- takes a third of all for that, and would read all documents of the shards, or all elements, to be ready for them.
@@ -60,21 +61,34 @@ CROSS JOIN LATERAL (
            coalesce(f.chunk_fingerprint, %(chunk_fingerprint)s) AS chunk_fingerprint
 ) w
 
+-- name: serves
+-- Whether a generation (of generations, or null for the one that is to be made) is to hold the documents of `collection`:
+-- its own; or all but those that have an active generation of their own which is to keep them.
+coalesce({own} = {collection}, {collection} <> ALL(ARRAY(
+    SELECT o.collection FROM generations o
+    WHERE o.state = 'active' AND o.collection IS NOT NULL AND NOT o.hands_back)))
+
+-- name: targets
+SELECT t.id AS generation, g.model_fingerprint AS model, g.collection AS own
+FROM unnest(%(generations)s::bigint[]) AS t(id) LEFT JOIN generations g USING (id)
+
 -- name: unloaded
-SELECT d.id, d.path, d.collection, d.shard_hash, d.changed_at, d.deleted_at, d.revision,
-       d.revision || ':' || %(model)s::text AS embedding_input
-FROM documents d
+-- Of one generation.
+SELECT d.id, d.path, d.collection, d.shard_hash, d.changed_at, d.deleted_at, d.revision, t.generation, t.model,
+       d.revision || ':' || t.model AS embedding_input
+FROM documents d JOIN ({targets}) t ON t.generation IS NOT DISTINCT FROM {generation}::bigint AND {serves_document}
 WHERE d.to_load AND d.shard_hash BETWEEN %(first)s AND %(last)s
 UNION ALL
-SELECT d.id, d.path, d.collection, d.shard_hash, d.changed_at, d.deleted_at, d.revision,
-       d.revision || ':' || %(model)s::text
-FROM documents d
-WHERE d.loaded_generation < %(generation)s AND NOT d.to_load AND d.shard_hash BETWEEN %(first)s AND %(last)s
-UNION ALL
-SELECT d.id, d.path, d.collection, d.shard_hash, d.changed_at, d.deleted_at, d.revision,
-       d.revision || ':' || %(model)s::text
-FROM documents d
-WHERE d.loaded_generation > %(generation)s AND NOT d.to_load AND d.shard_hash BETWEEN %(first)s AND %(last)s
+SELECT d.id, d.path, d.collection, d.shard_hash, d.changed_at, d.deleted_at, d.revision, a.generation, a.model,
+       d.revision || ':' || a.model
+FROM (SELECT n.collection, t.generation, t.model
+      FROM ({chunked_collections}) n JOIN ({targets}) t ON t.generation = {generation} AND {serves_collection}) a
+CROSS JOIN LATERAL (
+    SELECT * FROM documents d WHERE d.collection = a.collection AND d.loaded_generation < {generation}
+    UNION ALL
+    SELECT * FROM documents d WHERE d.collection = a.collection AND d.loaded_generation > {generation}
+) d
+WHERE NOT d.to_load AND d.shard_hash BETWEEN %(first)s AND %(last)s
 
 -- name: pending_elements
 SELECT u.id, s.uri, u.path, u.collection, u.shard_hash, u.content_hash, u.extension, u.parse_fingerprint, u.parse_input AS input_version
@@ -100,7 +114,7 @@ ORDER BY u.id
 -- Documents that are to be loaded and have no failure that keeps their texts from the server, in order of id.
 SELECT u.id
 FROM ({unloaded}) u
-LEFT JOIN generation_documents g ON g.document_id = u.id AND g.generation_id = %(generation)s
+LEFT JOIN generation_documents g ON g.document_id = u.id AND g.generation_id = u.generation
 WHERE u.deleted_at IS NULL AND g.revision IS DISTINCT FROM u.revision
   AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = u.id AND x.stage = 'embeddings'
                   AND x.input_version = u.embedding_input AND (x.next_retry IS NULL OR x.next_retry > now()))
@@ -121,7 +135,7 @@ WITH loads AS (
     SELECT c.text_hash, c.token_count, NOT EXISTS (SELECT FROM embeddings e WHERE e.model_fingerprint = %(model)s
                                                    AND e.text_hash = c.text_hash) AS is_pending
     FROM ({unloaded}) u
-    LEFT JOIN generation_documents g ON g.document_id = u.id AND g.generation_id = %(generation)s
+    LEFT JOIN generation_documents g ON g.document_id = u.id AND g.generation_id = u.generation
     JOIN chunks c ON c.document_id = u.id
     WHERE u.deleted_at IS NULL AND g.revision IS DISTINCT FROM u.revision
       AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = u.id AND x.stage = 'embeddings'
@@ -141,18 +155,25 @@ ORDER BY d.id
 
 -- name: pending_loads
 -- Documents whose rows in the serving table are missing or stale while their chunks all have vectors, or
--- whose rows stand under an old path. Deleted documents that a serving table still holds come along.
+-- whose rows stand under an old path, be it in the table of the collection that they moved from. Deleted documents
+-- that a serving table still holds come along.
 SELECT u.id, u.deleted_at IS NOT NULL AS leaving
 FROM ({unloaded}) u
-LEFT JOIN generation_documents g ON g.document_id = u.id AND g.generation_id = %(generation)s
+LEFT JOIN LATERAL (SELECT * FROM generation_documents h  -- by its key, however many documents the planner expects
+                   WHERE h.document_id = u.id AND h.generation_id = u.generation LIMIT 1) g ON true
 WHERE CASE
         WHEN u.deleted_at IS NOT NULL THEN g.document_id IS NOT NULL
         WHEN g.path <> u.path THEN true
         WHEN g.revision = u.revision THEN false
+        WHEN u.path <> (
+            SELECT o.path FROM generation_documents o
+            WHERE o.document_id = u.id
+              AND o.generation_id = ANY(ARRAY(SELECT a.id FROM generations a WHERE a.state = 'active'))
+            LIMIT 1) THEN true
         ELSE NOT EXISTS (
             SELECT FROM chunks c
             WHERE c.document_id = u.id
-              AND NOT EXISTS (SELECT FROM embeddings e WHERE e.model_fingerprint = %(model)s AND e.text_hash = c.text_hash))
+              AND NOT EXISTS (SELECT FROM embeddings e WHERE e.model_fingerprint = u.model AND e.text_hash = c.text_hash))
       END
 ORDER BY u.id
 
@@ -160,7 +181,7 @@ ORDER BY u.id
 -- Documents that the generation holds as they are and that are still looked for: another one was active before.
 SELECT u.id
 FROM ({unloaded}) u
-JOIN generation_documents g ON g.document_id = u.id AND g.generation_id = %(generation)s
+JOIN generation_documents g ON g.document_id = u.id AND g.generation_id = u.generation
 WHERE u.deleted_at IS NULL AND g.revision = u.revision AND g.path = u.path
 ORDER BY u.id
 
@@ -168,7 +189,7 @@ ORDER BY u.id
 -- Live documents with chunks that the generation does not hold in their current version, and that will come.
 SELECT count(*)
 FROM ({unloaded}) u
-LEFT JOIN generation_documents g ON g.document_id = u.id AND g.generation_id = %(generation)s
+LEFT JOIN generation_documents g ON g.document_id = u.id AND g.generation_id = u.generation
 WHERE u.deleted_at IS NULL AND g.revision IS DISTINCT FROM u.revision
   AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = u.id AND x.stage = 'embeddings'
                   AND x.input_version = u.embedding_input AND x.next_retry IS NULL)
@@ -183,7 +204,7 @@ WHERE NOT EXISTS (SELECT FROM failures x WHERE x.document_id = u.id AND (x.next_
 UNION
 SELECT u.id, u.shard_hash, u.changed_at
 FROM ({unloaded}) u
-LEFT JOIN generation_documents g ON g.document_id = u.id AND g.generation_id = %(generation)s
+LEFT JOIN generation_documents g ON g.document_id = u.id AND g.generation_id = u.generation
 WHERE u.deleted_at IS NOT NULL OR g.path <> u.path
    OR (g.revision IS DISTINCT FROM u.revision
        AND NOT EXISTS (SELECT FROM failures x WHERE x.document_id = u.id AND x.stage = 'embeddings'
@@ -215,6 +236,7 @@ CROSS JOIN LATERAL (
            coalesce(%(parse_versions)s::jsonb ->> d.collection, %(parse_version)s) AS parse_version
 ) w
 LEFT JOIN privacy_policies p ON p.parse_fingerprint = d.chunked_parse
-LEFT JOIN generation_documents g ON g.document_id = d.id AND g.generation_id = %(generation)s
+LEFT JOIN ({targets}) t ON {serves_document}
+LEFT JOIN generation_documents g ON g.document_id = d.id AND g.generation_id = t.generation
 GROUP BY 1
 ORDER BY 2 DESC, 1

@@ -91,4 +91,4 @@ CREATE POLICY {policy} ON document_access FOR SELECT TO {role} USING (groups && 
 DROP POLICY IF EXISTS {policy} ON document_access
 
 -- name: other_generations
-SELECT id FROM generations WHERE id <> %(shown)s
+SELECT id FROM generations WHERE state <> 'active'

@@ -37,6 +37,12 @@ WITH passing AS MATERIALIZED (
     SELECT id, embedding <=> %(vector)s::halfvec AS distance FROM {table} WHERE {condition})
 SELECT id, 1 - distance FROM passing ORDER BY distance, id LIMIT %(depth)s
 
+-- name: backdrop
+-- The same passages at each question, so that the same question is answered alike.
+SELECT avg(similarity), stddev_pop(similarity)
+FROM (SELECT 1 - (embedding <=> %(vector)s::halfvec) AS similarity
+      FROM {table} TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1)) s
+
 -- name: language_means
 SELECT language, mean FROM generation_languages WHERE generation_id = %(generation)s ORDER BY language
 

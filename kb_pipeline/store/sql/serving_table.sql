@@ -59,20 +59,20 @@ FROM {table}
  LEFT JOIN document_fields USING (document_id)
 
 -- name: describe_view
-COMMENT ON VIEW knowledge_chunks IS 'The passages that are searched: those of the active generation.';
-COMMENT ON COLUMN knowledge_chunks.content IS 'The passage, with personal data masked.';
-COMMENT ON COLUMN knowledge_chunks.embedding IS 'Vector of norm 1, at the serving dimension.';
-COMMENT ON COLUMN knowledge_chunks.source_file IS 'Path of the document in its source.';
-COMMENT ON COLUMN knowledge_chunks.page_number IS 'First page of the passage, where the document has pages.';
-COMMENT ON COLUMN knowledge_chunks.section_title IS 'Heading of the section that the passage stands in.';
-COMMENT ON COLUMN knowledge_chunks.created_at IS 'When the passage was loaded.';
-COMMENT ON COLUMN knowledge_chunks.collection IS 'First folder of the path.';
-COMMENT ON COLUMN knowledge_chunks.page_end IS 'Last page of the passage.';
-COMMENT ON COLUMN knowledge_chunks.section_path IS 'Headings from the top of the document down to the section.';
-COMMENT ON COLUMN knowledge_chunks.language IS 'Language of the passage: zh, en or other.';
-COMMENT ON COLUMN knowledge_chunks.token_count IS 'Tokens of the embedded text, counted or estimated.';
-COMMENT ON COLUMN knowledge_chunks.metadata IS 'What else is known of the passage, as JSON.';
-COMMENT ON COLUMN knowledge_chunks.document_id IS 'The row in documents; stays when the file moves.';
-COMMENT ON COLUMN knowledge_chunks.chunk_key IS 'The same for the same text in the same document.';
-COMMENT ON COLUMN knowledge_chunks.ordinal IS 'Place of the passage in its document, from 0.';
-COMMENT ON COLUMN knowledge_chunks.lexemes IS 'Its words, for full-text search.';
+COMMENT ON VIEW {view} IS {said};
+COMMENT ON COLUMN {view}.content IS 'The passage, with personal data masked.';
+COMMENT ON COLUMN {view}.embedding IS 'Vector of norm 1, at the serving dimension.';
+COMMENT ON COLUMN {view}.source_file IS 'Path of the document in its source.';
+COMMENT ON COLUMN {view}.page_number IS 'First page of the passage, where the document has pages.';
+COMMENT ON COLUMN {view}.section_title IS 'Heading of the section that the passage stands in.';
+COMMENT ON COLUMN {view}.created_at IS 'When the passage was loaded.';
+COMMENT ON COLUMN {view}.collection IS 'First folder of the path.';
+COMMENT ON COLUMN {view}.page_end IS 'Last page of the passage.';
+COMMENT ON COLUMN {view}.section_path IS 'Headings from the top of the document down to the section.';
+COMMENT ON COLUMN {view}.language IS 'Language of the passage: zh, en or other.';
+COMMENT ON COLUMN {view}.token_count IS 'Tokens of the embedded text, counted or estimated.';
+COMMENT ON COLUMN {view}.metadata IS 'What else is known of the passage, as JSON.';
+COMMENT ON COLUMN {view}.document_id IS 'The row in documents; stays when the file moves.';
+COMMENT ON COLUMN {view}.chunk_key IS 'The same for the same text in the same document.';
+COMMENT ON COLUMN {view}.ordinal IS 'Place of the passage in its document, from 0.';
+COMMENT ON COLUMN {view}.lexemes IS 'Its words, for full-text search.';

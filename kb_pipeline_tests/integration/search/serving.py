@@ -64,7 +64,12 @@ class Passage:
 
 
 def make_generation(
-    connection: Connection, identity: ModelIdentity, *, dimension: int | None = None, instruction: str = ""
+    connection: Connection,
+    identity: ModelIdentity,
+    *,
+    dimension: int | None = None,
+    instruction: str = "",
+    collection: str | None = None,
 ) -> Generation:
     key = GenerationKey(
         model_fingerprint=identity.fingerprint,
@@ -72,6 +77,7 @@ def make_generation(
         native_dimension=identity.native_dimension,
         dimension=dimension or identity.native_dimension,
         query_instruction=instruction,
+        collection=collection,
     )
     generation = ensure_generation(connection, key)
     activate_first(connection, generation)

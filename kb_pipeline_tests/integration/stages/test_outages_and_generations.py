@@ -11,7 +11,7 @@ import pytest
 
 from kb_pipeline.embedding.client import EmbeddedText
 from kb_pipeline.errors import DatabaseUnavailable, EmbeddingServerUnavailable, GenerationMismatch, SettingsError
-from kb_pipeline.operations.agreement import disagreement, require_possible
+from kb_pipeline.operations.agreement import disagreements, require_possible
 from kb_pipeline.operations.audit import audit
 from kb_pipeline.operations.ingest import pending_reasons, plan
 from kb_pipeline.stages import embeddings
@@ -151,12 +151,12 @@ def test_a_generation_that_holds_nothing_gives_way_to_what_the_settings_ask_for(
     known = [(g.state, g.dimension) for g in generations.generations(kb.connection)]
     assert known == [("retired", 384), ("active", 32)]
     assert set(kb.contents()) == {"a.md"}
-    assert disagreement(kb.site, kb.connection) is None
+    assert disagreements(kb.site, kb.connection) == []
     kb.reopen(dimension=64)
     kb.write("b.md", TEXT)
     assert kb.refresh()["activated"] == 0
     assert set(kb.contents()) == {"a.md", "b.md"}
-    assert "64 dimensions" in str(disagreement(kb.site, kb.connection))
+    assert "64 dimensions" in str(disagreements(kb.site, kb.connection))
 
 
 def test_a_plan_says_why_documents_wait(kb: TestSite) -> None:

@@ -111,8 +111,8 @@ def test_a_wrong_sum_is_corrected_and_a_change_meanwhile_is_not_lost(url: str, s
         ledger.add_up_figures(connection)
         connection.execute("UPDATE document_figures SET documents = documents + 7, tokens = 3")
         assert ledger.count_documents(connection) != 2
-        generation = ensure_generation(connection, GenerationKey("m", "m", 2, 2, ""))
-        assert "wrong_figures" in [finding.kind for finding in audit.ledger_findings(connection, generation)]
+        ensure_generation(connection, GenerationKey("m", "m", 2, 2, ""))
+        assert "wrong_figures" in [finding.kind for finding in audit.ledger_findings(connection)]
         arrive(other, source, "c.md")
         assert ledger.correct_figures(connection) == 2
         other.commit()

@@ -78,22 +78,22 @@ QUESTIONS: dict[str, tuple[Callable[[Connection, Generation], object], set[str]]
         {"documents_to_chunk", "documents_chunked_as"},
     ),
     "what to load in a shard": (
-        lambda c, g: ledger.pending_loads(c, SHARD, g.id, "m"),
+        lambda c, g: ledger.pending_loads(c, SHARD, [g.id]),
         {"documents_to_load", "documents_loaded"},
     ),
     "how much to embed": (
-        lambda c, g: ledger.pending_text_totals(c, ALL, g.id, "m"),
+        lambda c, g: ledger.pending_text_totals(c, ALL, [g.id], "m"),
         {"documents_to_load", "documents_loaded", "chunks_pkey", "embeddings_pkey"},
     ),
     "what to embed": (
-        lambda c, g: list(ledger.pending_texts(c, ALL, g.id, "m")),
+        lambda c, g: list(ledger.pending_texts(c, ALL, [g.id], "m")),
         {"documents_to_load", "documents_loaded"},
     ),
-    "what to load": (lambda c, g: ledger.pending_loads(c, ALL, g.id, "m"), {"documents_to_load", "documents_loaded"}),
-    "what needs a note": (lambda c, g: ledger.loaded_unnoted(c, ALL, g.id, "m"), {"documents_to_load"}),
-    "what is incomplete": (lambda c, g: ledger.incomplete_documents(c, ALL, g.id, "m"), {"documents_to_load"}),
+    "what to load": (lambda c, g: ledger.pending_loads(c, ALL, [g.id]), {"documents_to_load", "documents_loaded"}),
+    "what needs a note": (lambda c, g: ledger.loaded_unnoted(c, ALL, [g.id]), {"documents_to_load"}),
+    "what is incomplete": (lambda c, g: ledger.incomplete_documents(c, ALL, [g.id]), {"documents_to_load"}),
     "which shards are dirty": (
-        lambda c, g: ledger.dirty_shards(c, ALL, g.id, "m"),
+        lambda c, g: ledger.dirty_shards(c, ALL, [g.id]),
         {"documents_to_chunk", "documents_chunked_as", "documents_to_load", "documents_loaded"},
     ),
     "which collections": (lambda c, _: ledger.collections(c), {"documents_chunked_as", "documents_to_chunk"}),
@@ -145,9 +145,9 @@ def test_the_answers_are_those_of_the_few_that_changed(filled: tuple[str, Genera
     url, generation = filled
     with connect(url) as connection:
         assert [job.id for job in ledger.pending_elements(connection, ALL)] == [1, 2, 3]
-        loads = ledger.pending_loads(connection, ALL, generation.id, "m")
+        loads = ledger.pending_loads(connection, ALL, [generation.id])
         assert loads == [(11, False), (12, False), (13, False)]
-        assert sum(shard.documents for shard in ledger.dirty_shards(connection, ALL, generation.id, "m")) == 6
+        assert sum(shard.documents for shard in ledger.dirty_shards(connection, ALL, [generation.id])) == 6
 
 
 def test_other_settings_make_all_documents_of_their_collection_unfinished(filled: tuple[str, Generation]) -> None:
