@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
 from pgvector import HalfVector
 from psycopg import sql
@@ -83,6 +84,35 @@ def test_the_function_returns_the_k_nearest_rows_that_pass_its_filters(connectio
         (", k => 20, collections => '{c9}', path => 'none'", []),
     ):
         assert [id_ for id_, _ in nearest(connection, filters)] == expected(20, passes), filters
+
+
+def test_the_function_fills_k_rows_at_every_selectivity(connection: Connection) -> None:
+    """Also where the planner is wrong: metadata has no statistics of its values."""
+    vector = instant_vector("question", DIMENSION)
+    nearest_first = sorted(range(ROWS), key=lambda n: -float(instant_vector(f"passage {n}", DIMENSION) @ vector))
+    for filters, passes in (
+        ("", lambda n: True),
+        (", collections => (SELECT array_agg('c' || n) FROM generate_series(0, 49) n)", lambda n: n % 100 < 50),
+        (", collections => (SELECT array_agg('c' || n) FROM generate_series(0, 9) n)", lambda n: n % 100 < 10),
+        (", collections => '{c3}'", lambda n: n % 100 == 3),
+        (", path => 'folder/7.%%'", lambda n: n % 300 == 7),
+        (", metadata_holds => '{\"rare\": 7}'", lambda n: n % 200 == 7),
+        (", path => 'nowhere'", lambda n: False),
+    ):
+        expected = [n + 1 for n in nearest_first if passes(n)][:25]
+        found = [row for row, _ in nearest(connection, f", k => 25{filters}")]
+        assert len(found) == len(expected), filters
+        assert len(set(found) & set(expected)) >= 0.9 * len(expected), filters
+
+
+def test_a_collection_with_a_generation_of_its_own_is_looked_for_in_its_view(connection: Connection) -> None:
+    own = make_generation(connection, IDENTITY, dimension=16, collection="法律/合同" * 5)
+    fill(connection, own, [Passage(f"clause {n}", "a.md", "法律/合同" * 5) for n in range(3)])
+    vector = HalfVector(instant_vector("question", DIMENSION)[:16])
+    statement = "SELECT collection FROM nearest_chunks(%s, collections => %s)"
+    assert len(connection.execute(statement, [vector, ["法律/合同" * 5]]).fetchall()) == 3
+    with pytest.raises(psycopg.errors.RaiseException, match="several generations"):
+        connection.execute(statement, [vector, ["c1", "法律/合同" * 5]])
 
 
 def test_without_the_right_to_set_it_the_rest_is_set_up_and_it_can_be_told(
