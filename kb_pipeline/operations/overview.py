@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, cast, get_args
 
-from kb_pipeline.operations.agreement import disagreement
+from kb_pipeline.operations.agreement import disagreements
 from kb_pipeline.operations.ingest import pending_reasons
 from kb_pipeline.operations.status import servers
 from kb_pipeline.site import Site
@@ -92,15 +92,15 @@ class Overview:
 def overview(site: Site, connection: Connection) -> Overview:
     """Asks no other server than PostgreSQL."""
     corpus = ledger.corpus_figures(connection)
-    active = generations.active_generation(connection)
+    active = generations.active_generations(connection)
     scope = site.scope()
     reasons = pending_reasons(site, connection)
-    note = disagreement(site, connection, ask=False)
+    notes = disagreements(site, connection, ask=False)
     return Overview(
         as_of=datetime.now(UTC),
         documents=sum(row["documents"] for row in corpus),
         chunks=sum(row["chunks"] for row in corpus),
-        vectors=active.row_count if active else 0,
+        vectors=sum(generation.row_count for generation in active),
         pending=sum(reasons.values()),
         failed=ledger.count_failures(connection, scope),
         collections=_collections(corpus),
@@ -109,7 +109,7 @@ def overview(site: Site, connection: Connection) -> Overview:
         pending_reasons=reasons,
         failures=tuple(_failure(failure) for failure in ledger.failures(connection, scope, MOST_FAILURES)),
         servers=tuple(Server(**server) for server in servers(site)),
-        notes=(note,) if note else (),
+        notes=tuple(notes),
     )
 
 

@@ -159,8 +159,8 @@ def search(
 def query_instruction(connect: Connect) -> str:
     """That of a search over all collections; empty while there is nothing to search."""
     with database_errors(), connect() as connection:
-        generation = _generation(connection, None)
-    return "" if generation is None else generation.instruction_for(())
+        active = _generations(connection, None)
+    return active[0].instruction_for(()) if active else ""
 
 
 _EMPTY = Note("empty", "The knowledge base is empty; run `kb ingest` with a folder of documents.")
