@@ -111,7 +111,7 @@ def _blocks(rows: Sequence[Row], taken: set[int]) -> Iterator[tuple[int, int]]:
     for index, row in enumerate(rows):
         near = last is None or follows(rows[index - 1], row)
         several = len(row.cells) > 1
-        if index in taken or (last is not None and (not near or index - last > _SINGLES + several)):
+        if index in taken or (last is not None and (not near or index - stop >= _SINGLES + several)):
             if last is not None and stop - start >= _FEWEST_ROWS:
                 yield start, stop
             last = None

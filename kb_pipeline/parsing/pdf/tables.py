@@ -81,6 +81,7 @@ class PageTable:
             or not values
             or not all(values)
             or values != head[middle + 1 :]
+            or head[middle] in values  # one name over all columns
             or len(names) < _FEWEST_ROWS
             or any(map(is_number, (head[middle], *names)))
         ):
@@ -132,11 +133,12 @@ def take_tables(page: Page, rows: Sequence[Row]) -> tuple[list[PageTable], list[
 
 
 def _agrees(table: PageTable, others: Sequence[PageTable], rows: Sequence[Row]) -> bool:
-    """Whether a grid says what the rows of the page say: few of their data rows cross its frame, none shares a row
-    of the grid with another, their numbers stand in it once each, and no sign stands apart from its number. Rules that
-    shade rows or underline sums make grids that do not. `others`: the grids beside it."""
+    """Whether a grid says what the rows of the page say: few of their data rows cross its frame or have more
+    cells than it has columns, none shares a row of the grid with another, their numbers stand in it once each, and no
+    sign stands apart from its number. Rules that shade rows, underline sums or part groups of columns make grids that
+    do not. `others`: the grids beside it."""
     inside: list[str] = []
-    data = crossing = 0
+    data = crossing = crowded = 0
     for row in rows:
         if not _is_beside(table, row):
             continue
@@ -144,11 +146,13 @@ def _agrees(table: PageTable, others: Sequence[PageTable], rows: Sequence[Row]) 
         inside += [cell.text for cell in within]
         if row.is_supported and within:
             crossing += any(_is_torn_off(cell, within, row, others) for cell in row.cells if cell not in within)
+            crowded += len(within) > len(table.rows[0])
             data += 1
     texts = [text for row in table.rows for text in row]
     shown = _figures(texts)
     agree = abs(shown - _figures(inside)) <= _LOST_SHARE * shown
-    return 3 * crossing <= data and data <= len(table.rows) and agree and not any(map(is_sign, texts))
+    few = 3 * crossing <= data and 2 * crowded <= data
+    return few and data <= len(table.rows) and agree and not any(map(is_sign, texts))
 
 
 def _is_torn_off(cell: RowCell, within: Sequence[RowCell], row: Row, others: Sequence[PageTable]) -> bool:

@@ -68,6 +68,20 @@ def test_the_lines_of_a_cell_are_joined() -> None:
     assert len(table.rows) == 4
 
 
+def test_a_cell_may_have_many_lines() -> None:
+    texts = [("Term", "Meaning"), ("SoC", "a system on a chip"), *[("", "that goes on")] * 4, ("SSD", "a drive")]
+    tops = (100, 120, 132, 144, 156, 168, 188)
+    rows = [
+        span(text, x, top)
+        for row, top in zip(texts, tops, strict=True)
+        for text, x in zip(row, LEFTS, strict=False)
+        if text
+    ]
+    (table,) = tables_of([*rows, *(span(text, x, 208) for text, x in zip(("US", "a country"), LEFTS, strict=False))])
+    assert len(table.rows) == 4
+    assert table.rows[1][1].endswith("that goes on that goes on")
+
+
 def test_text_lists_forms_and_scales_are_no_tables() -> None:
     sentence = "a sentence that goes on and on"
     assert tables_in([(f"{sentence} here", f"{sentence} there")] * 8, pitch=12) == []

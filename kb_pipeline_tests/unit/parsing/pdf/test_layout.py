@@ -354,6 +354,15 @@ def test_an_empty_column_that_is_ruled_stays() -> None:
     assert table.rows == (("Bolt", "", "20"), ("Nut", "", "7"))
 
 
+def test_a_grid_that_only_parts_groups_of_columns_leaves_them_to_their_numbers() -> None:
+    rules = [Rule(50, y, 350, y) for y in (100, 120, 140, 160)] + [Rule(x, 100, x, 160) for x in (50, 110, 350)]
+    places = (("Cash", 60), ("12", 130), ("34", 220), ("56", 310))
+    spans = [span(text, x, top) for top in (105, 125, 145) for text, x in places]
+    tables, rest, _ = tables_of(page_of(spans, rules))
+    assert tables == []
+    assert rest == spans
+
+
 def test_ticks_stand_in_the_column_that_the_rules_give_them() -> None:
     rules = [Rule(50, y, 350, y) for y in (100, 120, 140, 160)] + [Rule(x, 100, x, 160) for x in (50, 230, 290, 350)]
     texts = [("事项", 60, 105), ("是", 255, 105), ("否", 315, 105), ("是否担保", 60, 125), ("√", 315, 125)]
@@ -370,8 +379,9 @@ def test_two_tables_side_by_side_are_two_where_the_names_of_their_columns_repeat
     left, right = table.side_by_side()
     assert left.rows == (head[:3], ("Cash", "7", "6"), ("Stock", "1", "2"), ("Plant", "5", "5"))
     assert right.rows == (head[3:], ("Loans", "4", "3"), ("Tax", "", ""))
-    wide = PageTable(0, 0, 9, 9, (("", "2023", "%", "2023", "%"), ("Cash", "7", "6", "4", "3")))
-    assert wide.side_by_side() == [wide]
+    for head in (("", "2023", "%", "2023", "%", "Note"), ("Assets", *["All of them"] * 5)):
+        whole = PageTable(0, 0, 9, 9, (head, *rows))
+        assert whole.side_by_side() == [whole]
 
 
 def test_a_row_of_numbers_is_no_heading() -> None:
