@@ -126,7 +126,7 @@ def slices(located: Sequence[Located], glossary: Glossary) -> Slices:
     for each in located:
         for name in (OVERALL, *_names(each), *(f"term: {term}" for term in _terms(each.question.question, glossary))):
             found[name].append(each.question_id)
-    return {name: tuple(members) for name, members in found.items()}
+    return {name: tuple(found[name]) for name in sorted(found, key=lambda name: (name != OVERALL, name))}
 
 
 def _names(located: Located) -> list[str]:

@@ -3,8 +3,8 @@
     promoted     the lower bound of the gain in nDCG@10 is above 0, chance is no explanation (p), and no slice of
                  LEAST_IN_SLICE questions falls by more than MOST_LOST
     rejected     the candidate is worse, or at its best not worth WORTHWHILE, or a slice falls and that is no chance
-    not enough   everything else: with so few questions nobody can know. `needed` says how many would show the gain that
-                 was seen in four of five cases, or one worth having where none was seen
+    not enough   everything else: with so few questions nobody can know. `needed` says how many would show the gain or
+                 loss that was seen in four of five cases, or one worth having where none was seen
 
 Few questions never promote: an interval of a handful is narrower than the truth.
 """
@@ -71,7 +71,7 @@ def decide(gains: Gains) -> Decision:
             found,
             needed,
         )
-    needed = max(questions_needed(max(whole.mean, WORTHWHILE), whole.deviation), LEAST_QUESTIONS)
+    needed = max(questions_needed(max(abs(whole.mean), WORTHWHILE), whole.deviation), LEAST_QUESTIONS)
     reason = f"What it gains may be chance: {whole}; {_more(needed, whole.questions)} would tell."
     return Decision("not enough evidence", reason, found, needed)
 
