@@ -34,7 +34,7 @@ import numpy as np
 import search_exact as exact
 from common import ROOT, Home, home, say, table, tree_cpu
 from psycopg import sql
-from search_corpus import CHUNKS_PER_DOCUMENT, Corpus, Floats
+from search_corpus import CHUNKS_PER_DOCUMENT, FEWEST_DIMENSIONS, Corpus, Floats
 from search_exact import Ids
 from search_load import Loaded, build_index, delete_documents, load, path_of, replace_documents, sizes, vectors_of
 
@@ -78,6 +78,8 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--data", type=Path, help="the folder of the retrieval sets")
     options = parser.parse_args()
+    if options.dims < FEWEST_DIMENSIONS:
+        parser.error(f"--dims is at least {FEWEST_DIMENSIONS}.")
     corpus = Corpus(options.rows, options.dims)
     if options.data:
         from search_real import compare

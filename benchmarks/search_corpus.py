@@ -35,6 +35,7 @@ Floats = NDArray[np.float32]
 CHUNKS_PER_DOCUMENT = 10
 ROWS_PER_TOPIC = 500
 LATENT = 64
+FEWEST_DIMENSIONS = LATENT + 2  # and what tells languages apart
 SPECTRUM = 0.5  # variance of the i-th latent dimension: i ** -SPECTRUM
 LANGUAGE_SHARE, TOPIC_SHARE, DOCUMENT_SHARE, PASSAGE_SHARE, NOISE_SHARE = 0.50, 0.12, 0.08, 0.14, 0.16
 QUESTION_SHARE = 0.35  # of a question's square that is not its passage's
