@@ -261,17 +261,19 @@ def _placed(row: Row, grid: Grid, *, head: bool) -> list[str]:
 
 
 def _joined(rows: Sequence[tuple[Row, list[str]]]) -> list[list[str]]:
-    """The texts of the rows, the lines of one row in one: where rows are set apart lines stand closer, and a name goes
-    on in small letters."""
+    """The texts of the rows, the lines of one row in one: where rows are set apart lines stand closer, a name goes on
+    in small letters, and a text below another one where no row holds a number."""
     usual = _usual_distance([row for row, _ in rows])
+    without_numbers = not any(row.is_data for row, _ in rows)
     joined: list[tuple[Row, list[str]]] = []
     for row, texts in rows:
         above, before = joined[-1] if joined else (row, texts)
         pitch = row.baseline - above.baseline
         goes_on = pitch <= _LINE_GAP * row.size and re.match(r"[a-z(（]", texts[0]) and before[0]
         alone = not any(texts[1:]) or not any(before[1:])
+        below = without_numbers and not texts[0] and before[0]
         one_row = pitch < _TIGHT * usual and not (row.is_data and above.is_data) and before[0][-1:] not in (":", "：")
-        if joined and ((goes_on and alone) or one_row):
+        if joined and ((goes_on and alone) or one_row or (below and pitch <= _LINE_GAP * row.size)):
             both = [join_lines([first, second]) for first, second in zip(before, texts, strict=True)]
             joined[-1] = replace(row, is_data=row.is_data or above.is_data), both
         else:

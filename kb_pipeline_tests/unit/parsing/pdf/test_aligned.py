@@ -96,8 +96,13 @@ def test_a_table_of_contents_is_no_table() -> None:
 
 def test_rows_left_on_the_next_page_belong_to_a_table_of_texts() -> None:
     (table,) = tables_in([("Term", "Meaning", "Source"), *[("corpus", "all of the texts", "handbook")] * 4])
-    below = [*texts_in_rows([("element", "a part of a text", "glossary")]), span("The end of the chapter.", 50, 140)]
-    rest = continued(rows_of(below), table)
-    assert rest is not None
-    assert rest.table.rows == (("element", "a part of a text", "glossary"),)
+    rest = [
+        ("element", "a part of a text", "glossary"),
+        ("", "or of a table", ""),
+        ("chunk", "what is found", "glossary"),
+    ]
+    below = [*texts_in_rows(rest), span("The end of the chapter.", 50, 168)]
+    found = continued(rows_of(below), table)
+    assert found is not None
+    assert found.table.rows == (("element", "a part of a text or of a table", "index"), rest[2])
     assert continued(rows_of([span("Some text", 80, 100), span("of two", 300, 100)]), table) is None
