@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from kb_pipeline.errors import Forbidden, KbError, SettingsError, Unauthenticated, UnavailableError
 
@@ -89,7 +90,15 @@ async def http_error(request: Request, cause: Exception) -> Response:
     assert isinstance(cause, HTTPException)  # noqa: S101 - registered for nothing else
     is_routing = cause.detail == HTTPStatus(cause.status_code).phrase
     sentence = {404: NOWHERE, 405: OTHER_METHOD}.get(cause.status_code) if is_routing else None
-    return problem(request.scope, cause.status_code, sentence or cause.detail, cause.headers)
+    headers = dict(cause.headers or {})
+    if cause.status_code == 405:  # a router names the methods of one route, and an address may have several
+        headers["allow"] = ", ".join(sorted(_methods_at(request)))
+    return problem(request.scope, cause.status_code, sentence or cause.detail, headers)
+
+
+def _methods_at(request: Request) -> set[str]:
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in route.methods}
 
 
 async def wrong_request(request: Request, cause: Exception) -> Response:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 UPLOAD_SECONDS = 600.0
 NOT_HERE = "No document of this name was sent here; GET /v1/documents lists those that can be found."
 FROM_ELSEWHERE = "This document comes from a source folder; change or remove its file there, and run kb ingest."
+EMPTY = "The body is empty; send the bytes of the file."
 NO_SPACE = "There is no room for the document on the server's disk; make room and send it again."
 
 Collection = Annotated[str, Path(min_length=1, max_length=200)]
@@ -62,14 +63,7 @@ def upload_routes(gate: Gate, backend: Backend, uploads: Uploads) -> APIRouter:
     ) -> UploadStatus:
         """Add a document, or replace it; the next run reads it. 409 for a name that another has but for capitals."""
         _require(principal, collection)
-        try:
-            async with contextmanager_in_threadpool(uploads.writing(collection, name)) as file:
-                async for piece in request.stream():
-                    await run_in_threadpool(file.write, piece)
-        except NameTaken as error:
-            raise HTTPException(409, str(error)) from None
-        except OSError as error:
-            raise _no_room(error) from None
+        await _receive(uploads, collection, name, request)
         await run_in_threadpool(register)
         found = await standing(collection, name)
         answer = _status(collection, name, found or Standing("waiting", None, None))
@@ -104,6 +98,20 @@ def upload_routes(gate: Gate, backend: Backend, uploads: Uploads) -> APIRouter:
         return await run_in_threadpool(_refusal, backend, principal, collection, name)
 
     return router
+
+
+async def _receive(uploads: Uploads, collection: str, name: str, request: Request) -> None:
+    """Write the body to its place. Raises HTTPException, SettingsError."""
+    try:
+        async with contextmanager_in_threadpool(uploads.writing(collection, name)) as file:
+            async for piece in request.stream():
+                await run_in_threadpool(file.write, piece)
+            if file.tell() == 0:
+                raise HTTPException(400, EMPTY)
+    except NameTaken as error:
+        raise HTTPException(409, str(error)) from None
+    except OSError as error:
+        raise _no_room(error) from None
 
 
 def _standing(backend: Backend, uploads: Uploads, collection: str, name: str) -> Standing | None:

@@ -129,6 +129,7 @@ def test_a_name_that_differs_by_capitals_is_a_conflict(client: httpx.Client, fol
 
 
 def test_what_is_too_large_or_cut_off_leaves_nothing(client: httpx.Client, folder: Path) -> None:
+    assert client.put(PUT).status_code == 400
     assert client.put(PUT, content=b"x" * (LARGEST_UPLOAD + 1)).status_code == 413
     pieces = (b"x" * 4096 for _ in range(LARGEST_UPLOAD // 4096 + 1))
     assert client.put(PUT, content=pieces).status_code == 413  # without saying so beforehand
