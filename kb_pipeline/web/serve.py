@@ -50,6 +50,8 @@ class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # h1
             self._head = 0
             return
         self._patience = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
+        if self.cycle is not None and self.cycle.more_body:  # the rest of one that was answered before it ended
+            return
         self._head += len(data)
         if self._head > LARGEST_HEAD and not self.transport.is_closing():
             self.transport.write(TOO_LARGE_HEAD)
