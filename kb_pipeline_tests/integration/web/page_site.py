@@ -30,7 +30,7 @@ def fill(kb: TestSite) -> None:
     kb.write(
         "contracts/pump.pdf", pdf(["The supplier delivers the pump within thirty days.", "Payment is due.", "Signed."])
     )
-    kb.write("contracts/pump.pdf.meta.yaml", "tag: finance\namount: 12.5\n")
+    kb.write("contracts/pump.pdf.meta.yaml", "tag: procurement\namount: 12.5\n")
     kb.write("contracts/long.md", "\n\n".join(f"# Section {n}\n\n{clause(n)}" for n in range(SECTIONS)))
     kb.write(f"{HOSTILE_COLLECTION}/{HOSTILE_FILE}", html(HOSTILE_TITLE, HOSTILE_HEADING, HOSTILE_TEXT))
     kb.write(f"{HOSTILE_COLLECTION}/{HOSTILE_FILE}.meta.yaml", f"tag: '{HOSTILE_FIELD}'\n")

@@ -21,6 +21,7 @@ from kb_pipeline_tests.sites import TestSite, embedding_server, parsers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kb_pipeline.access.principal import Right
     from kb_pipeline.parsing.sandbox import ParserPool
     from kb_pipeline_tests.instant_embedding_server import InstantServer
 
@@ -122,7 +123,7 @@ def test_a_question_is_answered_with_where_it_stands_and_its_words_marked(page: 
     assert texts(page, ".file")[0] == "contracts/pump.pdf"
     assert texts(page, ".hit:first-child .where .tag") == ["pp. 1–3", "contracts"]
     assert {"pump", "delivers"} <= set(texts(page, ".hit:first-child mark"))
-    assert "tag: finance" in texts(page, ".hit:first-child .tags li")
+    assert "tag: procurement" in texts(page, ".hit:first-child .tags li")
     ask(page, "年假有几天")
     assert texts(page, ".hit:first-child .section") == ["休假 › 年假"]
     assert "年假" in texts(page, ".hit:first-child mark")
@@ -144,6 +145,23 @@ def test_a_question_is_in_no_address_and_comes_back(page: Page) -> None:
     page.call("Page.reload")
     page.wait_for("document.querySelector('.hit')")
     assert page.evaluate("document.getElementById('query').value") == "pump 13812345678"
+
+
+def test_collections_and_fields_filter_with_their_counts(page: Page) -> None:
+    ask(page, "pump valve")
+    counts = dict(zip(texts(page, ".filters .value"), texts(page, ".filters .count"), strict=True))
+    assert (counts["contracts"], counts["procurement"], counts["12.5"]) == ("2", "1", "1")
+    assert set(texts(page, ".file")) == {"contracts/pump.pdf", "contracts/long.md"}
+    for value in ("procurement", "12.5"):
+        click(page, ".filters label", value)
+        page.wait_for(f"location.hash.includes('{value}') && {IDLE}")
+        assert set(texts(page, ".file")) == {"contracts/pump.pdf"}
+    click(page, ".clear")
+    page.wait_for(f"!location.hash.includes('field') && {IDLE}")
+    assert "contracts/long.md" in texts(page, ".file")
+    page.evaluate("history.back()")
+    page.wait_for("document.querySelectorAll('.filters input:checked').length === 2")
+    page.wait_for("document.querySelectorAll('.hit').length === 1")
 
 
 def test_a_hit_says_why_it_stands_where_it_does(page: Page) -> None:
@@ -264,6 +282,7 @@ def test_a_document_is_read_page_by_page(page: Page) -> None:
     open_first_hit(page)
     facts = dict(zip(texts(page, ".about dt"), texts(page, ".about dd"), strict=True))
     assert (facts["pages"], facts["Collection"], facts["amount"]) == ("3", "contracts", "12.5")
+    assert texts(page, ".original") == []  # who has no key has no right to it
     click(page, ".tab", "Pages")
     page.wait_for("document.querySelector('.tab:nth-child(2)[aria-current]')")
     assert "pump" in texts(page, ".cited .text")[0]
@@ -415,7 +434,11 @@ def test_a_person_signs_in_with_a_key_and_sees_what_it_may(
 ) -> None:
     filled_database(database_url, embeddings)
     with connect(database_url, autocommit=True) as connection:
-        key, _ = create(connection, "reader", groups=(), collections=("contracts",), rights=("search",), expires="1d")
+        key, _ = create(connection, "finder", groups=(), collections=("contracts",), rights=("search",), expires="1d")
+        rights: tuple[Right, ...] = ("search", "read", "original")
+        other, _ = create(
+            connection, "reader", groups=(), collections=("contracts", "policies"), rights=rights, expires="1d"
+        )
     with (
         served(lambda: database_url, lambda: EmbeddingClient.connect(embeddings.base_url)) as client,
         chromium.page(f"{client.base_url}/") as page,
@@ -435,3 +458,10 @@ def test_a_person_signs_in_with_a_key_and_sees_what_it_may(
         click(page, "#sign-out")
         page.wait_for("document.getElementById('sign-in')")
         assert texts(page, ".file") == []
+        page.type(other)
+        page.press("Enter")
+        page.wait_for("document.querySelectorAll('.filters .value').length === 2")
+        ask(page, "pump delivery")
+        open_first_hit(page)
+        document = page.evaluate("location.hash.slice(1).split('?')[0]")
+        assert page.evaluate("document.querySelector('.original').pathname") == f"/v1{document}/original"
