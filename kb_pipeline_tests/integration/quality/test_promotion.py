@@ -21,12 +21,12 @@ from kb_pipeline.operations.promotion import decisions, promote, tune_weight
 from kb_pipeline.operations.questions import import_questions
 from kb_pipeline.quality.report import Compared, html
 from kb_pipeline.services.daemon import stop_all
-from kb_pipeline.store.generations import active_generation
+from kb_pipeline.store.generations import active_generation, named_generation
 from kb_pipeline.store.quality.negatives import texts
 from kb_pipeline.store.quality.questions import questions_of
 from kb_pipeline_tests.browser import browser, find_chromium
 from kb_pipeline_tests.conftest import new_database
-from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server, instant_vector
+from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
 from kb_pipeline_tests.sites import TestSite
 
 if TYPE_CHECKING:
@@ -85,11 +85,13 @@ def judged(rooms: TestSite, embedding_server: InstantServer) -> TestSite:
 
 def improve(kb: TestSite) -> None:
     """Give the right passages the vectors of their questions; g1 and g2 have what they were before."""
+    instruction = named_generation(kb.connection, "g1").query_instruction
     for number in range(COUNT):
+        vector = kb.site.embedding.embed_query(asked(number), instruction)
         kb.connection.execute(
             "UPDATE embeddings e SET embedding = %s FROM chunks c JOIN documents d ON d.id = c.document_id "
             "WHERE e.text_hash = c.text_hash AND d.path = %s",
-            [HalfVector(instant_vector(asked(number), 384)), f"rooms/n{number}.md"],
+            [HalfVector(vector), f"rooms/n{number}.md"],
         )
 
 
