@@ -104,5 +104,5 @@ def test_rows_left_on_the_next_page_belong_to_a_table_of_texts() -> None:
     below = [*texts_in_rows(rest), span("The end of the chapter.", 50, 168)]
     found = continued(rows_of(below), table)
     assert found is not None
-    assert found.table.rows == (("element", "a part of a text or of a table", "index"), rest[2])
+    assert found.table.rows == (("element", "a part of a text or of a table", "glossary"), rest[2])
     assert continued(rows_of([span("Some text", 80, 100), span("of two", 300, 100)]), table) is None
