@@ -12,21 +12,16 @@ a failure depends on the batch, see `stream`.
 from __future__ import annotations
 
 import ipaddress
-import queue
-import random
-import threading
-import time
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
 import openai
 
-from kb_pipeline.embedding.backpressure import Backpressure
+from kb_pipeline.embedding.identity import PROBE_TEXT, ModelIdentity, check_same, identify, identify_all
 from kb_pipeline.embedding.lora import QueryAdapter, ask_adapted
-from kb_pipeline.embedding.models import ExpectedModel, ModelProfile, model_fingerprint, profile_for, same_model
+from kb_pipeline.embedding.models import ExpectedModel
+from kb_pipeline.embedding.patience import CONNECT_TIMEOUT, SHORT_PATIENCE, ask_patiently, impatient, in_time
 from kb_pipeline.embedding.query_cache import QueryCache
 from kb_pipeline.embedding.replicas import Replica, Replicas
 from kb_pipeline.embedding.stream import (
@@ -37,49 +32,23 @@ from kb_pipeline.embedding.stream import (
     StreamSettings,
     Usage,
     refusal_reason,
-    unavailable,
 )
 from kb_pipeline.embedding.tokenizer import TokenCounter, token_counter
 from kb_pipeline.embedding.wire import Outcome, Overloaded, Refused, Vectors, public_url, request_embeddings
 from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
-    from openai.types import Model
 
 __all__ = ["EmbeddedText", "EmbeddingClient", "ModelIdentity", "RejectedText", "Result", "Usage"]
 
 REQUEST_TIMEOUT = 120.0  # seconds for one batch
-CONNECT_TIMEOUT = 5.0  # seconds
 PATIENCE = 120.0  # seconds without any answer before the server is given up
-SHORT_PATIENCE = 10.0  # seconds, where a person waits
 MOST_IN_FLIGHT = 32  # requests
-PROBE_TEXT = "A probe of 2 languages: 检验分词器。"  # tells one tokenizer from another, too
 DOCUMENT_PRIORITY, QUERY_PRIORITY = 0, 1
-PRIORITISING_OWNERS = ("sglang", "kb_pipeline")  # `owned_by` of the servers that know priorities
-UNKNOWN_REVISION = "default"  # what SGLang reports when it was told none
-UNKNOWN_MODEL = "unknown"  # what sglang-router calls a model whose server does not tell it the name
-
-
-@dataclass(frozen=True, slots=True)
-class ModelIdentity:
-    """The model behind a server. `context_length` in tokens; None when neither server nor profile says.
-
-    `revision`: of the weights, when the server reports one. `tokenizer`: the folder or hub name that the server took
-    it from, when it says. `probe_tokens`: how many it counted in PROBE_TEXT.
-    """
-
-    name: str
-    native_dimension: int
-    context_length: int | None
-    profile: ModelProfile
-    fingerprint: str
-    revision: str | None = None
-    tokenizer: str | None = None
-    probe_tokens: int = 0
 
 
 class EmbeddingClient:
@@ -125,7 +94,7 @@ class EmbeddingClient:
         """
         members = [_replica(url.strip(), api_key, timeout) for url in base_url.split(",") if url.strip()]
         try:
-            identity = _identify_all(members, expected_model, min(patience, SHORT_PATIENCE))
+            identity = identify_all(members, expected_model, min(patience, SHORT_PATIENCE))
         except BaseException:
             for replica in members:
                 replica.client.close()
@@ -165,7 +134,7 @@ class EmbeddingClient:
         if remembered is not None:
             return remembered
         patience = min(self._patience, SHORT_PATIENCE)
-        outcome = _ask_patiently(
+        outcome = ask_patiently(
             lambda: self.request([query], timeout=patience, priority=QUERY_PRIORITY, adapter=adapter),
             self._url,
             patience,
@@ -233,11 +202,11 @@ class EmbeddingClient:
     ) -> Outcome:
         if replica.model is None:
             try:
-                identity = _identify(replica, self._expected, SHORT_PATIENCE)
+                identity = identify(replica, self._expected, SHORT_PATIENCE)
             except EmbeddingServerUnavailable:
                 return Overloaded("connection failed", unreachable=True)
-            _check_same(identity, self.identity, replica.url, self._url)
-        client = replica.client if timeout is None else _impatient(replica.client, timeout)
+            check_same(identity, self.identity, replica.url, self._url)
+        client = replica.client if timeout is None else impatient(replica.client, timeout)
         model = replica.model or self.identity.name
 
         def ask(asked_as: str) -> Outcome:
@@ -258,7 +227,7 @@ class EmbeddingClient:
 
     def _is_alive(self) -> bool:
         """Does a server embed an ordinary text?"""
-        outcome = _in_time(lambda: self.request([PROBE_TEXT], timeout=SHORT_PATIENCE), SHORT_PATIENCE)
+        outcome = in_time(lambda: self.request([PROBE_TEXT], timeout=SHORT_PATIENCE), SHORT_PATIENCE)
         return isinstance(outcome, Vectors) and bool(outcome.usable[0])
 
 
@@ -286,196 +255,3 @@ def _is_loopback(host: str) -> bool:
 
 def _replica(base_url: str, api_key: str | None, timeout: float) -> Replica:
     return Replica(public_url(base_url), _openai_client(base_url, api_key, timeout))
-
-
-def _identify_all(members: list[Replica], expected: ExpectedModel | None, patience: float) -> ModelIdentity:
-    """Who the servers say they are; those that are down stay unidentified as long as one is not."""
-    if not members:
-        raise SettingsError("KB_EMBEDDING_URL names no server; write it like http://127.0.0.1:30000/v1.")
-    identities: list[tuple[ModelIdentity, str]] = []
-    failures: list[EmbeddingServerUnavailable] = []
-    for replica in members:
-        try:
-            identities.append((_identify(replica, expected, patience), replica.url))
-        except EmbeddingServerUnavailable as error:
-            failures.append(error)
-    if not identities:
-        raise failures[0]
-    first, first_url = identities[0]
-    for identity, url in identities[1:]:
-        _check_same(identity, first, url, first_url)
-    return first
-
-
-def _check_same(identity: ModelIdentity, other: ModelIdentity, url: str, other_url: str) -> None:
-    if identity.fingerprint != other.fingerprint:
-        names = [f"{one.name} ({one.revision})" if one.revision else one.name for one in (identity, other)]
-        raise SettingsError(
-            f"The embedding server at {url} serves {names[0]} and that at {other_url} serves {names[1]}; "
-            "name only servers of one model in KB_EMBEDDING_URL."
-        )
-
-
-def _identify(replica: Replica, expected: ExpectedModel | None, patience: float) -> ModelIdentity:
-    """Who the server says it is; the replica learns the names to ask for and to look for in answers."""
-    client, url = replica.client, replica.url
-    info = _model_info(client, url)
-    card = _served_model(client, url, expected, info)
-    asked_as = card.id
-    name = _real_name(card, info)
-    revision = _revision(info, url, expected)
-    probe = _ask_patiently(
-        lambda: request_embeddings(_impatient(client, patience), asked_as, [PROBE_TEXT], None), url, patience
-    )
-    if isinstance(probe, Refused):
-        raise SettingsError(
-            f"{name} at {url} does not embed texts (status {probe.status}); start it as an embedding server."
-        )
-    dimension = probe.rows.shape[1]
-    profile = profile_for(name)
-    if profile.native_dimension not in (None, dimension):
-        raise SettingsError(
-            f"{name} at {url} answers with {dimension} dimensions instead of {profile.native_dimension}; "
-            "serve the model that its name says."
-        )
-    replica.model, replica.answers_as = asked_as, probe.model
-    replica.prioritises = card.owned_by in PRIORITISING_OWNERS
-    length = (card.model_extra or {}).get("max_model_len")
-    return ModelIdentity(
-        name=name,
-        native_dimension=dimension,
-        context_length=length if isinstance(length, int) and length > 0 else profile.context_length,
-        profile=profile,
-        fingerprint=model_fingerprint(name, dimension, revision),
-        revision=revision,
-        tokenizer=_name(info.get("tokenizer_path")) or _name(info.get("model_path")),
-        probe_tokens=probe.tokens,
-    )
-
-
-def _name(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _revision(info: Mapping[str, Any], url: str, expected: ExpectedModel | None) -> str | None:
-    """The revision of the weights, where the server reports one (SGLang: --weight-version)."""
-    if info.get("is_generation"):
-        raise SettingsError(f"The server at {url} generates text; start it as an embedding server (--is-embedding).")
-    version = info.get("weight_version")
-    revision = version if isinstance(version, str) and version != UNKNOWN_REVISION else None
-    if expected is None or expected.revision is None:
-        return revision
-    if revision is None and expected.path is not None and info.get("model_path") == expected.path:
-        return expected.revision
-    if revision not in (None, expected.revision):
-        raise SettingsError(
-            f"The embedding server at {url} serves revision {revision} of {expected.name} instead of "
-            f"{expected.revision}; {expected.remedy}."
-        )
-    return revision
-
-
-def _model_info(client: openai.OpenAI, url: str) -> dict[str, Any]:
-    """What SGLang tells about its model; empty for other servers. Its older releases know only the second path."""
-    if not str(client.base_url).rstrip("/").endswith("/v1"):
-        return {}
-    root = client.with_options(base_url=str(client.base_url).rstrip("/").removesuffix("/v1"), timeout=SHORT_PATIENCE)
-    for path in ("/model_info", "/get_model_info"):
-        try:
-            info = root.get(path, cast_to=httpx.Response).json()
-        except (openai.APIStatusError, ValueError):
-            continue
-        except openai.APIConnectionError as error:
-            raise unavailable(url, "connection failed") from error
-        if isinstance(info, dict):
-            return info
-    return {}
-
-
-def _real_name(card: Model, info: Mapping[str, Any]) -> str:
-    """The model's name, which a router may not know although it passes on what the server tells about its model."""
-    if card.id != UNKNOWN_MODEL:
-        return card.id
-    return _name(info.get("served_model_name")) or _name(info.get("model_path")) or UNKNOWN_MODEL
-
-
-def _served_model(client: openai.OpenAI, url: str, expected: ExpectedModel | None, info: Mapping[str, Any]) -> Model:
-    """What the server tells about the model to use; with one served model it need not be named."""
-    try:
-        models = client.with_options(timeout=SHORT_PATIENCE).models.list().data
-    except openai.AuthenticationError:
-        raise SettingsError(f"The embedding server at {url} refused the key; correct KB_EMBEDDING_API_KEY.") from None
-    except openai.NotFoundError:
-        raise SettingsError(f"There is no /models at {url}; KB_EMBEDDING_URL usually ends in /v1.") from None
-    except openai.APIStatusError as error:
-        raise unavailable(url, f"status {error.status_code}") from error
-    except openai.APIConnectionError as error:
-        raise unavailable(url, "connection failed") from error
-    names = [_real_name(model, info) for model in models]
-    matching = [
-        model for model, name in zip(models, names, strict=True) if expected is None or same_model(name, expected.name)
-    ]
-    if not names:
-        raise SettingsError(f"The embedding server at {url} serves no model; start it with one.")
-    if UNKNOWN_MODEL in names:
-        raise SettingsError(
-            f"The server at {url} does not know the name of its model, on which the query instruction depends; "
-            "start the servers behind it with --served-model-name, or name them in KB_EMBEDDING_URL instead."
-        )
-    if expected is not None and not matching:
-        raise SettingsError(
-            f"The embedding server at {url} serves {', '.join(names)} instead of {expected.name}; {expected.remedy}."
-        )
-    if len(matching) > 1:
-        raise SettingsError(f"The embedding server at {url} serves {', '.join(names)}; choose with KB_EMBEDDING_MODEL.")
-    return matching[0]
-
-
-def _impatient(client: openai.OpenAI, seconds: float) -> openai.OpenAI:
-    return client.with_options(timeout=openai.Timeout(seconds, connect=CONNECT_TIMEOUT))
-
-
-def _ask_patiently(ask: Callable[[], Outcome], url: str, patience: float) -> Vectors | Refused:
-    """Ask for one text until there is an answer. Raises EmbeddingServerUnavailable after `patience` seconds, and at
-    once where nothing can be connected to."""
-    backpressure = Backpressure(most_in_flight=1, most_texts=1)
-    while True:
-        sent_at = time.monotonic()
-        outcome = _in_time(ask, patience)
-        if isinstance(outcome, Refused) or (isinstance(outcome, Vectors) and outcome.usable[0]):
-            return outcome
-        if isinstance(outcome, Overloaded) and outcome.unreachable:
-            raise unavailable(url, outcome.reason)
-        now = time.monotonic()
-        backpressure.failed(
-            sent_at=sent_at,
-            now=now,
-            jitter=random.random(),  # noqa: S311  not a secret
-            retry_after=outcome.retry_after if isinstance(outcome, Overloaded) else None,
-        )
-        if backpressure.paused_until - sent_at > patience or backpressure.lost_patience(
-            backpressure.paused_until, patience
-        ):
-            reason = "an unusable vector" if isinstance(outcome, Vectors) else outcome.reason
-            raise unavailable(url, reason)
-        time.sleep(backpressure.paused_until - now)
-
-
-def _in_time(ask: Callable[[], Outcome], seconds: float) -> Outcome:
-    """What `ask` returns or raises; Overloaded after `seconds`, whatever trickles in. Its thread is left behind."""
-    answers: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
-
-    def work() -> None:
-        try:
-            answers.put(ask())
-        except BaseException as error:  # noqa: BLE001  raised again in the thread of the caller
-            answers.put(error)
-
-    threading.Thread(target=work, name="embedding-query", daemon=True).start()
-    try:
-        answer = answers.get(timeout=seconds)
-    except queue.Empty:
-        return Overloaded("no answer in time", too_large=True)
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer

@@ -382,7 +382,7 @@ class TestQuery:
         client = connect(instant.base_url)
         instant.kill()
         waited: list[float] = []
-        monkeypatch.setattr("kb_pipeline.embedding.client.time.sleep", waited.append)
+        monkeypatch.setattr("kb_pipeline.embedding.patience.time.sleep", waited.append)
         with pytest.raises(EmbeddingServerUnavailable, match="connection failed"):
             client.embed_query("q", "i")
         assert len(waited) <= 1  # where the lost connection was an open one
