@@ -90,9 +90,9 @@ async def http_error(request: Request, cause: Exception) -> Response:
     assert isinstance(cause, HTTPException)  # noqa: S101 - registered for nothing else
     is_routing = cause.detail == HTTPStatus(cause.status_code).phrase
     sentence = {404: NOWHERE, 405: OTHER_METHOD}.get(cause.status_code) if is_routing else None
-    headers = dict(cause.headers or {})
+    headers = cause.headers
     if cause.status_code == 405:  # a router names the methods of one route, and an address may have several
-        headers["allow"] = ", ".join(sorted(_methods_at(request)))
+        headers = {"allow": ", ".join(sorted(_methods_at(request)))}
     return problem(request.scope, cause.status_code, sentence or cause.detail, headers)
 
 
