@@ -17,7 +17,7 @@ from kb_pipeline.errors import GenerationMismatch, SettingsError
 from kb_pipeline.operations import generations as life
 from kb_pipeline.operations.evaluation import Way, measure, since_last
 from kb_pipeline.operations.mining import mine_and_store, triplets
-from kb_pipeline.operations.promotion import decisions, promote, tune_weight
+from kb_pipeline.operations.promotion import decisions, promote
 from kb_pipeline.operations.questions import import_questions
 from kb_pipeline.quality.report import Compared, html
 from kb_pipeline.services.daemon import stop_all
@@ -144,18 +144,6 @@ def test_a_candidate_of_another_model_is_compared_with_what_was_measured(judged:
     assert result.promotion.gains["all"]["questions"] == TESTED
     with pytest.raises(SettingsError, match="searched already"):
         promote(judged.site, "g1")
-
-
-def test_the_weight_is_chosen_on_dev_and_decided_on_the_test(judged: TestSite) -> None:
-    life.activate(judged.site, "g3", force=True)
-    judged.reopen(search={"fusion_weight": 0.0})
-    result = tune_weight(judged.site)
-    assert result.best > 0
-    assert result.promotion is not None
-    assert result.promotion.verdict == "promoted"
-    assert result.promotion.candidate == f"weight {result.best:g}"
-    judged.reopen(search={"fusion_weight": result.best})
-    assert tune_weight(judged.site).promotion is None
 
 
 def test_an_evaluation_is_compared_and_its_report_asks_nobody(judged: TestSite, tmp_path: Path) -> None:
