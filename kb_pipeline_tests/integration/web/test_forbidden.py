@@ -122,9 +122,31 @@ POOLS: dict[str, Sequence[Any]] = {
     "session": ["one", "two"],
     "reason": ["outdated", "not_found", "wrong_document"],
     "right_passage": [{"document_id": id_, "chunk_key": key} for id_, key in zip(IDS, KEYS, strict=False)],
+    "order": ["asc", "desc"],
+    **dict.fromkeys(("after", "before", "vector_store_id"), COLLECTIONS),
+    "filters": [{"type": "eq", "key": "collection", "value": name} for name in COLLECTIONS],
+    "max_num_results": [50],
+    "ranking_options": [{}],
+    "rewrite_query": ["false"],
+    "input": WORDS,
+    "model": ["instant"],
+    "dimensions": [16, 32],
+    "encoding_format": ["float", "base64"],
+    "input_type": ["query", "document"],
+    "user": ["one"],
     "key": ["kb_wrong", "kb_" + "a" * 50],
 }
-VOLATILE = {"timings_ms", "request_id", "changed_at", "loaded_at", "score", "rank", "explanation"}
+VOLATILE = {
+    "timings_ms",
+    "request_id",
+    "changed_at",
+    "loaded_at",
+    "score",
+    "rank",
+    "explanation",
+    "first_at",
+    "created_at",
+}
 HEADERS = ("content-type", "content-disposition", "location", "etag", "allow", "www-authenticate")
 
 
@@ -156,7 +178,7 @@ class Operation:
         return path, more
 
 
-NEEDED = {"q", "query", "event_id", "helpful", "key"}
+NEEDED = {"q", "query", "input", "model", "event_id", "helpful", "key"}
 
 
 def _typed(name: str, value: Any) -> Any:
@@ -201,6 +223,7 @@ def serving(
                 "INSERT INTO document_fields (document_id, author) "
                 "SELECT id, (ARRAY['Li', 'Zhao', 'Han'])[1 + id % 3] FROM documents WHERE id % 4 > 0"
             )
+            connection.execute("UPDATE documents SET created_at = '2024-01-01'")
             rights = {"groups": holder.groups, "collections": holder.collections, "rights": RIGHTS}
             key, _ = create(connection, "reader", expires="1d", **rights)
         app = application(lambda: url, lambda: EmbeddingClient.connect(embeddings.base_url), folder=folder)
@@ -220,7 +243,7 @@ def told(answer: httpx.Response) -> Any:
 def _steady(value: Any) -> Any:
     if isinstance(value, dict):
         steady = {name: _steady(inner) for name, inner in value.items() if name not in VOLATILE}
-        return {name: sorted(inner, key=str) if name == "hits" else inner for name, inner in steady.items()}
+        return {name: sorted(inner, key=str) if name in {"hits", "data"} else inner for name, inner in steady.items()}
     return [_steady(inner) for inner in value] if isinstance(value, list) else value
 
 
