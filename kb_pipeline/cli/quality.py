@@ -1,8 +1,9 @@
-"""`kb mine` and `kb promote`: from what is known about search to a better one."""
+"""`kb mine`, `kb tune` and `kb promote`: from what is known about search to a better one."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from kb_pipeline.store.quality.promotions import Promotion
 
 quality_app = typer.Typer()
+
+
+class Side(StrEnum):
+    QUERY = "query"
+    BOTH = "both"
+
 
 SHOWN = 20
 WIDTH = 160
@@ -52,9 +59,67 @@ def mine(
 
 
 @quality_app.command()
+def tune(
+    name: Annotated[str | None, typer.Argument(help="Of the model to make; none: those there are.")] = None,
+    side: Annotated[Side, typer.Option(help="What is tuned; both needs a new generation.")] = Side.QUERY,
+    model: Annotated[str | None, typer.Option(help="Where its weights are, if the server does not say.")] = None,
+    epochs: Annotated[int, typer.Option(help="At most so many passes over the examples.", min=1)] = 6,
+    layers: Annotated[int, typer.Option(help="How many of the last layers.", min=1)] = 2,
+    rank: Annotated[int, typer.Option(help="Of the adapter.", min=1, max=256)] = 32,
+    batch_size: Annotated[int, typer.Option(help="Questions in a step.", min=2)] = 32,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 5e-4,
+    as_json: Json = False,
+) -> int:
+    """Tune the model to this site's questions with what `kb mine` found (needs the extra finetune)."""
+    from kb_pipeline.operations.tuning import as_record, tuned
+    from kb_pipeline.operations.tuning import tune as make
+    from kb_pipeline.quality.tuning.training import TuningSettings
+
+    with opened_site() as site, progress(as_json):
+        if name is None:
+            known = [each.record for each in tuned(site)]
+        else:
+            wanted = TuningSettings(
+                side=side.value,
+                layers=layers,
+                rank=rank,
+                epochs=epochs,
+                batch_size=batch_size,
+                learning_rate=learning_rate,
+            )
+            result = make(site, name, wanted, model=model, report=lambda epoch: note(str(epoch)))
+    if name is None:
+        if as_json:
+            print_json({"models": known})
+        else:
+            table("Tuned models", [{key: row[key] for key in ("name", "side", "base", "scale")} for row in known])
+        return 0
+    if as_json:
+        print_json(as_record(result))
+        return 0 if result.model else EXIT_FOUND
+    table(
+        f"nDCG@10 of {result.dev_questions:,} dev questions, by meaning alone",
+        [
+            {"dimensions": length, "before": f"{before:.3f}", "after": f"{after:.3f}"}
+            for length, (before, after) in result.curve.items()
+        ],
+    )
+    if result.model is None:
+        say(f"{result.examples:,} examples taught nothing that the dev questions gain from; nothing was kept.")
+        return EXIT_FOUND
+    say(f"{name} is kept at scale {result.trained.scale:g} in {result.model.serve.parent}.")
+    if side is Side.QUERY:
+        say(f"kb promote --adapter {name} lets the frozen test decide.")
+    else:
+        say(f"Set KB_EMBEDDING_MODEL to {result.model.serve}, then: kb generations build, and kb promote GENERATION.")
+    return 0
+
+
+@quality_app.command()
 def promote(
     candidate: Annotated[str | None, typer.Argument(help="A generation that is built; none: past decisions.")] = None,
     set_name: SetName = None,
+    adapter: Annotated[str | None, typer.Option(help="A model that kb tune made, for queries alone.")] = None,
     weight: Annotated[bool, typer.Option("--weight", help="Tune the weight of meaning instead.")] = False,
     collection: Annotated[str | None, typer.Option(help="With --weight: of searches in this one alone.")] = None,
     approve: Annotated[str | None, typer.Option(help="Who approves it, where [quality] approval is set.")] = None,
@@ -63,20 +128,24 @@ def promote(
     """Search another generation if the frozen test says that it is better, and keep the decision."""
     if weight:
         return _tune(set_name, collection, as_json)
-    if candidate is None:
+    if candidate is None and adapter is None:
         return _decisions(as_json)
     from kb_pipeline.operations.promotion import promote as decide
+    from kb_pipeline.operations.promotion import promote_adapter
 
     with opened_site() as site, progress(as_json):
-        result = decide(site, candidate, set_name=set_name, approved_by=approve)
+        if adapter is not None:
+            result = promote_adapter(site, adapter, set_name=set_name, approved_by=approve)
+        else:
+            result = decide(site, str(candidate), set_name=set_name, approved_by=approve)
     if as_json:
         print_json(asdict(result))
         return 0 if result.switched or result.waits_for_approval else EXIT_FOUND
     _say(result.promotion)
     if result.switched:
-        say(f"Generation {candidate} is the one that is searched now; kb generations rollback goes back.")
+        say(f"{result.promotion.candidate} is what is searched now; kb generations rollback goes back.")
     elif result.waits_for_approval:
-        say(f"It waits for a person: kb promote {candidate} --approve NAME.")
+        say(f"It waits for a person: kb promote {f'--adapter {adapter}' if adapter else candidate} --approve NAME.")
     return 0 if result.switched or result.waits_for_approval else EXIT_FOUND
 
 

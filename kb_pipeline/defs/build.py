@@ -46,7 +46,7 @@ def build_defs(
     return dg.Definitions(
         assets=assets,
         asset_checks=[*build_checks(here), *quality.quality_checks(here)],
-        jobs=[refresh, re_embed, evaluate, *generations.generation_jobs(here)],
+        jobs=[refresh, re_embed, evaluate, quality.tune_job(here), *generations.generation_jobs(here)],
         schedules=[
             schedules.nightly_sweep(here, refresh),
             schedules.weekly_re_embedding(here, re_embed),

@@ -1,34 +1,43 @@
-"""The quality loop in Dagster: how well the evaluation sets are answered, week by week, and the negatives mined.
+"""The quality loop in Dagster: how well the evaluation sets are answered, week by week, the negatives mined, and a
+model tuned with them when somebody asks for it.
 
-Both assets are about all documents at once, so they have no shards. What they store is in PostgreSQL; Dagster gets
+These assets are about all documents at once, so they have no shards. What they store is in PostgreSQL; Dagster gets
 figures, which become plots, and no text. Their runs are kept for as long as Dagster keeps any: a year is 52.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
+from kb_pipeline.defs.assets.embeddings import GPU_POOL
 from kb_pipeline.defs.assets.shared import table
 from kb_pipeline.defs.jobs import AssetJob
 from kb_pipeline.defs.placement import KNOWLEDGE_CHUNKS, Placement
 from kb_pipeline.defs.resources.knowledge_base import step
 from kb_pipeline.operations.evaluation import SetMeasured, measure, since_last
 from kb_pipeline.operations.mining import mine_and_store
+from kb_pipeline.operations.tuning import tune
 from kb_pipeline.quality.evaluation import OVERALL
 from kb_pipeline.quality.gate import MEASURE
 from kb_pipeline.quality.measures import MEASURES
+from kb_pipeline.quality.tuning.training import TuningSettings
 from kb_pipeline.store.quality.questions import sets
 
 RETRIEVAL_EVALUATION = "retrieval_evaluation"
 HARD_NEGATIVES = "hard_negatives"
+TUNED_MODEL = "tuned_model"
+TUNE = "tune_model"
 EVALUATE = "evaluate"
 WEEKLY_EVALUATION = "weekly_evaluation"
 MOST_P = 0.05
 
 
 def quality_assets(place: Placement) -> list[dg.AssetsDefinition]:
-    return [_retrieval_evaluation(place), _hard_negatives(place)]
+    return [_retrieval_evaluation(place), _hard_negatives(place), _tuned_model(place)]
 
 
 def evaluate_job(place: Placement) -> AssetJob:
@@ -37,6 +46,15 @@ def evaluate_job(place: Placement) -> AssetJob:
         selection=dg.AssetSelection.assets(place.key(RETRIEVAL_EVALUATION), place.key(HARD_NEGATIVES)),
         executor_def=dg.in_process_executor,
         description="Ask the evaluation sets, compare with the time before, and mine hard negatives.",
+    )
+
+
+def tune_job(place: Placement) -> AssetJob:
+    return dg.define_asset_job(
+        place.name(TUNE),
+        selection=dg.AssetSelection.assets(place.key(TUNED_MODEL)),
+        executor_def=dg.in_process_executor,
+        description="Tune the model to the site's questions; kb promote lets the frozen test decide about it.",
     )
 
 
@@ -124,6 +142,50 @@ def _hard_negatives(place: Placement) -> dg.AssetsDefinition:
             )
 
     return hard_negatives
+
+
+class Tuning(dg.Config):
+    name: str = Field(default="", description="Of the model to make; empty: the day and hour.")
+    side: str = Field(default="query", description="query, or both, which needs a new generation.")
+    epochs: int = Field(default=6, description="At most so many passes over the examples.")
+
+
+def _tuned_model(place: Placement) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=TUNED_MODEL,
+        key_prefix=place.key_prefix or None,
+        deps=[place.key(HARD_NEGATIVES)],
+        required_resource_keys={place.resource_key},
+        group_name=place.group,
+        owners=place.owners,
+        kinds={"python", "pytorch"},
+        code_version="1",
+        pool=GPU_POOL,
+        description=(
+            "An adapter for the embedding model, trained on the hard negatives (needs the extra finetune). It is kept "
+            "in KB_HOME/models where the dev questions gain; `kb promote --adapter NAME` lets the frozen test decide."
+        ),
+    )
+    def tuned_model(context: dg.AssetExecutionContext, config: Tuning) -> dg.MaterializeResult[None]:
+        name = config.name or f"{datetime.now(UTC):tuned-%Y-%m-%d-%H%M}"
+        wanted = TuningSettings(side=config.side, epochs=config.epochs)
+        with step(place, place.resource(context.resources), context.log) as site:
+            found = tune(site, name, wanted, report=lambda epoch: context.log.info(str(epoch)))
+            before, after = found.curve[max(found.curve)]
+            return dg.MaterializeResult(
+                metadata={
+                    "kept": found.model is not None,
+                    "name": name,
+                    "scale": found.trained.scale,
+                    "examples": found.examples,
+                    "dev_questions": found.dev_questions,
+                    "dev_ndcg_before": before,
+                    "dev_ndcg_after": after,
+                    "epochs": table(site, [asdict(epoch) for epoch in found.trained.history]),
+                }
+            )
+
+    return tuned_model
 
 
 def _means(found: Sequence[SetMeasured]) -> dict[str, float]:

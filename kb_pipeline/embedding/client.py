@@ -12,6 +12,7 @@ a failure depends on the batch, see `stream`.
 from __future__ import annotations
 
 import ipaddress
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,8 +20,8 @@ from urllib.parse import urlsplit
 import openai
 
 from kb_pipeline.embedding.identity import PROBE_TEXT, ModelIdentity, check_same, identify, identify_all
-from kb_pipeline.embedding.lora import QueryAdapter, ask_adapted
-from kb_pipeline.embedding.models import ExpectedModel
+from kb_pipeline.embedding.lora import ask_adapted
+from kb_pipeline.embedding.models import ExpectedModel, QueryAdapter
 from kb_pipeline.embedding.patience import CONNECT_TIMEOUT, SHORT_PATIENCE, ask_patiently, impatient, in_time
 from kb_pipeline.embedding.query_cache import QueryCache
 from kb_pipeline.embedding.replicas import Replica, Replicas
@@ -68,6 +69,7 @@ class EmbeddingClient:
         self.usage = Usage()
         self._replicas = replicas
         self._queries = QueryCache()
+        self._adapter: QueryAdapter | None = None
         self._expected = expected
         self._url = ", ".join(replica.url for replica in replicas.members)
         self._timeout = timeout
@@ -108,6 +110,12 @@ class EmbeddingClient:
             most_in_flight=most_in_flight * len(members),
         )
 
+    def adapted(self, adapter: QueryAdapter) -> EmbeddingClient:
+        """The same connections, for trying an adapter: every query goes through it, whatever its generation says."""
+        client = copy(self)
+        client._adapter = adapter  # noqa: SLF001 - of the same class
+        return client
+
     def close(self) -> None:
         for replica in self._replicas.members:
             replica.client.close()
@@ -129,6 +137,7 @@ class EmbeddingClient:
         if not text.strip():
             raise SettingsError("The query is empty; give some words to search for.")
         query = self.identity.profile.query_text(text, instruction)
+        adapter = self._adapter or adapter
         key = (query, adapter.name) if adapter else (query,)
         remembered = self._queries.get(key)
         if remembered is not None:

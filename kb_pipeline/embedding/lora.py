@@ -6,7 +6,6 @@ machine. A server that was started again has forgotten it, so it is loaded whene
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
@@ -18,13 +17,7 @@ from kb_pipeline.errors import EmbeddingServerUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-@dataclass(frozen=True, slots=True)
-class QueryAdapter:
-    """`folder`: where the server finds it."""
-
-    name: str
-    folder: str
+    from kb_pipeline.embedding.models import QueryAdapter
 
 
 def ask_adapted(

@@ -82,6 +82,14 @@ class ExpectedModel:
     remedy: str = "correct KB_EMBEDDING_MODEL or KB_EMBEDDING_URL"
 
 
+@dataclass(frozen=True, slots=True)
+class QueryAdapter:
+    """What tuning made for queries: by which `name` the server knows it, and the `folder` where it finds it."""
+
+    name: str
+    folder: str
+
+
 def profile_for(model_name: str) -> ModelProfile:
     """The profile of a model, by the last part of its name: a local folder and a hub name are the same model."""
     known = _profiles().get(_short_name(model_name))

@@ -20,6 +20,7 @@ from kb_pipeline.stages import embeddings, knowledge_chunks
 from kb_pipeline.store import audit, generations
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.generations import Generation, GenerationKey
+from kb_pipeline.store.quality.stored_vectors import set_adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +129,19 @@ def activate(site: Site, name: str, *, force: bool = False) -> Switch:
 
 
 def rollback(site: Site, collection: str | None = None) -> Switch:
-    """Search the generation again that was searched before, brought up to date as far as its vectors are there.
+    """Search the generation again that was searched before, brought up to date as far as its vectors are there; where
+    queries go through an adapter, only that is taken away.
 
     `collection`: of one that has a generation of its own; where there was none before, the generation that all others
     share serves it again. Raises SettingsError where there is none.
     """
     with site.connect() as connection:
-        if collection is not None and generations.active_generation(connection, collection) is None:
+        active = generations.active_generation(connection, collection)
+        if collection is not None and active is None:
             raise SettingsError(f"The collection {collection} has no generation of its own; kb generations lists them.")
+        if active is not None and active.query_adapter is not None:
+            set_adapter(connection, active, None, None)
+            return _switched(site, connection, active, None)
         generation = generations.last_retired(connection, collection)
         if generation is None and collection is not None:
             return _hand_back(site, connection, collection)

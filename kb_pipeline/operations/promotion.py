@@ -1,7 +1,7 @@
 """Putting something better in the place of what is searched: measured on the frozen test, decided by the gate, stored.
 
-A candidate is a generation, built by `kb generations build`, or a weight of meaning. The way back from a generation is
-`kb generations rollback`.
+A candidate is a generation, built by `kb generations build`, an adapter for queries, made by `kb tune`, or a weight of
+meaning. The way back from the first two is `kb generations rollback`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from kb_pipeline.embedding.models import QueryAdapter, same_model
 from kb_pipeline.errors import GenerationMismatch, SettingsError
 from kb_pipeline.operations.evaluation import Way, measure, measured_sets
 from kb_pipeline.operations.generations import activate, require_finished
@@ -16,13 +17,16 @@ from kb_pipeline.quality.evaluation import OVERALL, compare
 from kb_pipeline.quality.gate import MEASURE, Decision, decide
 from kb_pipeline.quality.splits import leaks
 from kb_pipeline.quality.statistics import figure
+from kb_pipeline.quality.tuning.folder import models_folder, read_tuned
 from kb_pipeline.store.generations import active_generation, named_generation
 from kb_pipeline.store.quality import promotions as store
 from kb_pipeline.store.quality.promotions import Promotion
 from kb_pipeline.store.quality.questions import questions_of
+from kb_pipeline.store.quality.stored_vectors import set_adapter
 
 if TYPE_CHECKING:
     from kb_pipeline.quality.evaluation import Evaluation, Gains
+    from kb_pipeline.quality.tuning.folder import TunedModel
     from kb_pipeline.site import Site
     from kb_pipeline.store.generations import Generation
     from kb_pipeline.store.quality.questions import Split
@@ -63,7 +67,7 @@ def promote(site: Site, candidate: str, *, set_name: str | None = None, approved
     if incumbent is None:
         raise SettingsError("Nothing is searched yet, so nothing has to be better; use kb generations activate.")
     _require_ready(site, generation)
-    decided = _waiting(site, generation, incumbent) if approved_by else None
+    decided = _waiting(site, generation.name, incumbent.name) if approved_by else None
     if decided is None:
         name = _the_set(site, set_name)
         measured = measure(site, name, Way(candidate), split="test", against=Way(incumbent.name))
@@ -74,6 +78,39 @@ def promote(site: Site, candidate: str, *, set_name: str | None = None, approved
         return Outcome(decided, switched=False, waits_for_approval=True)
     activate(site, candidate, force=True)  # its answers were judged, which says more than how far both agree
     with site.connect() as connection:
+        store.note_switch(connection, decided.id, by=approved_by)
+        return Outcome(store.newest(connection, candidate=candidate)[0], switched=True)
+
+
+def promote_adapter(site: Site, name: str, *, set_name: str | None = None, approved_by: str | None = None) -> Outcome:
+    """The same for the tuned model `name` of side query: nothing is embedded again, and the generation that is searched
+    stays; its queries go through the adapter where that is better.
+
+    The embedding server is asked to load it first, so that nothing is switched where it cannot. Raises SettingsError,
+    GenerationMismatch, EmbeddingServerUnavailable.
+    """
+    tuned = read_tuned(models_folder(site.settings.home_path) / name)
+    adapter = QueryAdapter(tuned.name, str(tuned.serve))
+    with site.connect() as connection:
+        generation = active_generation(connection)
+    if generation is None:
+        raise SettingsError("Nothing is searched yet, so nothing has to be better; run kb ingest first.")
+    _require_fitting(site, generation, tuned)
+    candidate, incumbent = f"{generation.name} with {name}", _with_adapter(generation)
+    decided = _waiting(site, candidate, incumbent) if approved_by else None
+    if decided is None:
+        which = _the_set(site, set_name)
+        before = measure(site, which, Way(generation.name), split="test").evaluation
+        client = site.embedding.adapted(adapter)
+        after = measure(site, which, Way(generation.name), split="test", embedder=lambda: client).evaluation
+        gains = compare(after.slices, before.scores, after.scores)
+        decided = _record(site, candidate, incumbent, which, decide(_required(gains)))
+    if decided.verdict != "promoted":
+        return Outcome(decided, switched=False)
+    if site.settings.quality.approval and approved_by is None:
+        return Outcome(decided, switched=False, waits_for_approval=True)
+    with site.connect() as connection:
+        set_adapter(connection, generation, adapter.name, adapter.folder)
         store.note_switch(connection, decided.id, by=approved_by)
         return Outcome(store.newest(connection, candidate=candidate)[0], switched=True)
 
@@ -114,11 +151,30 @@ def _require_ready(site: Site, generation: Generation) -> None:
         raise GenerationMismatch(generation.name, generation.model, identity.name)
 
 
-def _waiting(site: Site, generation: Generation, incumbent: Generation) -> Promotion | None:
+def _require_fitting(site: Site, generation: Generation, tuned: TunedModel) -> None:
+    if tuned.side != "query":
+        raise SettingsError(
+            f"{tuned.name} was tuned for queries and documents; set KB_EMBEDDING_MODEL to {tuned.serve}, run "
+            "kb generations build, and promote what it builds."
+        )
+    identity = site.embedding.identity
+    if identity.fingerprint != generation.model_fingerprint:
+        raise GenerationMismatch(generation.name, generation.model, identity.name)
+    if not same_model(tuned.base, generation.model):
+        raise SettingsError(f"{tuned.name} was made from {tuned.base}, and what is searched is of {generation.model}.")
+    if generation.query_adapter == tuned.name:
+        raise SettingsError(f"Queries go through {tuned.name} already.")
+
+
+def _with_adapter(generation: Generation) -> str:
+    return f"{generation.name} with {generation.query_adapter}" if generation.query_adapter else generation.name
+
+
+def _waiting(site: Site, candidate: str, incumbent: str) -> Promotion | None:
     """What was decided about the candidate and only waits for a person."""
     with site.connect() as connection:
-        last = store.newest(connection, candidate=generation.name, limit=1)
-    if last and last[0].verdict == "promoted" and not last[0].switched_at and last[0].incumbent == incumbent.name:
+        last = store.newest(connection, candidate=candidate, limit=1)
+    if last and last[0].verdict == "promoted" and not last[0].switched_at and last[0].incumbent == incumbent:
         return last[0]
     return None
 

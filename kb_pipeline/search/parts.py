@@ -150,7 +150,7 @@ def _best(ranked: list[Ranked], plans: Sequence[Plan]) -> list[Ranked]:
 
 def _comparable(connection: Connection, plans: Sequence[Plan]) -> bool:
     """Whether similarities of these parts may be compared as they are."""
-    spaces = {(plan.generation.model_fingerprint, plan.instruction) for plan in plans}
+    spaces = {(plan.generation.model_fingerprint, plan.instruction, plan.generation.query_adapter) for plan in plans}
     return len(spaces) == 1 and not any(
         plan.vector is not None and is_aimed(connection, plan, plan.vector) for plan in plans
     )

@@ -48,6 +48,11 @@ class TunedModel:
     record: dict[str, Any]
 
 
+def models_folder(home: Path) -> Path:
+    """Where the tuned models of a KB_HOME are."""
+    return home / "models"
+
+
 def save_tuned(
     trainee: Trainee,
     trained: Trained,
@@ -119,7 +124,7 @@ def tuned_models(parent: Path) -> list[TunedModel]:
 def _save_adapter(trainee: Trainee, folder: Path) -> None:
     """In peft's form; without its card, which says nothing that tuned.json does not."""
     trainee.model.peft_config["default"].base_model_name_or_path = trainee.base
-    trainee.model.save_pretrained(str(folder))
+    trainee.model.save_pretrained(str(folder), save_embedding_layers=False)  # or peft would ask a model hub
     (folder / "README.md").unlink(missing_ok=True)
 
 

@@ -55,6 +55,7 @@ def load_trainee(name: str, device: str | None = None) -> Trainee:
 
     Raises SettingsError when there is none, or the extra `finetune` is not installed.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait take the cores from others
     for package in _NEEDED:
         try:
             __import__(package)

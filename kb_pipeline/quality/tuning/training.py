@@ -64,6 +64,10 @@ class Epoch:
     loss: float | None
     dev: float
 
+    def __str__(self) -> str:
+        loss = "before training" if self.loss is None else f"loss {self.loss:.4f}"
+        return f"Epoch {self.number}: {loss}, dev nDCG@10 {self.dev:.4f}"
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:

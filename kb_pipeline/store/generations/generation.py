@@ -21,7 +21,8 @@ WIDEST_DEFAULT = 1024  # dimensions that are served where the settings do not sa
 @dataclass(frozen=True, slots=True)
 class Generation:
     """`dimension` is that of the serving table; `native_dimension` that of the stored vectors; `collection`: the one
-    that it serves, None for all that have no generation of their own."""
+    that it serves, None for all that have no generation of their own. `query_adapter`: the adapter of the model that
+    queries go through."""
 
     id: int
     name: str
@@ -37,6 +38,8 @@ class Generation:
     activated_at: datetime | None
     retired_at: datetime | None
     row_count: int
+    query_adapter: str | None = None
+    query_adapter_folder: str | None = None
 
     @property
     def table(self) -> sql.Identifier:

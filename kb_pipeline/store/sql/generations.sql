@@ -1,6 +1,7 @@
 -- name: generation_columns
 SELECT g.id, g.name, g.model_fingerprint, m.name AS model, m.native_dimension, g.dimension, g.query_instruction,
-       g.collection_instructions, g.collection, g.state, g.created_at, g.activated_at, g.retired_at, g.row_count
+       g.collection_instructions, g.collection, g.state, g.created_at, g.activated_at, g.retired_at, g.row_count,
+       g.query_adapter, g.query_adapter_folder
 FROM generations g JOIN models m ON m.fingerprint = g.model_fingerprint
 ORDER BY g.id
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kb_pipeline.embedding.client import EmbeddingClient
-from kb_pipeline.embedding.lora import QueryAdapter
+from kb_pipeline.embedding.models import QueryAdapter
 from kb_pipeline.errors import EmbeddingServerUnavailable
 from kb_pipeline_tests.adapters import write_adapter
 
