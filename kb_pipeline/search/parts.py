@@ -15,8 +15,8 @@ same place as that of one that holds the answer. So scores are compared:
              those of the whole. Otherwise by how many deviations a similarity is above the backdrop of its generation.
 
 XQuAD with half the articles in a second generation, nDCG@10 (all in one: zh .965, en .971): of the same model at half
-the dimensions .958 and .961 by similarity, .778 in turns; of another model (.864 and .799 alone) .861 and .845 above
-the backdrop, .629 and .613 by similarity, .751 and .729 in turns.
+the dimensions .958 and .961 by similarity, .781 and .782 in turns; of another model (.864 and .799 alone) .861 and
+.845 above the backdrop, .629 and .613 by similarity, .751 and .729 in turns.
 """
 
 from __future__ import annotations
