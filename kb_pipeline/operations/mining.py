@@ -51,9 +51,11 @@ def mine(site: Site, *, margin: float = 0.0, confirm: bool = False) -> list[Mine
             for query, (passages, provenance) in asked.items():
                 mined = _mined(site, connection, generation, query, passages, wrong.get(same_question(query), set()))
                 if mined is not None:
-                    positives, candidates = mined
+                    positives, candidates, unrelated = mined
                     second = _confirmation(site, query, positives) if confirm else None
-                    negatives = hard_negatives(positives, candidates, margin=margin, confirmed=second)
+                    negatives = hard_negatives(
+                        positives, candidates, unrelated=unrelated, margin=margin, confirmed=second
+                    )
                     if negatives:
                         found.append(Mined(query, max(positives, key=lambda each: each.score), negatives, provenance))
                 steps.advance()
@@ -115,20 +117,22 @@ def _mined(
     query: str,
     passages: Sequence[Passage],
     wrong: set[Passage],
-) -> tuple[list[Candidate], list[Candidate]] | None:
-    """The positives and the candidates of a question; None where the generation holds no positive."""
+) -> tuple[list[Candidate], list[Candidate], float] | None:
+    """The positives and the candidates of a question, and how similar it is to any passage; None where the generation
+    holds no positive."""
     native = site.embedding.embed_query(query, generation.query_instruction)
     vector = to_dimension(native[np.newaxis, :], generation.dimension)[0]
     with rows.snapshot(connection, depth=2 * DEPTH):
         scores = dict(rows.nearest(connection, generation, vector, EVERYTHING, 2 * DEPTH))
         scores |= store.scored(connection, generation, vector, [*passages, *wrong])
         read = rows.rows(connection, generation, list(scores))
+        unrelated = rows.backdrop(connection, generation, vector).mean
     found = {
         (row.document_id, row.chunk_key): _candidate(row, scores[row.id], (row.document_id, row.chunk_key) in wrong)
         for row in read.values()
     }
     positives = [found[passage] for passage in passages if passage in found]
-    return (positives, list(found.values())) if positives else None
+    return (positives, list(found.values()), unrelated) if positives else None
 
 
 def _candidate(row: Row, score: float, judged_wrong: bool) -> Candidate:

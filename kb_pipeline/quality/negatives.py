@@ -7,7 +7,8 @@ Terms
   hard       a candidate that stays after the guards, which keep out answers that nobody marked (false negatives):
              no positive of the question nor what says the same, no sibling of one, and a similarity of at most
              MOST_OF_POSITIVE of the positive's (de Souza P. Moreira et al.: NV-Retriever, 2024: of the ways to filter,
-             a share of the positive's score did best).
+             a share of the positive's score did best). Similarities count from that to passages of no concern: with
+             some models even these have .8 of the positive's.
 
 A passage that was judged wrong for the question comes first, whatever its score: a person looked at it.
 """
@@ -76,17 +77,19 @@ def hard_negatives(
     positives: Sequence[Candidate],
     candidates: Sequence[Candidate],
     *,
+    unrelated: float = 0.0,
     margin: float = 0.0,
     confirmed: Callable[[Sequence[Candidate]], Sequence[Candidate]] | None = None,
 ) -> tuple[Negative, ...]:
     """At most PER_QUESTION, the hardest first after those that people judged wrong.
 
-    `margin`: by how much more a candidate has to lie below the best positive. `confirmed`: of some candidates those
+    `unrelated`: the mean similarity of the question to passages that chance chose. `margin`: by how much more a candidate has to lie below the best positive. `confirmed`: of some candidates those
     that a second opinion, such as a cross-encoder, finds no answer in either.
     """
     if not positives:
         return ()
-    most = MOST_OF_POSITIVE * max(positive.score for positive in positives) - margin
+    best = max(positive.score for positive in positives)
+    most = unrelated + MOST_OF_POSITIVE * (best - unrelated) - margin
     kept = [candidate for candidate in candidates if _may_be_wrong(candidate, positives)]
     said = [Negative(candidate, "judged") for candidate in kept if candidate.judged_wrong]
     near = sorted((each for each in kept if not each.judged_wrong and each.score <= most), key=lambda each: -each.score)

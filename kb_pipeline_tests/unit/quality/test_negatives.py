@@ -31,6 +31,13 @@ def test_what_may_be_an_answer_is_left_out() -> None:
     assert kept(passage(1, 9, 0.80, section="other")) == ["1-9"]
 
 
+def test_similarities_count_from_that_to_passages_of_no_concern() -> None:
+    near = [passage(2, 1, 0.88), passage(3, 1, 0.86)]  # with e5, what has nothing to do with a question has .75
+    found = hard_negatives([POSITIVE], near, unrelated=0.75)
+    assert [negative.passage.chunk_key for negative in found] == ["2-1", "3-1"]
+    assert hard_negatives([POSITIVE], [passage(2, 1, 0.895)], unrelated=0.75) == ()
+
+
 def test_the_hardest_come_first_and_copies_once() -> None:
     copies = [
         passage(number, 1, 0.8, "A long text that stands in many folders, word for word.") for number in (3, 4, 5)
