@@ -83,8 +83,9 @@ def hard_negatives(
 ) -> tuple[Negative, ...]:
     """At most PER_QUESTION, the hardest first after those that people judged wrong.
 
-    `unrelated`: the mean similarity of the question to passages that chance chose. `margin`: by how much more a candidate has to lie below the best positive. `confirmed`: of some candidates those
-    that a second opinion, such as a cross-encoder, finds no answer in either.
+    `unrelated`: the mean similarity of the question to passages that chance chose. `margin`: by how much more a
+    candidate has to lie below the best positive. `confirmed`: of some candidates those that a second opinion, such as a
+    cross-encoder, finds no answer in either.
     """
     if not positives:
         return ()
