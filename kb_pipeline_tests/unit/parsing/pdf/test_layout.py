@@ -379,8 +379,8 @@ def test_two_tables_side_by_side_are_two_where_the_names_of_their_columns_repeat
     left, right = table.side_by_side()
     assert left.rows == (head[:3], ("Cash", "7", "6"), ("Stock", "1", "2"), ("Plant", "5", "5"))
     assert right.rows == (head[3:], ("Loans", "4", "3"), ("Tax", "", ""))
-    for head in (("", "2023", "%", "2023", "%", "Note"), ("Assets", *["All of them"] * 5)):
-        whole = PageTable(0, 0, 9, 9, (head, *rows))
+    for other in (("", "2023", "%", "2023", "%", "Note"), ("Assets", *["All of them"] * 5)):
+        whole = PageTable(0, 0, 9, 9, (other, *rows))
         assert whole.side_by_side() == [whole]
 
 
