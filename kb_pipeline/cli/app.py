@@ -25,6 +25,7 @@ from kb_pipeline.cli.generations import generations_app
 from kb_pipeline.cli.glossary import glossary_app
 from kb_pipeline.cli.health import health_app
 from kb_pipeline.cli.keys import keys_app
+from kb_pipeline.cli.mcp import mcp_app
 from kb_pipeline.cli.privacy import privacy_app
 from kb_pipeline.cli.quality import quality_app
 from kb_pipeline.cli.running import running_app
@@ -59,6 +60,7 @@ app.add_typer(glossary_app, name="glossary")
 app.add_typer(privacy_app, name="privacy")
 app.add_typer(server_app, name="server")
 app.add_typer(running_app)
+app.add_typer(mcp_app)
 
 
 def main() -> NoReturn:

@@ -43,6 +43,11 @@ class Page:
     page_number: int | None
     text: str
 
+    def is_between(self, first: int | None, last: int | None) -> bool:
+        """What has no number is left out by none."""
+        number = self.page_number
+        return number is None or ((first is None or number >= first) and (last is None or number <= last))
+
 
 @again_where_dropped
 def collections(connect: Connect, principal: Principal) -> list[CollectionCount]:

@@ -35,6 +35,7 @@ from kb_pipeline.web.guard import Guard
 from kb_pipeline.web.routes.documents import document_routes
 from kb_pipeline.web.routes.embeddings import embedding_routes
 from kb_pipeline.web.routes.feedback import feedback_routes
+from kb_pipeline.web.routes.mcp import mcp_routes
 from kb_pipeline.web.routes.originals import original_routes
 from kb_pipeline.web.routes.overview import overview_routes
 from kb_pipeline.web.routes.page import page_routes
@@ -107,6 +108,7 @@ def create_app(
         feedback_routes(gate, writer),
         vector_store_routes(gate, backend),
         embedding_routes(gate, backend),
+        mcp_routes(gate, backend),
         session_routes(gate),
         *service_routes(gate, backend),
         overview_routes(gate, backend, overview),

@@ -1,10 +1,13 @@
-"""The search server of a site."""
+"""A site for those who search it: over HTTP, and over MCP on stdin and stdout."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
+import anyio
+
+from kb_pipeline.access.principal import ANYONE
 from kb_pipeline.access.proxy import Proxies
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.operations.originals import open_original
@@ -18,6 +21,7 @@ from kb_pipeline.store.database import Connection, database_errors
 from kb_pipeline.store.keys import any_key
 from kb_pipeline.web.admission import Admission
 from kb_pipeline.web.app import create_app
+from kb_pipeline.web.backend import Backend
 from kb_pipeline.web.guard import HOSTS
 from kb_pipeline.web.serve import is_loopback, serve
 
@@ -50,6 +54,32 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
             own_embedder=site.embedding_of,
         )
         return serve(app, port=settings.search_port, announce=announce, host=settings.server.host)
+
+
+def speak_mcp(settings: Settings) -> int:
+    """Speak MCP until stdin ends, with whoever may start this process: their files are what is searched.
+
+    Raises SettingsError, UnavailableError.
+    """
+    from kb_pipeline.web.mcp import speak
+
+    with database_errors(), open_site(settings) as site:
+        site.scope()
+        backend = Backend(
+            database_url=lambda: database_url(settings),
+            connect_embedder=lambda: connect_embedding(settings),
+            mask=partial(mask_query, site),
+            fusion_weight=settings.fusion_weight_for,
+            reranker=site.reranker,
+            glossary=lambda: load_glossary(settings.glossary.file),
+            own_embedder=site.embedding_of,
+        )
+        backend.connections.open()
+        try:
+            anyio.run(speak, backend, ANYONE)
+        finally:
+            backend.close()
+    return 0
 
 
 def admission_of(server: ServerSettings) -> Admission:

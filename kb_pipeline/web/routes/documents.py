@@ -107,7 +107,7 @@ def document_routes(gate: Gate, backend: Backend) -> APIRouter:
         """Its text page by page, cleaned and masked. What has no pages is one page without a number."""
         await known_document(connect, principal, document_id)
         pages = await run_in_threadpool(documents.pages, connect, principal, document_id)
-        wanted = [page for page in pages if _is_between(page.page_number, first, last)]
+        wanted = [page for page in pages if page.is_between(first, last)]
         end = cursor + limit
         return PagePart(pages=tuple(wanted[cursor:end]), next_cursor=end if wanted[end:] else None)
 
@@ -128,7 +128,3 @@ async def _place(connect: Connect, principal: Principal, document_id: int, chunk
     if place is None:
         raise HTTPException(404, NO_PASSAGE)
     return max(place - (limit - 1) // 2, 0)
-
-
-def _is_between(page: int | None, first: int | None, last: int | None) -> bool:
-    return page is None or ((first is None or page >= first) and (last is None or page <= last))
