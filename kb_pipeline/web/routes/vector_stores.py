@@ -175,9 +175,8 @@ def vector_store_routes(gate: Gate, backend: Backend) -> APIRouter:
         )
         found = await to_thread.run_sync(backend.search, wanted, principal, limiter=backend.waiting)
         least = asked.ranking_options.score_threshold
-        return FoundPage(
-            search_query=(found.query,), data=tuple(Found.of(hit) for hit in found.hits if hit.score >= least)
-        )
+        data = tuple(Found.of(hit) for hit in found.hits if not least or hit.score >= least)
+        return FoundPage(search_query=(found.query,), data=data)
 
     async def counts(principal: Principal) -> list[CollectionCount]:
         return await run_in_threadpool(documents.collections, backend.connection, principal)
