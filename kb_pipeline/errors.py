@@ -8,6 +8,7 @@
     │   ├── EmbeddingServerUnavailable
     │   ├── RerankerUnavailable
     │   ├── ChatUnavailable          the server that writes questions
+    │   ├── SearchServerUnavailable
     │   ├── SourceUnavailable
     │   ├── OutputUnavailable        what a command prints cannot be written
     │   └── TooFewFiles              this process may not open as many files as it needs
@@ -80,6 +81,10 @@ class RerankerUnavailable(UnavailableError):
 
 class ChatUnavailable(UnavailableError):
     """The chat server cannot be reached, refuses, or says nothing."""
+
+
+class SearchServerUnavailable(UnavailableError):
+    """The search server that an adapter asks cannot be reached, is overloaded, or is something else."""
 
 
 class SourceUnavailable(UnavailableError):

@@ -36,3 +36,8 @@ def test_finding_that_nothing_changed_loads_nothing_that_takes_long_to_import() 
 def test_a_search_loads_the_client_of_openai_and_nothing_that_parses() -> None:
     loaded = imported_by("kb_pipeline.cli.search", "kb_pipeline.operations.search", "kb_pipeline.embedding.client")
     assert packages(loaded) & EXPENSIVE == {"openai"}
+
+
+def test_frameworks_are_loaded_by_their_adapters_alone() -> None:
+    loaded = imported_by("kb_pipeline", "kb_pipeline.library", "kb_pipeline.cli.app", "kb_pipeline.adapters.http")
+    assert packages(loaded) & {"langchain_core", "llama_index"} == set()
