@@ -139,7 +139,19 @@ POOLS: dict[str, Sequence[Any]] = {
     "input_type": ["query", "document"],
     "user": ["one"],
     "key": ["kb_wrong", "kb_" + "a" * 50],
+    "jsonrpc": ["2.0"],
+    "id": [1],
+    "method": ["tools/call"],
+    "params": [
+        {"name": "list_collections"},
+        *({"name": "fetch", "arguments": {"document_id": id_}} for id_ in IDS),
+        *({"name": "search", "arguments": {"query": words, "k": 200}} for words in WORDS),
+        *({"name": "search", "arguments": {"query": "noon", "k": 200, "where": where}} for where in WHERES),
+        *({"name": "search", "arguments": {"query": "noon", "k": 200, "collections": [one]}} for one in COLLECTIONS),
+    ],
 }
+# What the bodies hold of routes that the description leaves out.
+UNDESCRIBED = {"/mcp": ("jsonrpc", "id", "method", "params")}
 VOLATILE = {
     "timings_ms",
     "request_id",
@@ -151,6 +163,7 @@ VOLATILE = {
     "first_at",
     "created_at",
 }
+UNORDERED = {"hits", "data", "passages"}
 HEADERS = ("content-type", "content-disposition", "location", "etag", "allow", "www-authenticate")
 
 
@@ -182,7 +195,7 @@ class Operation:
         return path, more
 
 
-NEEDED = {"q", "query", "input", "model", "event_id", "helpful", "key"}
+NEEDED = {"q", "query", "input", "model", "event_id", "helpful", "key", *UNDESCRIBED["/mcp"]}
 
 
 def _typed(name: str, value: Any) -> Any:
@@ -203,6 +216,7 @@ def operations(app: FastAPI) -> list[Operation]:
             content = about.get("requestBody", {}).get("content", {})
             schema = content.get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
             fields = tuple(described["components"]["schemas"][schema]["properties"]) if schema else ()
+            fields = fields or UNDESCRIBED.get(route.path, ())
             found.append(Operation(method, route.path, parameters, fields, bool(content) and not schema))
     return found
 
@@ -247,7 +261,12 @@ def told(answer: httpx.Response) -> Any:
 def _steady(value: Any) -> Any:
     if isinstance(value, dict):
         steady = {name: _steady(inner) for name, inner in value.items() if name not in VOLATILE}
-        return {name: sorted(inner, key=str) if name in {"hits", "data"} else inner for name, inner in steady.items()}
+        if "structuredContent" in steady:
+            del steady["content"]  # the same once more, as one text
+        return {
+            name: sorted(inner, key=str) if name in UNORDERED and isinstance(inner, list) else inner
+            for name, inner in steady.items()
+        }
     return [_steady(inner) for inner in value] if isinstance(value, list) else value
 
 
