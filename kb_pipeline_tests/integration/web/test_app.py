@@ -271,10 +271,10 @@ class HeldUp:
         self.asked = threading.Semaphore(0)
         self.released = threading.Event()
 
-    def embed_query(self, text: str, instruction: str) -> Any:
+    def embed_query(self, text: str, instruction: str, adapter: Any = None) -> Any:
         self.asked.release()
         assert self.released.wait(60)
-        return self.client.embed_query(text, instruction)
+        return self.client.embed_query(text, instruction, adapter)
 
     def close(self) -> None:
         pass
