@@ -105,12 +105,13 @@ def build(site: Site, *, dimension: int | None = None, collection: str | None = 
 def activate(site: Site, name: str, *, force: bool = False) -> Switch:
     """Search generation `name` from now on, once it is complete and its recall was measured; `force`: unmeasured.
 
-    Raises SettingsError where it is unknown, unfinished or active already, KbError where its recall is too low.
+    For one that is searched already it does what a killed switch left undone. Raises SettingsError where it is unknown
+    or unfinished, KbError where its recall is too low.
     """
     with site.connect() as connection:
         generation = generations.named_generation(connection, name)
         if generation.state == "active":
-            raise SettingsError(f"Generation {name} is the one that is searched already.")
+            return _switched(site, connection, generation, None)
         require_finished(site, connection, generation)
         measured = None
         if not force:
