@@ -14,6 +14,9 @@ import pytest
 from kb_pipeline_tests.acceptance.command import Site
 from kb_pipeline_tests.conftest import folder_in_memory
 from kb_pipeline_tests.instant_embedding_server import InstantServer, instant_server
+from kb_pipeline_tests.sites import embedding_server, kb, parsers
+
+__all__ = ["embedding_server", "kb", "parsers"]
 
 MakeSite = Callable[..., Site]
 
