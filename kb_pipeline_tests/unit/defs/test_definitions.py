@@ -18,7 +18,7 @@ from kb_pipeline.stages.planning import Plan
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
-def test_five_assets_follow_one_another_and_two_are_about_their_quality() -> None:
+def test_five_assets_follow_one_another_and_three_are_about_their_quality() -> None:
     graph = defs.resolve_asset_graph()
     found = {
         key.to_user_string(): (
@@ -36,6 +36,7 @@ def test_five_assets_follow_one_another_and_two_are_about_their_quality() -> Non
         "knowledge_chunks": (["embeddings"], [], ["postgres", "python"]),
         "retrieval_evaluation": (["knowledge_chunks"], [], ["postgres", "python"]),
         "hard_negatives": (["knowledge_chunks"], [], ["postgres", "python"]),
+        "tuned_model": (["hard_negatives"], ["gpu"], ["python", "pytorch"]),
     }
 
 
@@ -80,7 +81,7 @@ def test_jobs_sensor_and_schedules_are_there_and_on() -> None:
     repository = defs.get_repository_def()
     jobs = {name for name in repository.job_names if not name.startswith("__")}
     of_generations = {"build_generation", "activate_generation", "roll_back_generation", "drop_generation"}
-    assert jobs == {"refresh", "re_embed", "dimension_curve", "evaluate"} | of_generations
+    assert jobs == {"refresh", "re_embed", "dimension_curve", "evaluate", "tune_model"} | of_generations
     (sensor,) = repository.sensor_defs
     assert (sensor.name, sensor.job_name) == ("dropped_files", "refresh")
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING

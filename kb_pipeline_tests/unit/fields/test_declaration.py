@@ -14,7 +14,13 @@ from kb_pipeline.store.queries import query
 
 
 def test_no_field_is_called_as_a_column_of_the_view_or_a_word_of_filters() -> None:
-    nothing = {"table": sql.Identifier("t"), "fields": sql.SQL(""), "joined": sql.SQL("")}
+    nothing = {
+        "view": sql.Identifier("v"),
+        "invoker": sql.SQL("true"),
+        "table": sql.Identifier("t"),
+        "fields": sql.SQL(""),
+        "joined": sql.SQL(""),
+    }
     view = query("serving_table", "create_view", **nothing).as_string()
     columns = view.partition("SELECT ")[2].partition("FROM")[0].split(",")
     assert {column.strip().rpartition(" ")[2] for column in columns} <= RESERVED

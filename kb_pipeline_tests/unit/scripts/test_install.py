@@ -37,7 +37,18 @@ def test_neither_running_nor_testing_needs_what_takes_gigabytes(name: str) -> No
 
 
 # What a person installs besides: models and readers that are not the default, and what their absence is asked of.
-EXTRAS = {"docling", "peft", "sentence_transformers", "spacy", "torch", "transformers", "unstructured_inference"}
+EXTRAS = {
+    "docling",
+    "langchain_core",
+    "llama_index",
+    "mcp",
+    "peft",
+    "sentence_transformers",
+    "spacy",
+    "torch",
+    "transformers",
+    "unstructured_inference",
+}
 
 
 def imported() -> dict[str, set[str]]:
