@@ -31,7 +31,7 @@ class Remembered:
     def identity(self) -> ModelIdentity:
         return self._client.identity
 
-    def embed_query(self, text: str, instruction: str) -> np.ndarray:
+    def embed_query(self, text: str, instruction: str, adapter: object = None) -> np.ndarray:  # noqa: ARG002
         key = _key(f"query\0{instruction}\0{text}")
         vector = self._held(key)
         if vector is None:

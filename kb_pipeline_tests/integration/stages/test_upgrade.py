@@ -79,8 +79,9 @@ def fill_old_schema(kb: TestSite, rows: Mapping[str, Sequence[Mapping[str, Any]]
     table = sql.Identifier("generation_1")
     kb.connection.execute(query("serving_table", "create_serving_table", table=table, dimension=sql.Literal(384)))
     kb.connection.execute(sql.SQL(OLD_INDEXES).format(table=table))
+    view = {"view": sql.Identifier("knowledge_chunks"), "invoker": sql.Literal(False)}
     no_fields = {"fields": sql.SQL(""), "joined": sql.SQL("")}
-    kb.connection.execute(query("serving_table", "create_view", table=table, **no_fields))
+    kb.connection.execute(query("serving_table", "create_view", table=table, **view, **no_fields))
     for name, columns in TABLES.items():
         for row in rows[name]:
             given = {column: row[column] for column in columns.split()}
