@@ -166,8 +166,9 @@ def test_nothing_acknowledged_is_lost_when_postgresql_is_killed_and_comes_back(
     def click(client: httpx.Client, event: int, numbers: Iterable[int]) -> None:
         for number in numbers:
             body = {"event_id": event, "rank": 1, "helpful": False, "session": f"s{number}"}
-            while client.post("/feedback", json=body).status_code != 204:
-                killed.wait()
+            while (status := client.post("/v1/feedback", json=body).status_code) != 204:
+                assert status == 503
+                killed.wait(timeout=60)
             said.add(f"anyone/s{number}")
             if len(said) >= CLICKS // 2:
                 half.set()
@@ -179,7 +180,7 @@ def test_nothing_acknowledged_is_lost_when_postgresql_is_killed_and_comes_back(
         shares = [range(first, CLICKS, PEOPLE) for first in range(PEOPLE)]
         with ThreadPoolExecutor(PEOPLE) as people:
             clicking = [people.submit(click, client, event, share) for share in shares]
-            half.wait()
+            assert half.wait(timeout=60)
             state = read_state(home, POSTGRES)
             assert state is not None
             assert state.server is not None
