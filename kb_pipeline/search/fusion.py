@@ -74,23 +74,16 @@ def by_shares(shares_of: Mapping[int, Shares]) -> list[Ranked]:
 
 
 def between_languages(fused: Sequence[Ranked], meaning: Sequence[Ranked], elsewhere: Container[int]) -> list[Ranked]:
-    """All rows: of `fused` those in the question's language, in their order, and by similarity those `elsewhere`, or by
-    their place in `fused` where that is better."""
+    """All rows: of `fused` those in the question's language, in their order, and by similarity those `elsewhere`; what
+    only words have found there comes last."""
     steps = [score for row, score in meaning if row not in elsewhere]
-    similarity = dict(meaning)
     lowest = meaning[-1][1] if meaning else 0.0
-    placed: list[Ranked] = []
-    taken = 0
-    for row, _ in fused:
-        step = steps[taken] if taken < len(steps) else lowest
-        if row in elsewhere:
-            placed.append((row, max(step, similarity.get(row, lowest))))
-        else:
-            placed.append((row, step))
-            taken += 1
-    known = {row for row, _ in placed}
-    others = [one for one in meaning if one[0] not in known]
-    return sorted([*placed, *others], key=lambda item: -item[1])
+    own = [row for row, _ in fused if row not in elsewhere]
+    placed = [(row, steps[place] if place < len(steps) else lowest) for place, row in enumerate(own)]
+    others = [(row, score) for row, score in meaning if row in elsewhere]
+    known = {row for row, _ in others}
+    last = [(row, lowest) for row, _ in fused if row in elsewhere and row not in known]
+    return sorted([*placed, *others], key=lambda item: -item[1]) + last
 
 
 def shares(

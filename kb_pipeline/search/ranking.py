@@ -52,10 +52,11 @@ class Ranking:
 
     @cached_property
     def _own(self) -> dict[int, Shares]:
-        """Of the rows in the question's language, and of those elsewhere that words have found."""
-        spoken = {row for row, _ in self.words}
-        meaning = [one for one in self.meaning if one[0] not in self.elsewhere or one[0] in spoken]
-        return shares(meaning, self.words, self.coverage, self.weight, self.fusion)
+        """Of the rows that words speak of, and of those elsewhere that only words have found."""
+        meant = {row for row, _ in self.meaning}
+        meaning = [one for one in self.meaning if one[0] not in self.elsewhere]
+        words = [one for one in self.words if one[0] not in self.elsewhere or one[0] not in meant]
+        return shares(meaning, words, self.coverage, self.weight, self.fusion)
 
     @cached_property
     def ranked(self) -> list[Ranked]:

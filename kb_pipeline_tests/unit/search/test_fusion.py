@@ -20,12 +20,6 @@ def test_words_put_in_order_what_they_speak_of_and_meaning_says_where_the_others
     assert ranked == [(3, 0.9), (2, 0.7), (1, 0.5), (7, 0.2), (4, 0.2)]
 
 
-def test_words_lift_a_passage_in_another_language_and_never_lower_it() -> None:
-    by_its_number = [(8, 1.0), (1, 0.5)]  # a code, a name, a year stands in both languages
-    assert between_languages(by_its_number, [(1, 0.9), (2, 0.7), (8, 0.3)], {2, 8}) == [(8, 0.9), (1, 0.9), (2, 0.7)]
-    assert between_languages([(1, 1.0), (2, 0.2)], [(2, 0.9), (1, 0.5)], {2}) == [(2, 0.9), (1, 0.5)]
-
-
 def test_scores_are_stretched_and_weighed() -> None:
     meaning = [(1, 0.9), (2, 0.85), (3, 0.7)]
     words = [(2, 12.0), (4, 6.0), (3, 2.0)]
