@@ -12,12 +12,6 @@ Stretching makes the best of a hopeless ranking look like the best of a good one
 passage by a year that both hold. So the part of words shrinks with their *coverage*: how much of the question the best
 passage says, see `search.lexical`. Where words find nothing, meaning decides.
 
-Words only speak of passages in the question's language. Where passages are in several, they put those in order, and
-meaning alone says where the others stand among them: the first of the former gets the similarity of the nearest of
-them, the second that of the next, and so on. A passage that answers in the other language does not lose to those that
-merely share words with the question. XQuAD with half its articles translated, nDCG@10: asked in English .870 where both
-rankings fused over all passages gave .841 and meaning alone .862; in Chinese .915, .918 and .903.
-
 *Reciprocal rank fusion* (Cormack, Clarke and Büttcher, SIGIR 2009) looks at ranks alone: both rankings count the same,
 and a row's place in one counts as 1 / (60 + rank), here stretched so that the first has 1.
 
@@ -32,7 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kb_pipeline.store.search import Ranked
 
@@ -71,19 +65,6 @@ def by_shares(shares_of: Mapping[int, Shares]) -> list[Ranked]:
     """The rows, best first; of equal ones the first stays first."""
     scores = {row: sum(share.weight * share.normalised for share in legs.values()) for row, legs in shares_of.items()}
     return sorted(scores.items(), key=lambda item: -item[1])
-
-
-def between_languages(fused: Sequence[Ranked], meaning: Sequence[Ranked], elsewhere: Container[int]) -> list[Ranked]:
-    """All rows: of `fused` those in the question's language, in their order, and by similarity those `elsewhere`; what
-    only words have found there comes last."""
-    steps = [score for row, score in meaning if row not in elsewhere]
-    lowest = meaning[-1][1] if meaning else 0.0
-    own = [row for row, _ in fused if row not in elsewhere]
-    placed = [(row, steps[place] if place < len(steps) else lowest) for place, row in enumerate(own)]
-    others = [(row, score) for row, score in meaning if row in elsewhere]
-    known = {row for row, _ in others}
-    last = [(row, lowest) for row, _ in fused if row in elsewhere and row not in known]
-    return sorted([*placed, *others], key=lambda item: -item[1]) + last
 
 
 def shares(

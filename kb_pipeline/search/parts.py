@@ -132,18 +132,6 @@ def words(connection: Connection, plans: Sequence[Plan]) -> Words:
     return Words(ranked, max(some.coverage for some in found))
 
 
-def elsewhere(connection: Connection, plans: Sequence[Plan], keys: Sequence[int]) -> frozenset[int]:
-    """Those in other languages than the question's, of the parts whose passages are in several."""
-    found: set[int] = set()
-    for part, plan in enumerate(plans):
-        if plan.vector is None or not is_aimed(connection, plan, plan.vector):
-            continue
-        ids = known_ids(part, [(one, 0.0) for one in keys])
-        languages = store.languages(connection, plan.generation, ids)
-        found |= {key(part, row) for row, language in languages.items() if language not in (plan.language, "other")}
-    return frozenset(found)
-
-
 def _best(ranked: list[Ranked], plans: Sequence[Plan]) -> list[Ranked]:
     return sorted(ranked, key=lambda row: (-row[1], row[0]))[: plans[0].depth]
 

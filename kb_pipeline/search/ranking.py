@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kb_pipeline.search import parts
-from kb_pipeline.search.fusion import WEIGHT, Fusion, Shares, between_languages, by_shares, shares
+from kb_pipeline.search.fusion import WEIGHT, Fusion, Shares, by_shares, shares
 from kb_pipeline.search.legs import NO_WORDS, Plan
 from kb_pipeline.search.request import both
 from kb_pipeline.search.result import Explanation
@@ -20,7 +20,7 @@ from kb_pipeline.search.selection import Candidate, folded, full_documents, sele
 from kb_pipeline.store.conditions import Column, Membership, Not
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Sequence
 
     from kb_pipeline.search.request import Mode, SearchRequest
     from kb_pipeline.search.result import Clock
@@ -33,8 +33,7 @@ FIRST_LOOK = 2  # times k: so many passages are read before more are
 
 @dataclass(frozen=True)
 class Ranking:
-    """What the legs have found, best first. `is_fused`: both were asked. `is_whole`: nothing more would be found.
-    `elsewhere`: rows in other languages than the question's, where passages are in several."""
+    """What the legs have found, best first. `is_fused`: both were asked. `is_whole`: nothing more would be found."""
 
     meaning: Sequence[Ranked] = ()
     words: Sequence[Ranked] = ()
@@ -43,29 +42,15 @@ class Ranking:
     is_whole: bool = False
     weight: float = WEIGHT
     fusion: Fusion = "convex"
-    elsewhere: frozenset[int] = frozenset()
 
     @cached_property
     def shares(self) -> dict[int, Shares]:
-        own = self._own
-        return own if not self.elsewhere else shares(_among(self.meaning, self.elsewhere), []) | own
-
-    @cached_property
-    def _own(self) -> dict[int, Shares]:
-        """Of the rows that words speak of, and of those elsewhere that only words have found."""
-        meant = {row for row, _ in self.meaning}
-        meaning = [one for one in self.meaning if one[0] not in self.elsewhere]
-        words = [one for one in self.words if one[0] not in self.elsewhere or one[0] not in meant]
-        return shares(meaning, words, self.coverage, self.weight, self.fusion)
+        return shares(self.meaning, self.words, self.coverage, self.weight, self.fusion)
 
     @cached_property
     def ranked(self) -> list[Ranked]:
         """The scores of a leg that was asked alone stay as they are."""
-        if not self.is_fused:
-            return list(self.meaning or self.words)
-        if not self.elsewhere:
-            return by_shares(self.shares)
-        return between_languages(by_shares(self._own), self.meaning, self.elsewhere)
+        return by_shares(self.shares) if self.is_fused else list(self.meaning or self.words)
 
     def explanation(self, row: Row, language_shift: float | None, rerank: float | None) -> Explanation:
         legs = self.shares[row.id]
@@ -85,7 +70,6 @@ class Ranking:
             meaning=[*self.meaning, *later.meaning],
             words=[*self.words, *later.words],
             coverage=max(self.coverage, later.coverage),
-            elsewhere=self.elsewhere | later.elsewhere,
         )
 
 
@@ -101,14 +85,7 @@ def look_up(connection: Connection, plans: Sequence[Plan], clock: Clock, weight:
         with clock.step("lexical"):
             words, covered = parts.words(connection, plans)
     is_whole = len(words) < plans[0].k if mode == "lexical" else len(meaning) < plans[0].depth
-    elsewhere: frozenset[int] = frozenset()
-    if meaning and words and fusion == "convex":
-        elsewhere = parts.elsewhere(connection, plans, [row for row, _ in (*meaning, *words)])
-    return Ranking(meaning, words, covered, mode == "hybrid", is_whole, weight, fusion, elsewhere)
-
-
-def _among(ranked: Sequence[Ranked], rows: Container[int]) -> list[Ranked]:
-    return [one for one in ranked if one[0] in rows]
+    return Ranking(meaning, words, covered, mode == "hybrid", is_whole, weight, fusion)
 
 
 def mode_of(plans: Sequence[Plan]) -> Mode:

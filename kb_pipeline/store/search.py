@@ -166,11 +166,6 @@ def rows(connection: Connection, generation: Generation, ids: Sequence[int]) -> 
         return {row.id: row for row in cursor}
 
 
-def languages(connection: Connection, generation: Generation, ids: Sequence[int]) -> dict[int, str]:
-    statement = query("search", "languages", table=generation.table)
-    return dict(connection.execute(statement, {"ids": list(ids)}).fetchall())
-
-
 def collections(connection: Connection, generation: Generation, condition: Condition) -> list[str]:
     """The collections that have rows which pass, in order."""
     statement = query("search", "collections", table=generation.table, condition=condition.sql)

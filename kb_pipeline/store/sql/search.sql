@@ -53,9 +53,6 @@ SELECT id, content, source_file, page_number, page_end, section_title, section_p
                  WHERE f.document_id = t.document_id), '{{}}') AS fields
 FROM {table} t WHERE id = ANY(%(ids)s)
 
--- name: languages
-SELECT id, language FROM {table} WHERE id = ANY(%(ids)s)
-
 -- name: collections
 -- One index probe per collection instead of a scan of the table.
 WITH RECURSIVE found AS (

@@ -6,18 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kb_pipeline.search.fusion import WEIGHT, between_languages, by_shares, fuse, shares
+from kb_pipeline.search.fusion import WEIGHT, by_shares, fuse, shares
 from kb_pipeline.settings import Settings
 
 ROWS = st.lists(st.tuples(st.integers(1, 30), st.floats(-1, 50)), unique_by=lambda row: row[0], max_size=30)
 RANKING = ROWS.map(lambda rows: sorted(rows, key=lambda row: -row[1]))
-
-
-def test_words_put_in_order_what_they_speak_of_and_meaning_says_where_the_others_stand() -> None:
-    own = [(3, 1.0), (1, 0.8), (7, 0.1)]  # 7 was only found by words
-    meaning = [(1, 0.9), (2, 0.7), (3, 0.5), (4, 0.2)]
-    ranked = between_languages(own, meaning, {2, 4})
-    assert ranked == [(3, 0.9), (2, 0.7), (1, 0.5), (7, 0.2), (4, 0.2)]
 
 
 def test_scores_are_stretched_and_weighed() -> None:
