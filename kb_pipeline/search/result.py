@@ -30,7 +30,7 @@ class Explanation:
     """What the place of a hit comes from; of a merged one, that of its best passage.
 
     `meaning`, `words`: what each ranking says, None where it did not find the passage; `fused` is the sum of weight *
-    normalised, and puts passages in the question's language in order; see `fusion.between_languages` for others.
+    normalised.
     `coverage`: how much of the question the best passage of words says, which their weight shrinks with.
     `language_shift`: how near the question is to the mean of all passages in this one's language, which was taken from
     its similarity. `rerank`: the reranker's score, None where it was not asked about it.
@@ -46,9 +46,8 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """`score`: the reranker's where there is one; else fused (hybrid; where passages are in several languages, on the
-    scale of similarity, see `fusion.between_languages`), cosine similarity (vector; see `search.languages`) or BM25
-    (lexical); only its order means something.
+    """`score`: the reranker's where there is one; else fused (hybrid), cosine similarity (vector; see
+    `search.languages`) or BM25 (lexical); only its order means something.
 
     `chunk_key`: of the passage that was found; of a merged hit, of the best. `chunk_keys`: of all that its content is
     joined of, in their order. `highlights`: where the words of the question stand in the content, [start, end) in

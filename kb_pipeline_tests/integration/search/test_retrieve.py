@@ -597,7 +597,7 @@ def test_a_question_finds_its_answer_in_the_other_language_among_all_that_is_in_
     texts = ["年假的规定", "报销的规定", "密码的规定", "the annual leave", "the passwords", "2024"]
     fill(connection, generation, [Passage(text) for text in texts], embed=by_topic_and_language)
     refresh_statistics(connection, generation)
-    model = SimpleNamespace(identity=client.identity, embed_query=lambda text, instruction: by_topic_and_language(text))
+    model = SimpleNamespace(identity=client.identity, embed_query=lambda text, *_: by_topic_and_language(text))
 
     def found(question: str, **options: Any) -> list[str]:
         return [hit.content for hit in find(connection, question, cast("EmbeddingClient", model), **options).hits]
