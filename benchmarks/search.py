@@ -99,12 +99,12 @@ def main() -> None:
             table(title, COLUMNS, [_measure(connection, generation, kind) for kind in measured])
             table("Questions a second", ["clients", *map(str, CLIENTS)], _rates(place, generation, measured))
             if options.streaming:
-                with _streaming(place.database_url(), generation, corpus):
+                with _streaming(place, generation, corpus):
                     # What is true changes meanwhile, so only what it costs is shown.
                     rows = [_measure(connection, generation, Kind(kind.name, kind.asks)) for kind in measured]
                 table("The same while documents are swapped in", COLUMNS, rows)
             if options.streaming or not options.home:
-                _report_changes(connection, generation, corpus)
+                _report_changes(connection, generation, corpus, place.folder)
         if options.peers:
             from search_peers import compare_peers
 
@@ -268,9 +268,9 @@ def _client(url: str, generation: Generation, kind: Kind, number: int, done: mul
 
 
 @contextmanager
-def _streaming(url: str, generation: Generation, corpus: Corpus) -> Iterator[None]:
+def _streaming(place: Home, generation: Generation, corpus: Corpus) -> Iterator[None]:
     context = multiprocessing.get_context("fork")
-    worker = context.Process(target=_stream, args=(url, generation, corpus.documents), daemon=True)
+    worker = context.Process(target=_stream, args=(place, generation, corpus), daemon=True)
     worker.start()
     try:
         yield
@@ -279,26 +279,27 @@ def _streaming(url: str, generation: Generation, corpus: Corpus) -> Iterator[Non
         worker.join()
 
 
-def _stream(url: str, generation: Generation, documents: int) -> None:
+def _stream(place: Home, generation: Generation, corpus: Corpus) -> None:
     """Replace documents, one swap after another, for ever; what the pipeline does between them is done here, too."""
-    unread = 0
-    with database.connect(url, autocommit=True) as connection:
+    unread, documents = 0, corpus.documents
+    with database.connect(place.database_url(), autocommit=True) as connection:
         database.register_types(connection)
         for round_ in itertools.count(1):
             first = (round_ * DOCUMENTS_PER_SWAP) % max(documents - DOCUMENTS_PER_SWAP, 1) + 1
             some = list(range(first, min(first + DOCUMENTS_PER_SWAP, documents)))
-            replace_documents(connection, generation, some, round_)
+            replace_documents(connection, generation, some, round_, place.folder, corpus)
             unread += len(some) * CHUNKS_PER_DOCUMENT
             if unread > rows_per_refresh(generation.row_count, is_indexed=True):
                 generations.refresh_words(connection, generation)
                 unread = 0
 
 
-def _report_changes(connection: Connection, generation: Generation, corpus: Corpus) -> None:
+def _report_changes(connection: Connection, generation: Generation, corpus: Corpus, folder: Path) -> None:
     database.register_types(connection)
     some = list(range(corpus.documents // 2, corpus.documents // 2 + min(1_000, corpus.documents // 10)))
     rows: list[list[object]] = []
-    rows.append([f"{len(some):,} documents replaced", f"{replace_documents(connection, generation, some, 1):.1f}"])
+    replaced = replace_documents(connection, generation, some, 1, folder, corpus)
+    rows.append([f"{len(some):,} documents replaced", f"{replaced:.1f}"])
     rows.append([f"{len(some):,} documents deleted", f"{delete_documents(connection, generation, some):.1f}"])
     total = sum(sizes(connection, generation)[:2])
     rows.append(["bytes a row afterwards", f"{total / corpus.rows:,.0f}"])

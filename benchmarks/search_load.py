@@ -40,6 +40,7 @@ FINGERPRINT = "search-benchmark"
 ROWS_PER_TRANSACTION = 5_000
 LOADERS = 2  # processes that make rows and copy them side by side, as runs over several shards do
 INSTRUCTION = "benchmark"
+DRIFT = 0.3  # of the vector of a passage that was written anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,25 +235,32 @@ def delete_documents(connection: Connection, generation: Generation, documents: 
     return _swap(connection, generation, documents)
 
 
-def replace_documents(connection: Connection, generation: Generation, documents: list[int], round_: int) -> float:
+def replace_documents(
+    connection: Connection, generation: Generation, documents: list[int], round_: int, folder: Path, corpus: Corpus
+) -> float:
     """Seconds to swap in new versions of `documents`, every passage of them another; making them is not counted."""
-    prepare_documents(connection, generation, documents, round_)
+    prepare_documents(connection, generation, documents, round_, vectors_of(folder, corpus))
     return _swap(connection, generation, documents)
 
 
-def prepare_documents(connection: Connection, generation: Generation, documents: list[int], round_: int) -> None:
-    """New chunks of `documents`, with their vectors, as the stages before the table leave them."""
+def prepare_documents(
+    connection: Connection, generation: Generation, documents: list[int], round_: int, known: NDArray[np.float16]
+) -> None:
+    """New chunks of `documents`, with vectors near to those they had, as the stages before the table leave them."""
     rng = np.random.default_rng((round_, documents[0]))
-    vectors = unit(rng.standard_normal((len(documents) * CHUNKS_PER_DOCUMENT, generation.dimension), dtype=np.float32))
+    before = np.concatenate([known[(one - 1) * CHUNKS_PER_DOCUMENT : one * CHUNKS_PER_DOCUMENT] for one in documents])
+    drift = unit(rng.standard_normal(before.shape, dtype=np.float32))
+    vectors = unit(before.astype(np.float32) + DRIFT * drift)
     hashes = [hashlib.sha256(f"{round_} {documents[0]} {n}".encode()).digest() for n in range(len(vectors))]
     with connection.transaction():
         ledger.insert_embeddings(connection, generation.model_fingerprint, hashes, vectors)
         connection.execute("DELETE FROM chunks WHERE document_id = ANY(%s)", [documents])
-        connection.execute(sql.SQL(CHUNKS), {"ids": documents, "hashes": hashes, "per": CHUNKS_PER_DOCUMENT})
+        given = {"ids": documents, "hashes": hashes, "per": CHUNKS_PER_DOCUMENT, "round": round_, "rows": len(known)}
+        connection.execute(sql.SQL(CHUNKS).format(table=generation.table), given)
         connection.execute("UPDATE documents SET revision = revision + 1 WHERE id = ANY(%s)", [documents])
 
 
-# Of each document some passages of other documents, under keys of their own.
+# Of each document some passages of other documents, from all over the table, under keys of their own.
 CHUNKS = """
 INSERT INTO chunks (document_id, chunk_key, ordinal, text_hash, content, section_path, language, token_count, lexemes,
                     metadata)
@@ -260,7 +268,10 @@ SELECT d.id, encode(h.hash, 'hex'), (h.place - 1) %% %(per)s, h.hash, t.content 
        t.token_count, t.lexemes, '{}'
 FROM unnest(%(hashes)s::bytea[]) WITH ORDINALITY AS h (hash, place)
 JOIN unnest(%(ids)s::bigint[]) WITH ORDINALITY AS d (id, place) ON d.place = (h.place - 1) / %(per)s + 1
-JOIN knowledge_chunks t ON t.id = 1 + (h.place * 7919) %% 10000
+CROSS JOIN LATERAL (
+    SELECT content, language, token_count, lexemes FROM {table}
+    WHERE id >= 1 + (h.place * 7919 + %(round)s * 104729) %% %(rows)s ORDER BY id LIMIT 1
+) t
 """
 
 
