@@ -20,7 +20,8 @@ from kb_pipeline.errors import EmbeddingServerUnavailable
 from kb_pipeline.parsing.parsed import ParseLimits
 from kb_pipeline.privacy.entities import PRESETS
 from kb_pipeline.privacy.key import load_or_create_key, require_key
-from kb_pipeline.privacy.masking import Masker, Maskers
+from kb_pipeline.privacy.maskers import Maskers
+from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy, SiteTerms
 from kb_pipeline.privacy.pseudonyms import key_id
 from kb_pipeline.settings import (

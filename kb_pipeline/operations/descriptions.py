@@ -12,7 +12,8 @@ from kb_pipeline.fields.groups import Readers, closed, readers
 from kb_pipeline.fields.layers import Layer, decide, folders_of
 from kb_pipeline.fields.sidecars import LARGEST_MANIFEST, About, read_manifest
 from kb_pipeline.fields.values import Given, plain_given
-from kb_pipeline.privacy.masking import Masker, Maskers
+from kb_pipeline.privacy.maskers import Maskers
+from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.settings import Settings, SourceSettings
 from kb_pipeline.source.listing import Entry, canonical_uri, collection_of, is_local, read_start
 from kb_pipeline.source.patterns import layers_of_path

@@ -13,7 +13,7 @@ from kb_pipeline.operations.descriptions import Described, describe_file
 from kb_pipeline.parsing.elements import CleanedDocument
 from kb_pipeline.parsing.exchange import check_choice
 from kb_pipeline.parsing.sandbox import ParseJob
-from kb_pipeline.privacy.masking import Maskers
+from kb_pipeline.privacy.maskers import Maskers
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import parser_pool
 from kb_pipeline.source.listing import collection_of

@@ -12,21 +12,19 @@ Terms
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
 from kb_pipeline.parsing.tables import html_to_rows, rows_to_text
 from kb_pipeline.privacy.detection import CELL, HIDDEN, fold, simplified
-from kb_pipeline.privacy.policy import MaskingPolicy, strictest
+from kb_pipeline.privacy.pieces import STRETCH, is_left, put_in, widened
+from kb_pipeline.privacy.policy import MaskingPolicy
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM, key_id, pseudonym
 from kb_pipeline.privacy.tables import Cells, as_lead, labels_of, split_numbers, stands_alone, unit_of
 
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 BATCH_NAMES = 400
 MOST_QUERY_PARTS = 16  # of a query that are looked at behind labels
 MOST_STAND_INS = 64  # that a query is looked up by
-REACH_CHARACTERS = 60  # how far what stands beside a value can count
 BATCH_CHARACTERS = 20_000  # of neighbouring paragraphs that are looked at together
 # Masked text is looked at again, since what was uncovered may be a value; more passes change next to nothing.
 MOST_PASSES = 8
@@ -256,7 +253,7 @@ class Masker:
         counts: Counter[str] = Counter()
         if not self.policy.masked or not any(pieces):
             return list(pieces), counts
-        parts = [_STRETCH.findall(piece) or [piece] for piece in pieces]
+        parts = [STRETCH.findall(piece) or [piece] for piece in pieces]
         texts = [text for part in parts for text in part]
         before = [lead for part, first in zip(parts, leads, strict=True) for lead in (first, *[""] * (len(part) - 1))]
         # What stands far from any change was looked at with the same surroundings before.
@@ -264,10 +261,10 @@ class Masker:
         surroundings: Sequence[int] = focus
         for _ in range(MOST_PASSES):
             changed = self._one_pass(texts, before, (focus, surroundings), counts, stand_in, seen)
-            focus = [index for index in _widened(changed, texts) if _is_left(texts[index])]
+            focus = [index for index in widened(changed, texts) if is_left(texts[index])]
             if not focus:
                 break
-            surroundings = _widened(focus, texts)
+            surroundings = widened(focus, texts)
         masked = iter(texts)
         return ["".join(islice(masked, len(part))) for part in parts], counts
 
@@ -299,12 +296,13 @@ class Masker:
             for r in self._analyse(joined)
             if (place := bisect_right(ends, r.start)) < len(parts) and looked_at[place] in wanted
         ]
-        changed = _replace(parts, ends, found, counts)
+        changed = put_in(parts, ends, found, counts)
         for number in changed:
             texts[looked_at[number]] = parts[number]
         return [looked_at[number] for number in changed]
 
     def _stand_in(self, entity: str, value: str) -> str:
+        from kb_pipeline.privacy.detectors.catalogue import canonical
         from kb_pipeline.privacy.operators import OPERATORS, REMOVED
 
         return OPERATORS[self.policy.actions[entity]].operate(
@@ -360,61 +358,6 @@ class Masker:
         return [match.span() for match in pattern.finditer(fold(text))] if pattern else []
 
 
-def _replace(
-    texts: list[str],
-    ends: Sequence[int],
-    found: Iterable[tuple[str, int, int, str]],
-    counts: Counter[str],
-) -> list[int]:
-    """Put what stands for each value into the piece where it starts; returns which pieces changed."""
-    cuts: dict[int, list[tuple[int, int, str]]] = {}
-    for entity, value_start, value_end, replacement in found:
-        index = bisect_right(ends, value_start)
-        first = True
-        while index < len(texts) and (begin := ends[index] - len(texts[index])) < value_end:
-            start, end = max(value_start, begin) - begin, min(value_end, ends[index]) - begin
-            if start < end:
-                counts[entity] += first
-                cuts.setdefault(index, []).append((start, end, replacement if first else ""))
-                first = False
-            index += 1
-    changed = []
-    for index, places in cuts.items():
-        text, parts, done = texts[index], [], 0
-        for start, end, replacement in places:
-            parts += [text[done:start], replacement]
-            done = end
-        texts[index] = "".join((*parts, text[done:]))
-        if texts[index] != text:
-            changed.append(index)
-    return sorted(changed)
-
-
-# What is looked at again after a change nearby: of a long piece not all.
-_STRETCH = re.compile(rf".{{{REACH_CHARACTERS},}}?[\s,.;:!?)，。；：！？）、]|.+", re.DOTALL)
-_CHARACTER = re.compile(r"[^\W_]")
-
-
-def _is_left(text: str) -> bool:
-    """Whether anything but pseudonyms and signs is left, which may be a value."""
-    return _CHARACTER.search(PSEUDONYM.sub("", text) if "<" in text else text) is not None
-
-
-def _widened(indexes: Sequence[int], texts: Sequence[str]) -> list[int]:
-    """`indexes` and those around them, as far as any label or pattern reaches."""
-    middle = set(indexes)
-    found = set(indexes)
-    for places in (range(len(texts)), reversed(range(len(texts)))):
-        left = 0
-        for place in places:
-            if place in middle:
-                left = REACH_CHARACTERS
-            elif left > 0:
-                found.add(place)
-                left -= len(texts[place]) + 1
-    return sorted(found)
-
-
 # Between two names: longer than any label reaches, so that what is found in a name depends on nothing else.
 _APART = "\n" + HIDDEN * 48 + "\n"
 # What makes of a number, a name or a place what it was in a document; each makes other detectors look.
@@ -450,56 +393,6 @@ _CHECKSUMMED = frozenset({"CN_RESIDENT_ID", "CN_USCC"})  # of figures in a table
 _NUMBER_LABEL = re.compile(r"电话|手机|联系|传真|卡号|[账帐][号户]|phone|mobile|tel|card|account", re.IGNORECASE)
 
 
-def canonical(entity: str, value: str) -> str:
-    """What all spellings of a value have in common."""
-    from kb_pipeline.privacy.detectors.catalogue import DETECTORS
-
-    value = value.replace(CELL, "")
-    if entity in DETECTORS:
-        return DETECTORS[entity].normalise(value)
-    return " ".join(fold(value).split()).lower()
-
-
 def _inside(result: RecognizerResult, allowed: Sequence[tuple[int, int]]) -> bool:
     place = bisect_right(allowed, (result.start, result.end + len(allowed) + (1 << 60))) - 1
     return place >= 0 and allowed[place][1] >= result.end
-
-
-@dataclass(frozen=True)
-class Maskers:
-    """The maskers of a site: one for each collection that has a policy of its own, and one for the others."""
-
-    default: Masker
-    collections: Mapping[str, Masker] = field(default_factory=dict)
-
-    def of(self, collection: str) -> Masker:
-        return self.collections.get(collection, self.default)
-
-    @property
-    def distinct(self) -> tuple[Masker, ...]:
-        """Each masker once."""
-        return _distinct((self.default, *self.collections.values()))
-
-    @cached_property
-    def strictest(self) -> Masker:
-        """Hides whatever any policy hides: for what belongs to no collection, such as logs."""
-        return self.among(())[0]
-
-    def among(self, collections: Iterable[str]) -> tuple[Masker, ...]:
-        """The distinct maskers of `collections`, none named meaning all; first one that hides what any of them does."""
-        maskers = _distinct([self.of(name) for name in collections]) or self.distinct
-        if len(maskers) == 1:
-            return maskers
-        whole = replace(self.default, policy=strictest([masker.policy for masker in maskers]))
-        return _distinct((whole, *maskers))
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Changes with any of the policies, and with the key."""
-        parts = {name: masker.fingerprint_parts for name, masker in (("", self.default), *self.collections.items())}
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _distinct(maskers: Iterable[Masker]) -> tuple[Masker, ...]:
-    by_policy = {json.dumps(masker.policy_json, sort_keys=True): masker for masker in maskers}
-    return tuple(by_policy.values())

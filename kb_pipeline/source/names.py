@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from kb_pipeline.errors import UnreadableFile
-from kb_pipeline.privacy.masking import Maskers
+from kb_pipeline.privacy.maskers import Maskers
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM
 from kb_pipeline.source.listing import collection_of, list_names
 from kb_pipeline.source.walk import printable_path

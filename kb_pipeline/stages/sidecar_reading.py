@@ -20,7 +20,8 @@ from kb_pipeline.fields.declaration import FieldType
 from kb_pipeline.fields.groups import KEY, closed, may_name_groups
 from kb_pipeline.fields.sidecars import LARGEST_MANIFEST, LARGEST_SIDECAR, About, read_manifest, read_sidecar
 from kb_pipeline.fields.values import Given, Written, as_labelled, complaint, without_label
-from kb_pipeline.privacy.masking import Masker, Maskers
+from kb_pipeline.privacy.maskers import Maskers
+from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.source.listing import collection_of, is_local, read_start
 from kb_pipeline.source.names import Names
 from kb_pipeline.stages.report import batched

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kb_pipeline.privacy.detection import Detector
+from kb_pipeline.privacy.detection import CELL, Detector, fold
 from kb_pipeline.privacy.detectors.amounts import AMOUNT
 from kb_pipeline.privacy.detectors.cards import CARDS
 from kb_pipeline.privacy.detectors.identifiers import IDENTIFIERS
@@ -13,3 +13,11 @@ from kb_pipeline.privacy.detectors.phones import PHONES
 DETECTORS: dict[str, Detector] = {
     detector.entity: detector for detector in (*IDENTIFIERS, *PHONES, *CARDS, *NETWORK, *PEOPLE, AMOUNT)
 }
+
+
+def canonical(entity: str, value: str) -> str:
+    """What all spellings of a value have in common."""
+    value = value.replace(CELL, "")
+    if entity in DETECTORS:
+        return DETECTORS[entity].normalise(value)
+    return " ".join(fold(value).split()).lower()

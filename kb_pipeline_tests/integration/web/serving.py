@@ -17,7 +17,8 @@ from kb_pipeline.operations.originals import open_original
 from kb_pipeline.operations.overview import overview
 from kb_pipeline.operations.uploads import Uploads
 from kb_pipeline.parsing.elements import CleanedDocument, Element, pack
-from kb_pipeline.privacy.masking import Masker, Maskers
+from kb_pipeline.privacy.maskers import Maskers
+from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy
 from kb_pipeline.settings import load_settings
 from kb_pipeline.site import Site

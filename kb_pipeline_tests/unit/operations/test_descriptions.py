@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kb_pipeline.operations.descriptions import describe_file
-from kb_pipeline.privacy.masking import Masker, Maskers
+from kb_pipeline.privacy.maskers import Maskers
+from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy
 from kb_pipeline.settings import load_settings
 

@@ -16,10 +16,10 @@ from kb_pipeline.privacy import detection
 from kb_pipeline.privacy.detection import prepared
 from kb_pipeline.privacy.detectors import addresses, english_names, network, people, phones
 from kb_pipeline.privacy.detectors.cards import passes_luhn
-from kb_pipeline.privacy.detectors.catalogue import DETECTORS
+from kb_pipeline.privacy.detectors.catalogue import DETECTORS, canonical
 from kb_pipeline.privacy.detectors.identifiers import check_character
 from kb_pipeline.privacy.entities import ENTITIES, Action
-from kb_pipeline.privacy.masking import Masker, canonical
+from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM
 

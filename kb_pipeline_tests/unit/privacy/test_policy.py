@@ -6,7 +6,8 @@ import pytest
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.privacy.entities import ENTITIES, PRESETS
-from kb_pipeline.privacy.masking import Masker, Maskers
+from kb_pipeline.privacy.maskers import Maskers
+from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy, SiteTerms, can_follow
 from kb_pipeline.settings import load_settings
 
