@@ -105,7 +105,7 @@ def inspect(
     for name, found in result.described.fields.items():
         say(f"field {name} = {found['value']}  (from {found['origin']})")
     say(f"read by {', '.join(result.described.readers.groups) or 'nobody'}  (from {result.described.readers.origin})")
-    for sentence in result.described.complaints:
+    for sentence in (*document.warnings, *result.described.complaints):
         say(f"  {sentence}")
     for chunk in result.chunks:
         say(f"chunk {chunk.ordinal} [{' > '.join(chunk.section_path)}] {chunk.token_count} tokens")

@@ -18,7 +18,7 @@ from kb_pipeline.parsing.cleaning import clean_dropped, clean_elements, clean_va
 from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
 from kb_pipeline.parsing.partition import partition
-from kb_pipeline.parsing.tables import cell_characters, repeats_cells
+from kb_pipeline.parsing.tables import element_characters, repeats_cells
 from kb_pipeline.system.files import open_regular
 
 REPLACEMENT = "\ufffd"  # stands for bytes that are no character
@@ -97,14 +97,9 @@ def _coverage(
 ) -> float | None:
     if not source_characters:
         return None
-    kept = sum(_visible_characters(element) for element in elements)
+    kept = sum(element_characters(element) for element in elements)
     left_out = sum(len("".join(item.text.split())) for item in dropped)
     return (kept + left_out) / source_characters
-
-
-def _visible_characters(element: Element) -> int:
-    """Those of a table are the ones in its cells: neither what separates them nor what spans repeat."""
-    return len("".join(element.text.split())) if element.html is None else cell_characters(element.html)
 
 
 def _damage_warning(elements: Iterable[Element]) -> Iterable[str]:

@@ -7,6 +7,7 @@ then what chardet finds most plausible. Decoding never fails; undecodable bytes 
 from __future__ import annotations
 
 import codecs
+import re
 
 _BOMS = (  # UTF-32 first: its little-endian mark starts with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -22,6 +23,7 @@ _CONTROL_SHARE = 0.02
 _SAMPLE = 65536  # bytes looked at when guessing
 _UTF8_MAJORITY = 2
 _CHINESE = frozenset({"gb18030", "big5", "big5hkscs"})
+_DAMAGE = re.compile("\ufffd+")
 
 
 def decode_text(data: bytes) -> tuple[str, str]:
@@ -53,15 +55,15 @@ def _is_mostly_utf8(data: bytes) -> bool:
 
 
 def _mixed_text(data: bytes) -> str:
-    """Damaged UTF-8; lines in a Chinese encoding between, as several programs write into one log, are read in it."""
+    """Damaged UTF-8, a single U+FFFD for neighbouring bytes that are none, such as those of one damaged character;
+    lines in a Chinese encoding between, as several programs write into one log, are read in it."""
     lines = data.split(b"\n")
     foreign = {index for index, line in enumerate(lines) if not line.isascii() and not _is_mostly_utf8(line)}
     encoding = _guessed_encoding(b"\n".join(lines[index] for index in sorted(foreign))) if foreign else ""
     if encoding not in _CHINESE:
-        return data.decode("utf-8", "replace")
-    return "\n".join(
-        line.decode(encoding if index in foreign else "utf-8", "replace") for index, line in enumerate(lines)
-    )
+        foreign = set()
+    decoded = (line.decode(encoding if index in foreign else "utf-8", "replace") for index, line in enumerate(lines))
+    return _DAMAGE.sub("\ufffd", "\n".join(decoded))
 
 
 def decode_declared(data: bytes, declared: str | None) -> tuple[str, str]:

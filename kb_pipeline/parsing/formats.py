@@ -210,6 +210,8 @@ def _zip_format(by_name: Format | None, data: bytes) -> Format:
     for folder, kind in _ZIP_FOLDERS.items():
         if any(name.startswith(folder) for name in names):
             return kind
+    if "OFD.xml" in names:  # GB/T 33190
+        raise _unsupported(".ofd", hint="save it as PDF; ")
     raise _unsupported(".zip", hint="unpack it and add the files inside; ")
 
 

@@ -38,7 +38,7 @@ _ESCAPED_NOTE = re.compile(r"^(\s{0,3})\\(?=\[\^[^\]\s]+\]:)", re.MULTILINE)
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 # What is no text: link targets, reference definitions, tags, rules, the marks of headings, lists, emphasis and tables.
 _MARKUP = re.compile(
-    r"\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)|\]\[[^\]\n]*\]"
+    r"<!--|-->|\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)|\]\[[^\]\n]*\]"
     r"|^ {0,3}\[[^\]^\n][^\]\n]*\]:.*$|</?[A-Za-z][^<>]*>|&\w{1,32};"
     r"|^[ \t>]*(?:```|~~~).*$|^[ \t>|:+=_*-]+$"
     r"|^[ \t>]*(?:#{1,6}|[-*+])(?=\s)|[*_`~|>\\\[\]!]",
@@ -151,10 +151,22 @@ def _elements(tokens: list[Token]) -> Iterator[Element | DroppedText | None]:
                 )
             case "table_open":
                 yield from _table(tokens, index)
+            case "inline":
+                yield from _comments(token)
             case "html_block":
                 yield from _html_block(token.content)
             case "hr":
                 yield None
+
+
+def _comments(token: Token) -> Iterator[DroppedText]:
+    for child in token.children or ():
+        if child.type == "html_inline" and child.content.startswith("<!--"):
+            yield _comment(child.content)
+
+
+def _comment(source: str) -> DroppedText:
+    return DroppedText("HTML comment", " ".join(source.removeprefix("<!--").removesuffix("-->").split()))
 
 
 def _table(tokens: list[Token], index: int) -> Iterator[Element]:
@@ -195,7 +207,7 @@ def _inline_text(token: Token) -> str:
 def _html_block(content: str) -> Iterator[Element | DroppedText]:
     if content.lstrip().startswith("<!--"):
         comment, _, content = content.partition("-->")
-        yield DroppedText("HTML comment", " ".join(f"{comment}-->".split()))
+        yield _comment(comment.lstrip())
     if content.strip():
         from kb_pipeline.parsing.html.reader import html_document
 

@@ -94,9 +94,11 @@ def expand_spans(cells: Iterable[Sequence[Cell]]) -> list[list[str]]:
     return grid
 
 
-def cell_characters(html: str) -> int:
-    """How many visible characters the cells of an HTML table hold, a spanned cell counted once."""
-    return len("".join(html_module.unescape(_TAG.sub(" ", html)).split()))
+def element_characters(element: Element) -> int:
+    """The visible characters of an element. Those of a table are the ones in its cells: neither what separates them
+    nor what spans repeat."""
+    text = element.text if element.html is None else html_module.unescape(_TAG.sub(" ", element.html))
+    return len("".join(text.split()))
 
 
 def repeats_cells(html: str) -> bool:

@@ -1,8 +1,9 @@
 """DOCX -> elements, read from its own XML as Word shows it.
 
-Tracked changes count as accepted; comments are not text. Hidden text, placeholders, tables of contents and
-watermarks are dropped and listed; page headers and footers are left to cleaning. Text boxes and notes
-follow the paragraph or table that they are anchored in; a nested table follows the table around it.
+Tracked changes count as accepted; what they took out is listed, as comments are, and is no text. Hidden text,
+placeholders, tables of contents and watermarks are dropped and listed; page headers and footers are left to
+cleaning. Text boxes and notes follow the paragraph or table that they are anchored in; a nested table follows the
+table around it.
 
 Terms
   block    a paragraph or a table, in the body, a cell, a text box or a note.
@@ -27,6 +28,7 @@ from kb_pipeline.parsing.office.lists import Lists, W, labelled
 from kb_pipeline.parsing.office.package import Package, Relationship, mended_warnings
 from kb_pipeline.parsing.office.pages import PageCounter
 from kb_pipeline.parsing.office.word_headings import Look, with_plain_headings
+from kb_pipeline.parsing.office.word_left_out import changes_left_out, comments_left_out
 from kb_pipeline.parsing.office.word_nodes import (
     DIAGRAM,
     MC,
@@ -37,6 +39,7 @@ from kb_pipeline.parsing.office.word_nodes import (
     flattened,
     integer_of,
     is_carried_on,
+    is_deleted_row,
     symbol_of,
     visible_characters,
 )
@@ -44,7 +47,7 @@ from kb_pipeline.parsing.office.word_styles import Style, Styles, is_on, paragra
 from kb_pipeline.parsing.office.word_tables import GridCell, count_header_rows, merged_rows
 from kb_pipeline.parsing.parsed import ParsedDocument
 from kb_pipeline.parsing.scripts_notation import subscript, superscript
-from kb_pipeline.parsing.tables import plain_text, spanned_table_element
+from kb_pipeline.parsing.tables import element_characters, plain_text, spanned_table_element
 from kb_pipeline.parsing.text import join_lines
 
 if TYPE_CHECKING:
@@ -143,6 +146,9 @@ class _Reader:
         self._blocks(body)
         self._page_furniture("footer")
         self.source_characters += visible_characters(body)
+        for item in (*changes_left_out(body), *comments_left_out(self._related_xml("comments"))):
+            self.dropped.append(item)
+            self.source_characters += len("".join(item.text.split()))
 
     def warnings(self) -> Iterator[str]:
         if self._embedded:
@@ -314,6 +320,7 @@ class _Reader:
             chart = chart_element(root, page_number=page)
             if chart is not None:
                 self.elements.append(chart)
+                self.source_characters += element_characters(chart)
 
     # --- paragraphs ---------------------------------------------------------------------------------
 
@@ -472,7 +479,7 @@ class _Reader:
 
     def _table(self, table: Node) -> None:
         rows = list(children_of(table, f"{W}tr"))
-        rows = [row for row in rows if row.find(f"{W}trPr/{W}del") is None]
+        rows = [row for row in rows if not is_deleted_row(row)]
         if all(len(list(children_of(row, f"{W}tc"))) <= 1 for row in rows):
             # A box around text rather than a table.
             for row in rows:

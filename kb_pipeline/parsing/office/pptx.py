@@ -32,11 +32,11 @@ from kb_pipeline.parsing.office.placeholders import (
     placeholder_type,
     shapes_above,
 )
-from kb_pipeline.parsing.office.reading_order import Frame, reading_order
+from kb_pipeline.parsing.office.reading_order import Frame, reading_order, under_heads
 from kb_pipeline.parsing.office.slide_frames import P, Transform, frame_of, group_transform
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
 from kb_pipeline.parsing.scripts_notation import subscript, superscript
-from kb_pipeline.parsing.tables import Cell, plain_text, spanned_table_element
+from kb_pipeline.parsing.tables import Cell, element_characters, plain_text, spanned_table_element
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Node
@@ -185,7 +185,10 @@ class _Reader:
         titles = [shape for shape in shapes if shape.kind in TITLES and _plain_text(shape.node)]
         content = [shape for shape in shapes if shape not in titles and _holds_something(shape.node)]
         furniture = {id(shape): category for shape in content if (category := self._furniture(shape, number))}
-        ordered = reading_order([(shape, shape.frame) for shape in content if id(shape) not in furniture])
+        stacks = under_heads(
+            [(shape, shape.frame, _lines(shape.node)) for shape in content if id(shape) not in furniture]
+        )
+        ordered = [shape for stack in reading_order(stacks) for shape in stack]
         title = titles[0] if titles else _stand_in_title(ordered)
         if title is not None:
             yield Element("Title", _one_line(title.node), number, 1)
@@ -268,6 +271,7 @@ class _Reader:
             root = self._part_of(chart.get(f"{R}id", ""))
             element = None if root is None else chart_element(root, page_number=number)
             if element is not None:
+                self.source_characters += element_characters(element)  # which the slide itself does not hold
                 yield element
         elif diagram is not None:
             root = self._part_of(diagram.get(f"{R}dm", ""))
@@ -371,8 +375,7 @@ def _stand_in_title(ordered: Sequence[_Shape]) -> _Shape | None:
     """What serves as the title of a slide without one: its largest text, if that is short and among the first."""
     sizes = [_largest_font(shape.node) for shape in ordered]
     for shape, size in zip(ordered[:_TITLE_WITHIN], sizes, strict=False):
-        lines = sum(bool(_paragraph_text(p).strip()) for p in shape.node.iterfind(f"{P}txBody/{A}p"))
-        if lines == 1 and display_width(_one_line(shape.node)) <= _LONGEST_TITLE and size >= max(sizes):
+        if _lines(shape.node) == 1 and display_width(_one_line(shape.node)) <= _LONGEST_TITLE and size >= max(sizes):
             return shape
     return None
 
@@ -381,6 +384,10 @@ def _largest_font(node: Node) -> int:
     """In hundredths of a point; 0 where the shape says nothing."""
     sizes = (properties.get("sz", "") for properties in node.iter(f"{A}rPr"))
     return max((int(size) for size in sizes if size.isdecimal()), default=0)
+
+
+def _lines(node: Node) -> int:
+    return sum(bool(_paragraph_text(paragraph).strip()) for paragraph in node.iterfind(f"{P}txBody/{A}p"))
 
 
 def _one_line(node: Node) -> str:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    pass
-
+from typing import TypeVar
 
 T = TypeVar("T")
 Frame = tuple[float, float, float, float]
+_SAME_EDGE = 360_000  # EMU, 1 cm
 
 
 def reading_order(items: Sequence[tuple[T, Frame]]) -> list[T]:
@@ -47,3 +44,29 @@ def widest_gap(items: Sequence[tuple[object, Frame]], axis: int) -> tuple[float,
             best, position = gap + 1, start
         reach = max(reach, end)
     return best, position
+
+
+def under_heads(items: Sequence[tuple[T, Frame, int]]) -> list[tuple[list[T], Frame]]:
+    """The items, given with how many lines each says, a single line together with the lines that stand next below it
+    at the same left edge: it is their head however far above, and heads of columns that stand side by side are not
+    read before what is below them."""
+    bodies: dict[int, int] = {}
+    for number, (_, head, lines) in enumerate(items):
+        below = [
+            (frame[1], other)
+            for other, (_, frame, _) in enumerate(items)
+            if frame[1] >= head[3] and abs(frame[0] - head[0]) < _SAME_EDGE
+        ]
+        nearest = min(below)[1] if below and lines == 1 else None
+        if nearest is not None and items[nearest][2] > 1:
+            bodies[number] = nearest
+    taken = set(bodies.values())
+    found = []
+    for number, (item, frame, _) in enumerate(items):
+        if number in bodies:
+            body, below_it, _ = items[bodies[number]]
+            around = (min(frame[0], below_it[0]), frame[1], max(frame[2], below_it[2]), max(frame[3], below_it[3]))
+            found.append(([item, body], around))
+        elif number not in taken:
+            found.append(([item], frame))
+    return found

@@ -92,6 +92,10 @@ def symbol_of(node: Node) -> str:
     return "" if "\ue000" <= character <= "\uf8ff" else character
 
 
+def is_deleted_row(row: Node) -> bool:
+    return row.find(f"{W}trPr/{W}del") is not None
+
+
 def visible_characters(root: Node) -> int:
     """The visible characters of the text in a part: inserted text counts, deleted text and fallbacks do not."""
     count = 0
@@ -101,7 +105,7 @@ def visible_characters(root: Node) -> int:
         tag = node.tag
         if tag in (f"{W}t", f"{M}t"):
             count += len("".join((node.text or "").split()))
-        elif tag in skipped or (tag == f"{W}tr" and node.find(f"{W}trPr/{W}del") is not None):
+        elif tag in skipped or (tag == f"{W}tr" and is_deleted_row(node)):
             walk.skip_subtree()
     return count
 

@@ -189,6 +189,8 @@ def test_search_inspect_and_doctor_answer_in_one_json_document(shell: Shell) -> 
     assert "li.lei@example.com" not in inspected.out
     assert [chunk["section_title"] for chunk in inspected.json["chunks"]] == ["年假 Leave", "Contact"]
     failed_with(shell.kb("inspect", "nowhere.md"), 2, "nowhere.md")
+    (documents / "damaged.txt").write_bytes("损坏的文字".encode() * 9 + b"\xff")
+    assert "1 characters are damaged" in shell.kb("inspect", str(documents / "damaged.txt")).out
     put(documents, "empty.md", "")
     failed_with(shell.kb("inspect", str(documents / "empty.md")), 1)
 

@@ -53,6 +53,11 @@ def test_an_unknown_extension_is_refused_naming_what_is_supported() -> None:
         detect_format("a.wav", b"RIFF")
 
 
+def test_an_ofd_is_called_by_its_name() -> None:
+    with pytest.raises(UnsupportedFormat, match=r"type \.ofd are not supported: save it as PDF"):
+        detect_format("a.ofd", archive("OFD.xml", "Doc_0/Document.xml"))
+
+
 def test_a_plain_zip_is_refused_with_the_advice_to_unpack_it() -> None:
     with pytest.raises(UnsupportedFormat, match="unpack it"):
         detect_format("a.zip", archive("a.txt"))

@@ -75,7 +75,9 @@ def test_the_element_after_a_thematic_break_says_so() -> None:
 
 def test_a_comment_is_dropped_and_listed() -> None:
     (dropped,) = read_markdown(DOCUMENT.encode()).dropped
-    assert (dropped.reason, dropped.text) == ("HTML comment", "<!-- internal -->")
+    assert (dropped.reason, dropped.text) == ("HTML comment", "internal")
+    (within,) = read_markdown(b"Text. <!-- a\nnote --> More.").dropped
+    assert (within.reason, within.text) == ("HTML comment", "a note")
 
 
 def test_a_rule_at_the_start_is_not_front_matter_without_an_end() -> None:

@@ -275,6 +275,25 @@ def test_tracked_changes_are_accepted_and_comments_ignored() -> None:
     assert document.coverage == 1.0
 
 
+def test_what_changes_took_out_and_comments_are_listed() -> None:
+    file = docx.Document()
+    file.add_comment(file.add_paragraph("Penalty is ").runs, text="Too high?\nAsk them.", author="Rev")
+    append(file, '<w:p><w:del w:id="1" w:author="x"><w:r><w:delText>five</w:delText></w:r></w:del></w:p>')
+    append(file, '<w:p><w:moveFrom w:id="3" w:author="x"><w:r><w:t>A sentence.</w:t></w:r></w:moveFrom></w:p>')
+    table = file.add_table(2, 2)
+    for cell, text in zip((cell for row in table.rows for cell in row.cells), ("a", "b", "c", "d"), strict=True):
+        cell.text = text
+    table.rows[1]._tr.get_or_add_trPr().append(parse_xml(f'<w:del {nsdecls("w")} w:id="9" w:author="x"/>'))
+    document = read(file)
+    assert dropped(document) == {
+        ("deleted text", "five"),
+        ("text moved away", "A sentence."),
+        ("deleted row", "c d"),
+        ("comment", "Too high? Ask them."),
+    }
+    assert document.coverage == 1.0
+
+
 def test_hidden_text_and_placeholders_are_dropped_and_listed() -> None:
     file = docx.Document()
     paragraph = file.add_paragraph("Shown")

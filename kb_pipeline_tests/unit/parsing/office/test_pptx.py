@@ -76,6 +76,14 @@ def test_columns_are_read_one_after_the_other_and_rows_of_cards_card_by_card() -
     assert texts(read(deck)) == ["对比", "左一", "左二", "右一", "右二", "结论"]
 
 
+def test_what_stands_below_the_head_of_a_column_is_read_after_it_however_far_below() -> None:
+    deck = pptx.Presentation()
+    added = slide(deck, TITLE_ONLY, "对比")
+    for text, left, top in [("右题", 14, 4), ("左一\n左二", 2, 9), ("左题", 2, 4), ("右一\n右二", 14, 9)]:
+        box(added.shapes, text, left, top).width = Cm(11)
+    assert texts(read(deck)) == ["对比", "左题", "左一", "左二", "右题", "右一", "右二"]
+
+
 def test_reading_order_cuts_along_the_widest_gap() -> None:
     def cards(column_pitch: float, row_pitch: float) -> list[tuple[str, tuple[float, float, float, float]]]:
         corners = [(row, column, column * column_pitch, row * row_pitch) for row in (0, 1) for column in (0, 1)]
@@ -117,8 +125,10 @@ def test_a_chart_is_the_table_of_its_values() -> None:
     )
     frame.chart.has_title = True
     frame.chart.chart_title.text_frame.text = "季度增长"
-    (element,) = [e for e in read(deck).elements if e.category == "Table"]
+    document = read(deck)
+    (element,) = [e for e in document.elements if e.category == "Table"]
     assert element.text == "季度增长 | 增长\n一季度 | 12.5%\n二季度 | 20.0%"
+    assert document.coverage == 1.0
 
 
 def test_hidden_slides_are_left_out_listed_and_said() -> None:
