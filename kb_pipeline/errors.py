@@ -2,7 +2,8 @@
 
     KbError                          exit code 1
     ├── SettingsError                exit code 2: the call or the settings are wrong
-    │   └── GenerationMismatch       query and stored vectors come from different models
+    │   ├── GenerationMismatch       query and stored vectors come from different models
+    │   └── NothingToLearn           tuning has too few questions yet
     ├── UnavailableError             exit code 3: something needed is not there
     │   ├── DatabaseUnavailable
     │   ├── EmbeddingServerUnavailable
@@ -59,6 +60,10 @@ class GenerationMismatch(SettingsError):
             f"KB_EMBEDDING_MODEL={its_model} (or KB_EMBEDDING_URL to a server of it) to keep what is there, or run "
             f"kb generations build (the job re_embed) to embed everything anew."
         )
+
+
+class NothingToLearn(SettingsError):
+    """There are too few questions to tune a model by; later there may be more."""
 
 
 class UnavailableError(KbError):

@@ -20,7 +20,6 @@ from kb_pipeline.stages import embeddings, knowledge_chunks
 from kb_pipeline.store import audit, generations
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.generations import Generation, GenerationKey
-from kb_pipeline.store.quality.stored_vectors import set_adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,7 @@ def rollback(site: Site, collection: str | None = None) -> Switch:
         if collection is not None and active is None:
             raise SettingsError(f"The collection {collection} has no generation of its own; kb generations lists them.")
         if active is not None and active.query_adapter is not None:
-            set_adapter(connection, active, None, None)
+            generations.set_adapter(connection, active, None)
             return _switched(site, connection, active, None)
         generation = generations.last_retired(connection, collection)
         if generation is None and collection is not None:

@@ -18,11 +18,10 @@ from kb_pipeline.quality.gate import MEASURE, Decision, decide
 from kb_pipeline.quality.splits import leaks
 from kb_pipeline.quality.statistics import figure
 from kb_pipeline.quality.tuning.folder import models_folder, read_tuned
-from kb_pipeline.store.generations import active_generation, named_generation
+from kb_pipeline.store.generations import active_generation, named_generation, set_adapter
 from kb_pipeline.store.quality import promotions as store
 from kb_pipeline.store.quality.promotions import Promotion
 from kb_pipeline.store.quality.questions import questions_of
-from kb_pipeline.store.quality.stored_vectors import set_adapter
 
 if TYPE_CHECKING:
     from kb_pipeline.quality.evaluation import Evaluation, Gains
@@ -110,7 +109,7 @@ def promote_adapter(site: Site, name: str, *, set_name: str | None = None, appro
     if site.settings.quality.approval and approved_by is None:
         return Outcome(decided, switched=False, waits_for_approval=True)
     with site.connect() as connection:
-        set_adapter(connection, generation, adapter.name, adapter.folder)
+        set_adapter(connection, generation, adapter)
         store.note_switch(connection, decided.id, by=approved_by)
         return Outcome(store.newest(connection, candidate=candidate)[0], switched=True)
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from kb_pipeline.chunking.chunks import embedded_text
 from kb_pipeline.embedding.truncation import to_dimension
-from kb_pipeline.errors import GenerationMismatch, SettingsError
+from kb_pipeline.errors import GenerationMismatch, NothingToLearn, SettingsError
 from kb_pipeline.operations.mining import triplets
 from kb_pipeline.quality.measures import DEPTH, measured, ranked
 from kb_pipeline.quality.places import Located, locate
 from kb_pipeline.quality.tuning.adapter import set_scale
-from kb_pipeline.quality.tuning.examples import Example, Passage
+from kb_pipeline.quality.tuning.examples import Example, Passage, require_enough
 from kb_pipeline.quality.tuning.folder import TunedModel, models_folder, save_tuned, tuned_models
 from kb_pipeline.quality.tuning.memory import require_memory
 from kb_pipeline.quality.tuning.trainee import Trainee, load_trainee
@@ -24,8 +24,9 @@ from kb_pipeline.quality.tuning.training import Trained, TuningSettings, embedde
 from kb_pipeline.store import search as rows
 from kb_pipeline.store.conditions import EVERYTHING
 from kb_pipeline.store.generations import active_generation
+from kb_pipeline.store.quality.negatives import scored
 from kb_pipeline.store.quality.questions import questions_of
-from kb_pipeline.store.quality.stored_vectors import rows_of, stored_vectors
+from kb_pipeline.store.quality.stored_vectors import stored_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,8 +67,8 @@ def tune(
     """Train an adapter on what `kb mine` stored, and keep it as `name` where it is better on the dev questions.
 
     `model`: where its weights are, if not where the embedding server has them. A killed run goes on when it is called
-    again alike. Raises SettingsError where there is too little to learn from, GenerationMismatch,
-    EmbeddingServerUnavailable.
+    again alike. Raises NothingToLearn where there is too little to learn from, before a model is loaded; SettingsError,
+    GenerationMismatch, EmbeddingServerUnavailable.
     """
     if not _NAME.fullmatch(name):
         raise SettingsError(f"{name!r} is no name for a model; use small letters, digits, - and _, at most 40.")
@@ -81,6 +82,7 @@ def tune(
         if client.identity.fingerprint != generation.model_fingerprint:
             raise GenerationMismatch(generation.name, generation.model, client.identity.name)
         examples = _examples(site, connection, client, generation)
+        require_enough(examples)
         dev = _dev(connection, client, generation)
     settings = fitting(settings, client.identity.native_dimension)
     trainee = load_trainee(model or client.identity.tokenizer or client.identity.name)
@@ -157,11 +159,11 @@ def _examples(site: Site, connection: Connection, client: EmbeddingClient, gener
 
 
 def _dev(connection: Connection, client: EmbeddingClient, generation: Generation) -> _Dev:
-    """Raises SettingsError where no evaluation set has questions that choose."""
+    """Raises NothingToLearn where no evaluation set has questions that choose."""
     questions = [question for question in questions_of(connection) if question.split == "dev"]
     located = [found for found in locate(connection, questions) if found.places]
     if not located:
-        raise SettingsError(
+        raise NothingToLearn(
             "No evaluation set has questions in its part dev, by which training is judged; make one with "
             "kb eval import."
         )
@@ -170,9 +172,10 @@ def _dev(connection: Connection, client: EmbeddingClient, generation: Generation
         native = client.embed_query(found.question.question, generation.query_instruction)
         vector = to_dimension(native[np.newaxis, :], generation.dimension)[0]
         with rows.snapshot(connection, depth=CANDIDATES):
-            ids = [row for row, _ in rows.nearest(connection, generation, vector, EVERYTHING, CANDIDATES)]
-            ids += rows_of(connection, generation, {passage for place in found.places for passage in place.passages})
-            for row in rows.rows(connection, generation, ids).values():
+            answers = [passage for place in found.places for passage in place.passages]
+            ids = dict(rows.nearest(connection, generation, vector, EVERYTHING, CANDIDATES))
+            ids |= scored(connection, generation, vector, answers)
+            for row in rows.rows(connection, generation, list(ids)).values():
                 near[row.document_id, row.chunk_key] = embedded_text(row.section_path, row.content)
     vectors = _vectors(connection, generation, sorted(set(near.values())))
     passages = [passage for passage, text in near.items() if text in vectors]

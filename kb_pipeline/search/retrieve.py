@@ -30,7 +30,7 @@ from kb_pipeline.access.principal import ANYONE, Principal
 from kb_pipeline.chunking.chunks import embedded_text
 from kb_pipeline.chunking.language import has_letters, language_of
 from kb_pipeline.chunking.lexemes import query_terms
-from kb_pipeline.embedding.models import QueryAdapter, profile_for
+from kb_pipeline.embedding.models import profile_for
 from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, RerankerUnavailable, SettingsError
 from kb_pipeline.search import parts
@@ -223,15 +223,9 @@ def _query_vector(
     if client.identity.fingerprint != generation.model_fingerprint:
         raise GenerationMismatch(generation.name, generation.model, client.identity.name)
     with clock.step("embed"):
-        native = client.embed_query(text, instruction, _adapter(generation))
+        native = client.embed_query(text, instruction, generation.adapter)
     vector: np.ndarray = to_dimension(native[np.newaxis, :], generation.dimension)[0]
     return vector
-
-
-def _adapter(generation: Generation) -> QueryAdapter | None:
-    if generation.query_adapter is None or generation.query_adapter_folder is None:
-        return None
-    return QueryAdapter(generation.query_adapter, generation.query_adapter_folder)
 
 
 # --- ranking ---------------------------------------------------------------------------------------

@@ -6,11 +6,16 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kb_pipeline.errors import NothingToLearn
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
+
+
+FEWEST_EXAMPLES = 50  # fewer say more about whoever asked than about the site
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,15 @@ class Example:
     query: str
     positive: Passage
     negatives: tuple[Passage, ...]
+
+
+def require_enough(examples: Sequence[Example]) -> None:
+    """Raises NothingToLearn where there are fewer than FEWEST_EXAMPLES."""
+    if len(examples) < FEWEST_EXAMPLES:
+        raise NothingToLearn(
+            f"There are {len(examples)} examples to learn from and tuning needs {FEWEST_EXAMPLES}; collect more "
+            "judgments or import more questions, then run kb mine."
+        )
 
 
 def examples_id(examples: Sequence[Example]) -> str:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     Measure = Callable[[Embed], float]
 
 SCALES = (0.25, 0.5, 0.75, 1.0)
-FEWEST_EXAMPLES = 50  # fewer say more about whoever asked than about the site
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +92,8 @@ def train(
 ) -> Trained:
     """Put an adapter around the trainee's model and train it; afterwards it holds the best epoch's at the best scale.
 
-    `checkpoint`: the file that a killed run goes on from. Raises SettingsError when there are too few examples, or the
-    file is of another run.
+    `checkpoint`: the file that a killed run goes on from. Raises SettingsError when it is of another run.
     """
-    if len(examples) < FEWEST_EXAMPLES:
-        raise SettingsError(
-            f"There are {len(examples)} examples to learn from and tuning needs {FEWEST_EXAMPLES}; "
-            "collect more judgments."
-        )
     trainee.model = with_adapter(trainee.model, settings.rank, settings.layers, settings.seed)
     run = _Run(trainee, examples, settings, measure)
     run.resume(checkpoint)

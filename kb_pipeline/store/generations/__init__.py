@@ -43,6 +43,7 @@ from kb_pipeline.store.generations.life import (
     is_shared,
     last_retired,
     retire,
+    set_adapter,
 )
 from kb_pipeline.store.generations.statistics import refresh_statistics, refresh_words
 from kb_pipeline.store.generations.swap import (
@@ -85,6 +86,7 @@ __all__ = [
     "release",
     "retire",
     "serves_nothing",
+    "set_adapter",
     "summaries",
     "swap_beside",
     "swap_documents",

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.rows import class_row
 
+from kb_pipeline.embedding.models import QueryAdapter
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
@@ -21,8 +22,8 @@ WIDEST_DEFAULT = 1024  # dimensions that are served where the settings do not sa
 @dataclass(frozen=True, slots=True)
 class Generation:
     """`dimension` is that of the serving table; `native_dimension` that of the stored vectors; `collection`: the one
-    that it serves, None for all that have no generation of their own. `query_adapter`: the adapter of the model that
-    queries go through."""
+    that it serves, None for all that have no generation of their own. `query_adapter`: the name of the adapter that
+    queries go through, and where its folder is."""
 
     id: int
     name: str
@@ -44,6 +45,13 @@ class Generation:
     @property
     def table(self) -> sql.Identifier:
         return serving_table(self.id)
+
+    @property
+    def adapter(self) -> QueryAdapter | None:
+        """What queries go through; None: the model as it is."""
+        if self.query_adapter is None or self.query_adapter_folder is None:
+            return None
+        return QueryAdapter(self.query_adapter, self.query_adapter_folder)
 
     @property
     def space(self) -> tuple[str, int]:

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from kb_pipeline.embedding.models import QueryAdapter
 from kb_pipeline.errors import KbError, SettingsError
 from kb_pipeline.store import ledger, view
 from kb_pipeline.store.database import Connection
@@ -191,6 +192,16 @@ def retire(connection: Connection, generation: Generation, *, lacking: bool = Fa
             continue
         return missing
     raise KbError(IN_THE_WAY)
+
+
+def set_adapter(connection: Connection, generation: Generation, adapter: QueryAdapter | None) -> None:
+    """Queries go through the adapter from now on; None: through the model as it is. Commits."""
+    parameters = {
+        "generation": generation.id,
+        "name": adapter and adapter.name,
+        "folder": adapter and adapter.folder,
+    }
+    connection.execute(query("generations", "set_adapter"), parameters)
 
 
 def activate_first(connection: Connection, generation: Generation) -> bool:

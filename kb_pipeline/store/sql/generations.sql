@@ -52,6 +52,9 @@ WHERE state = 'active' AND coalesce(collection, '') = coalesce(%(collection)s::t
 -- name: activate
 UPDATE generations SET state = 'active', activated_at = now(), retired_at = NULL, hands_back = false WHERE id = %(generation)s
 
+-- name: set_adapter
+UPDATE generations SET query_adapter = %(name)s, query_adapter_folder = %(folder)s WHERE id = %(generation)s
+
 -- name: hold
 -- Until the end of the transaction nobody drops it.
 SELECT state FROM generations WHERE id = %(generation)s FOR KEY SHARE

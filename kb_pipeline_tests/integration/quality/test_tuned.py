@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kb_pipeline.embedding.models import QueryAdapter
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.operations import generations as life
 from kb_pipeline.operations.mining import mine_and_store
@@ -14,8 +15,7 @@ from kb_pipeline.operations.promotion import promote_adapter
 from kb_pipeline.operations.questions import import_questions
 from kb_pipeline.operations.search import search
 from kb_pipeline.search.request import SearchRequest
-from kb_pipeline.store.generations import active_generation
-from kb_pipeline.store.quality.stored_vectors import set_adapter
+from kb_pipeline.store.generations import active_generation, set_adapter
 from kb_pipeline_tests.adapters import write_adapter
 from kb_pipeline_tests.conftest import new_database
 from kb_pipeline_tests.sites import TestSite
@@ -90,7 +90,7 @@ def test_queries_go_through_the_adapter_until_it_is_rolled_back(split: TestSite)
     before = [hit.score for hit in search(split.site, request).hits]
     generation = active_generation(split.connection)
     assert generation is not None
-    set_adapter(split.connection, generation, folder.name, str(folder / "adapter"))
+    set_adapter(split.connection, generation, QueryAdapter(folder.name, str(folder / "adapter")))
     tuned = [hit.score for hit in search(split.site, request).hits]
     assert tuned != pytest.approx(before, abs=1e-3)
     with pytest.raises(SettingsError, match=r"Queries go through .* already"):
