@@ -18,6 +18,7 @@ from kb_pipeline.defs.assets.shared import table
 from kb_pipeline.defs.jobs import AssetJob
 from kb_pipeline.defs.placement import KNOWLEDGE_CHUNKS, Placement
 from kb_pipeline.defs.resources.knowledge_base import step
+from kb_pipeline.errors import NothingToLearn
 from kb_pipeline.operations.evaluation import SetMeasured, measure, since_last
 from kb_pipeline.operations.mining import mine_and_store
 from kb_pipeline.operations.tuning import tune
@@ -70,19 +71,27 @@ def weekly_evaluation(place: Placement, evaluate: AssetJob) -> dg.ScheduleDefini
 
 
 def _asset(
-    place: Placement, name: str, *, description: str, table_name: str
+    place: Placement,
+    name: str,
+    *,
+    description: str,
+    after: str = KNOWLEDGE_CHUNKS,
+    table_name: str | None = None,
+    pool: str | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`table_name`: of what it stores in PostgreSQL; None: a model in a folder."""
     return dg.asset(
         name=name,
         key_prefix=place.key_prefix or None,
-        deps=[place.key(KNOWLEDGE_CHUNKS)],
+        deps=[place.key(after)],
         required_resource_keys={place.resource_key},
         group_name=place.group,
         owners=place.owners,
-        kinds={"python", "postgres"},
+        kinds={"python", "postgres" if table_name else "pytorch"},
         code_version="1",
+        pool=pool,
         description=description,
-        metadata={"dagster/table_name": table_name, "dagster/storage_kind": "postgres"},
+        metadata={"dagster/table_name": table_name, "dagster/storage_kind": "postgres"} if table_name else None,
     )
 
 
@@ -151,15 +160,10 @@ class Tuning(dg.Config):
 
 
 def _tuned_model(place: Placement) -> dg.AssetsDefinition:
-    @dg.asset(
-        name=TUNED_MODEL,
-        key_prefix=place.key_prefix or None,
-        deps=[place.key(HARD_NEGATIVES)],
-        required_resource_keys={place.resource_key},
-        group_name=place.group,
-        owners=place.owners,
-        kinds={"python", "pytorch"},
-        code_version="1",
+    @_asset(
+        place,
+        TUNED_MODEL,
+        after=HARD_NEGATIVES,
         pool=GPU_POOL,
         description=(
             "An adapter for the embedding model, trained on the hard negatives (needs the extra finetune). It is kept "
@@ -170,7 +174,10 @@ def _tuned_model(place: Placement) -> dg.AssetsDefinition:
         name = config.name or f"{datetime.now(UTC):tuned-%Y-%m-%d-%H%M}"
         wanted = TuningSettings(side=config.side, epochs=config.epochs)
         with step(place, place.resource(context.resources), context.log) as site:
-            found = tune(site, name, wanted, report=lambda epoch: context.log.info(str(epoch)))
+            try:
+                found = tune(site, name, wanted, report=lambda epoch: context.log.info(str(epoch)))
+            except NothingToLearn as reason:  # no failure: questions come in time
+                return dg.MaterializeResult(metadata={"kept": False, "reason": str(reason)})
             before, after = found.curve[max(found.curve)]
             return dg.MaterializeResult(
                 metadata={

@@ -47,6 +47,10 @@ def test_the_sets_are_measured_and_a_drop_fails_the_check(
     (mined,) = first.asset_materializations_for_node("hard_negatives")
     assert mined.metadata["questions"].value == site.sql("SELECT count(*) FROM triplets")[0][0] > 0
     assert "m7z" not in str([event.metadata, mined.metadata])
+    tuned = defs.resolve_job_def("tune_model").execute_in_process(instance=site.instance)
+    (model,) = tuned.asset_materializations_for_node("tuned_model")
+    assert model.metadata["kept"].value is False
+    assert "tuning needs 50" in str(model.metadata["reason"].value)
 
     monkeypatch.setenv("KB_SEARCH__FUSION_WEIGHT", "1")  # by the vectors alone, which mean nothing here
     second = evaluated(site)

@@ -110,11 +110,6 @@ def test_a_checkpoint_of_other_settings_is_refused(folder: Path, tmp_path: Path)
         tuned(load_trainee(str(folder), device="cpu"), tmp_path / "run.pt", other)
 
 
-def test_three_examples_are_too_few(trainee: Trainee, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"There are 3 examples to learn from and tuning needs 50"):
-        train(trainee, examples(trainee)[:3], SETTINGS, measure=hits(trainee), checkpoint=tmp_path / "run.pt")
-
-
 @pytest.mark.parametrize("side", ["query", "both"])
 def test_what_is_written_embeds_as_what_was_trained(trainee: Trainee, tmp_path: Path, side: str) -> None:
     settings = dataclasses.replace(SETTINGS, side=side)
