@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
 from kb_pipeline.parsing.tables import html_to_rows, rows_to_text
 from kb_pipeline.privacy.detection import CELL, HIDDEN, fold, simplified
-from kb_pipeline.privacy.pieces import STRETCH, is_left, put_in, widened
+from kb_pipeline.privacy.pieces import is_left, put_in, stretches, widened
 from kb_pipeline.privacy.policy import MaskingPolicy
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM, key_id, pseudonym
 from kb_pipeline.privacy.tables import Cells, as_lead, labels_of, split_numbers, stands_alone, unit_of
@@ -147,13 +147,17 @@ class Masker:
             counts.update(found)
             for index, piece in zip(labelled, pieces, strict=True):
                 cells.texts[index] = piece
-        texts, found = self._mask_pieces(cells.texts, cells.leads)
+        filled, leads = cells.filled
+        texts, found = self._mask_pieces([cells.texts[index] for index in filled], leads)
         counts.update(found)
-        tags, found = self._mask_pieces(cells.tags, [CELL] * len(cells.tags))
+        for index, text in zip(filled, texts, strict=True):
+            cells.texts[index] = text
+        telling = cells.telling_tags
+        tags, found = self._mask_pieces([cells.tags[index] for index in telling], [CELL] * len(telling))
         counts.update(found)
         if not counts:
             return MaskedText(markup)
-        return MaskedText(cells.markup(texts, tags), dict(counts))
+        return MaskedText(cells.markup(dict(zip(telling, tags, strict=True))), dict(counts))
 
     def mask_document(self, document: CleanedDocument) -> CleanedDocument:
         """A document with all its texts masked: elements, headings, tables, metadata and what was dropped.
@@ -253,7 +257,7 @@ class Masker:
         counts: Counter[str] = Counter()
         if not self.policy.masked or not any(pieces):
             return list(pieces), counts
-        parts = [STRETCH.findall(piece) or [piece] for piece in pieces]
+        parts = list(map(stretches, pieces))
         texts = [text for part in parts for text in part]
         before = [lead for part, first in zip(parts, leads, strict=True) for lead in (first, *[""] * (len(part) - 1))]
         # What stands far from any change was looked at with the same surroundings before.

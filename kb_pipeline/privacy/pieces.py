@@ -46,8 +46,13 @@ def put_in(
 
 
 # What is looked at again after a change nearby: of a long piece not all.
-STRETCH = re.compile(rf".{{{REACH_CHARACTERS},}}?[\s,.;:!?)，。；：！？）、]|.+", re.DOTALL)
+_STRETCH = re.compile(rf".{{{REACH_CHARACTERS},}}?[\s,.;:!?)，。；：！？）、]|.+", re.DOTALL)
 _CHARACTER = re.compile(r"[^\W_]")
+
+
+def stretches(piece: str) -> list[str]:
+    """`piece` in parts that are a little longer than anything reaches."""
+    return [piece] if len(piece) <= REACH_CHARACTERS else _STRETCH.findall(piece)
 
 
 def is_left(text: str) -> bool:

@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import zip_longest
 
 from kb_pipeline.privacy.data import lines
@@ -42,7 +43,27 @@ _MONEY = re.compile(
     r"金额|价|费|款|收入|支出|余额|工资|薪|奖金|合计|小计|总计|amount|price|salary|cost|total", re.IGNORECASE
 )
 _PART_OF_NUMBER = re.compile(r"[0-9０-９]{1,8}|[Xx]")
-_LONGEST_NUMBER = 24  # cells
+_FEWEST_PARTS, _LONGEST_NUMBER = 2, 24  # cells that a number in more of them is written over, and the most
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """What a tag does: `lead` stands before the text behind it, `starts` is row, cell or nothing."""
+
+    lead: str
+    starts: str = ""
+    ends_cell: bool = False
+    rows: int = 1
+    cols: int = 1
+
+
+@lru_cache(maxsize=4096)  # a table has few different ones
+def _kind_of_tag(tag: str) -> _Tag:
+    if _ROW.match(tag):
+        return _Tag("\n", starts="" if tag.startswith("</") else "row")
+    if _CELL_START.match(tag):
+        return _Tag(CELL, starts="cell", **{f"{way.lower()}s": int(n) for way, n in _SPAN.findall(tag)})
+    return _Tag("\n" if _BREAK.match(tag) else "", ends_cell=_CELL_END.match(tag) is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +95,50 @@ class Cells:
         grid: list[list[_Spanning]] = []
         inside = False
         for index, tag in enumerate(tags, start=1):
-            if _ROW.match(tag):
-                leads.append("\n")
-                if not tag.startswith("</"):
-                    grid.append([])
-            elif _CELL_START.match(tag):
+            kind = _kind_of_tag(tag)
+            leads.append(kind.lead)
+            if kind.starts == "row":
+                grid.append([])
+            elif kind.starts == "cell":
                 if not grid:
                     grid.append([])
-                grid[-1].append(_Spanning([], **{f"{way.lower()}s": int(n) for way, n in _SPAN.findall(tag)}))
+                grid[-1].append(_Spanning([], kind.rows, kind.cols))
                 inside = True
-                leads.append(CELL)
-            elif _CELL_END.match(tag):
+            elif kind.ends_cell:
                 inside = False
-                leads.append("")
-            else:
-                leads.append("\n" if _BREAK.match(tag) else "")
             if inside:
                 grid[-1][-1].texts.append(index)
         return cls(tags, texts, leads, _expanded(grid))
 
     def text(self, cell: Sequence[int]) -> str:
         """The text of a cell, in one line."""
-        return " ".join("".join(self.texts[index] for index in cell).split())
+        text = self.texts[cell[0]] if len(cell) == 1 else "".join(self.texts[index] for index in cell)
+        return " ".join(text.split())
 
-    def markup(self, texts: list[str], tags: list[str]) -> str:
-        """The HTML again, with other texts and tags."""
-        escaped = [html.escape(text, quote=False) for text in texts]
-        safe = [PSEUDONYM.sub(lambda match: html.escape(match[0]), tag) for tag in tags]
+    @property
+    def filled(self) -> tuple[list[int], list[str]]:
+        """The indexes of the texts that say something, and what stands before each."""
+        indexes: list[int] = []
+        leads: list[str] = []
+        lead = ""
+        for index, (text, own) in enumerate(zip(self.texts, self.leads, strict=True)):
+            lead += own
+            if text:
+                indexes.append(index)
+                leads.append(lead)
+                lead = ""
+        return indexes, leads
+
+    @property
+    def telling_tags(self) -> list[int]:
+        """The indexes of those that say more than their name: a comment, a tag with attributes."""
+        return [index for index, tag in enumerate(self.tags) if not tag.strip("</>").isalnum()]
+
+    def markup(self, tags: dict[int, str]) -> str:
+        """The HTML again, with the texts as they are now and some other tags, by their indexes."""
+        escaped = [html.escape(text, quote=False) for text in self.texts]
+        changed = {index: PSEUDONYM.sub(lambda match: html.escape(match[0]), tag) for index, tag in tags.items()}
+        safe = [changed.get(index, tag) for index, tag in enumerate(self.tags)]
         return "".join(part for pair in zip(escaped, [*safe, ""], strict=True) for part in pair)
 
 
@@ -171,8 +209,12 @@ def labels_of(cells: Cells) -> Labels:
 
 
 def _is_label(text: str) -> bool:
-    folded = simplified(fold(text))
-    return bool(text) and len(text) <= _LONGEST_LABEL and _LABEL.fullmatch(folded) is not None
+    return 0 < len(text) <= _LONGEST_LABEL and _is_written_like_a_label(text)
+
+
+@lru_cache(maxsize=4096)  # a table says the same in many cells
+def _is_written_like_a_label(text: str) -> bool:
+    return _LABEL.fullmatch(simplified(fold(text))) is not None
 
 
 def _kind(row: Sequence[str], mark: Sequence[bool]) -> str:
@@ -236,6 +278,8 @@ def split_numbers(cells: Cells) -> Iterator[tuple[str, list[int]]]:
         texts = [cells.text(cell) for cell in row]
         if _kind(texts, list(map(_is_label, texts))) == "header" or not headers:
             headers = texts
+        if len(row) <= _FEWEST_PARTS:
+            continue
         run: list[int] = []
         context = before = ""
         for column, cell in enumerate((*row, [])):
@@ -245,7 +289,7 @@ def split_numbers(cells: Cells) -> Iterator[tuple[str, list[int]]]:
                     context = f"{headers[column] if column < len(headers) else ''} {before}"
                 run.append(cell[0])
                 continue
-            if 2 < len(run) <= _LONGEST_NUMBER:
+            if _FEWEST_PARTS < len(run) <= _LONGEST_NUMBER:
                 yield context, run
             run, before = [], text
 
