@@ -53,9 +53,10 @@ def mask_query(site: Site, query: str, collections: Sequence[str]) -> list[str]:
 
     That first one is masked as all policies of `collections` (none named: all) would have it together. The others are
     only for looking up: `query` as each of them masks it and as it is, since what a detector takes for a value here it
-    may have left in a document, and what may stand for it there.
+    may have left in a document, and what may stand for it there or in the name of a file.
     """
     maskers = site.maskers.among(collections)
     spellings = [masker.mask(query).text for masker in maskers]
     stand_ins = [form for masker in maskers for form in masker.possible_stand_ins(query)]
-    return list(dict.fromkeys([*spellings, query, *stand_ins]))
+    names = [name for masker in maskers for name in masker.mask_paths([query])]
+    return list(dict.fromkeys([*spellings, query, *stand_ins, *names]))

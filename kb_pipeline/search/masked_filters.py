@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 # Columns whose stored text went through masking, so that a filter on them has to as well.
-MASKED_COLUMNS = frozenset({"section_title", "metadata"})
+MASKED_COLUMNS = frozenset({"collection", "metadata", "section_title", "source_file"})
 
 
 def mask_values(node: Node, forms: Callable[[str], Sequence[str]]) -> Node:

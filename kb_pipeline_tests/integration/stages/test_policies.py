@@ -153,6 +153,24 @@ def test_a_value_in_a_name_is_stored_as_a_pseudonym_and_its_file_is_still_read(k
     assert kb.refresh()["deleted"] == 1
 
 
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ("source_file = '客户/张伟先生_13800138000.md'", PHONE),
+        ("source_file like '%张伟%'", PHONE),
+        ("source_file not like '%张伟%'", FEE),
+        ("source_file in ('客户/138-0013-8000.md', 'x.md')", FEE),
+        ("collection = '客户' and source_file <> '客户/138-0013-8000.md'", PHONE),
+    ],
+)
+def test_a_filter_by_the_name_of_a_file_finds_it_as_it_is_written(kb: TestSite, where: str, found: str) -> None:
+    kb.write("客户/张伟先生_13800138000.md", PHONE)
+    kb.write("客户/138-0013-8000.md", FEE)
+    kb.refresh()
+    (hit,) = search(kb.site, SearchRequest("联系 年费", mode="lexical", where=where)).hits
+    assert hit.content.split("，")[1] == found.strip().split("，")[1]
+
+
 def test_names_are_looked_at_again_when_the_policy_changes(kb: TestSite) -> None:
     kb.reopen(privacy={"entities": {"CN_MOBILE": "keep"}})
     kb.write("13800138000.md", FEE)

@@ -164,10 +164,10 @@ def test_length_and_nesting_are_bounded() -> None:
 
 def test_values_of_masked_columns_are_masked_and_others_are_not() -> None:
     text = "section_title = '{0}' and not (metadata.x in ('{0}', 'b') or metadata.y = 1)"
-    text += " and source_file = 'a' and language = 'a'"
+    text += " and source_file = '{0}' and language = 'a'"
     masked = mask_values(parse_filter(text.format("a")), lambda value: [value.replace("a", "MASKED")])
     asked = "section_title in ('{0}') and not (metadata.x in ('{0}', 'b') or metadata.y = 1)"
-    assert masked == parse_filter(f"{asked.format('MASKED')} and source_file = 'a' and language = 'a'")
+    assert masked == parse_filter(f"{asked.format('MASKED')} and source_file in ('MASKED') and language = 'a'")
 
 
 @pytest.mark.parametrize(
