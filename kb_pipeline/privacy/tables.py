@@ -62,7 +62,8 @@ def _kind_of_tag(tag: str) -> _Tag:
     if _ROW.match(tag):
         return _Tag("\n", starts="" if tag.startswith("</") else "row")
     if _CELL_START.match(tag):
-        return _Tag(CELL, starts="cell", **{f"{way.lower()}s": int(n) for way, n in _SPAN.findall(tag)})
+        spans = {way.lower(): int(number) for way, number in _SPAN.findall(tag)}
+        return _Tag(CELL, starts="cell", rows=spans.get("row", 1), cols=spans.get("col", 1))
     return _Tag("\n" if _BREAK.match(tag) else "", ends_cell=_CELL_END.match(tag) is not None)
 
 
