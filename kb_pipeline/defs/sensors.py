@@ -16,6 +16,7 @@ from kb_pipeline.operations.jobs import REFRESH
 from kb_pipeline.operations.sources import register_configured
 from kb_pipeline.settings import Settings
 from kb_pipeline.stages.planning import Plan, make_plan, spans
+from kb_pipeline.store import ledger
 
 DROPPED_FILES = "dropped_files"
 INTERVAL_SECONDS = 15
@@ -111,7 +112,9 @@ def _look(place: Placement, resource: KnowledgeBaseResource, log: logging.Logger
     with step(place, resource, log) as site:
         connection = site.connect()
         register_configured(connection, site.settings)
-        return make_plan(connection, site.settings, site.scope(), site.names), site.settings
+        plan = make_plan(connection, site.settings, site.scope(), site.names)
+        ledger.note_held_deletions(connection, {scan.source.uri: len(scan.diff.held) for scan in plan.scans})
+        return plan, site.settings
 
 
 def _skip(reason: str, cursor: str) -> dg.SensorResult:

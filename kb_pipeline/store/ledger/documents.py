@@ -6,7 +6,7 @@ their ids (`lock_documents`, `lock_paths`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -125,6 +125,18 @@ def mark_scanned(connection: Connection, source: int) -> None:
 def set_names_policy(connection: Connection, source: int, policy: str) -> None:
     """Remember that all paths of a source are stored as `policy` asks."""
     connection.execute(query("documents", "set_names_policy"), {"source": source, "policy": policy})
+
+
+def note_held_deletions(connection: Connection, counts: Mapping[str, int]) -> None:
+    """Source uri -> how many documents of it are gone and stay until a person confirms it."""
+    connection.execute(
+        query("documents", "note_held_deletions"), {"uris": list(counts), "counts": list(counts.values())}
+    )
+
+
+def held_deletions(connection: Connection) -> dict[str, int]:
+    """The sources that have some, and how many."""
+    return dict(connection.execute(query("documents", "held_deletions")).fetchall())
 
 
 def collections(connection: Connection) -> list[str]:

@@ -14,6 +14,7 @@ from kb_pipeline.store.ledger.scope import Scope, shard_parameters
 from kb_pipeline.store.queries import query
 
 FIRST_RETRY = timedelta(minutes=2)
+LASTING_ATTEMPTS = 3  # what failed so often is believed to go on failing
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,22 @@ def failures(connection: Connection, scope: Scope, limit: int | None = None) -> 
     """The quarantine, newest first."""
     with connection.cursor(row_factory=class_row(Failure)) as cursor:
         return cursor.execute(query("failures", "failures"), shard_parameters(scope) | {"limit": limit}).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class LastingFailure:
+    """One that no retry is about to mend. `subject`: the document and stage; `state`: the input that failed."""
+
+    subject: str
+    state: str
+    path: str
+    error: str
+
+
+def lasting_failures(connection: Connection) -> list[LastingFailure]:
+    """The newest first."""
+    with connection.cursor(row_factory=class_row(LastingFailure)) as cursor:
+        return cursor.execute(query("failures", "lasting_failures"), {"attempts": LASTING_ATTEMPTS}).fetchall()
 
 
 def count_failures(connection: Connection, scope: Scope) -> int:

@@ -25,6 +25,14 @@ UPDATE sources SET scanned_at = now() WHERE id = %(source)s
 -- name: set_names_policy
 UPDATE sources SET names_policy = %(policy)s WHERE id = %(source)s
 
+-- name: note_held_deletions
+UPDATE sources s SET held_deletions = h.count
+FROM unnest(%(uris)s::text[], %(counts)s::integer[]) AS h(uri, count)
+WHERE s.uri = h.uri AND s.held_deletions <> h.count
+
+-- name: held_deletions
+SELECT uri, held_deletions FROM sources WHERE held_deletions > 0 ORDER BY uri
+
 -- name: collections
 -- Those of documents with chunks, of those that wait for theirs, and of those that could not be read.
 SELECT collection FROM ({chunked_collections}) c

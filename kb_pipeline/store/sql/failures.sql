@@ -23,6 +23,13 @@ WHERE d.deleted_at IS NULL AND d.shard_hash BETWEEN %(first)s AND %(last)s
 ORDER BY f.failed_at DESC, d.path
 LIMIT %(limit)s
 
+-- name: lasting_failures
+-- Those that no retry is about to mend.
+SELECT f.document_id || '/' || f.stage AS subject, f.input_version AS state, d.path, f.error
+FROM failures f JOIN documents d ON d.id = f.document_id
+WHERE d.deleted_at IS NULL AND (f.next_retry IS NULL OR f.attempts >= %(attempts)s)
+ORDER BY f.failed_at DESC, d.path
+
 -- name: count_failures
 SELECT count(DISTINCT f.document_id)
 FROM failures f JOIN documents d ON d.id = f.document_id
