@@ -9,6 +9,7 @@
     │   ├── EmbeddingServerUnavailable
     │   ├── RerankerUnavailable
     │   ├── ChatUnavailable          the server that writes questions
+    │   ├── AlertReceiverUnavailable
     │   ├── SearchServerUnavailable
     │   ├── SourceUnavailable
     │   ├── OutputUnavailable        what a command prints cannot be written
@@ -86,6 +87,10 @@ class RerankerUnavailable(UnavailableError):
 
 class ChatUnavailable(UnavailableError):
     """The chat server cannot be reached, refuses, or says nothing."""
+
+
+class AlertReceiverUnavailable(UnavailableError):
+    """The webhook that is told of alerts cannot be reached, or did not take a message."""
 
 
 class SearchServerUnavailable(UnavailableError):

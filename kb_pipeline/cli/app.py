@@ -17,6 +17,7 @@ import typer
 from typer.exceptions import TyperException
 
 from kb_pipeline.cli.access import access_app
+from kb_pipeline.cli.alerts import alerts_app
 from kb_pipeline.cli.documents import documents_app
 from kb_pipeline.cli.entry import EXIT_INTERRUPTED, INTERRUPTED
 from kb_pipeline.cli.evaluation import evaluation_app
@@ -56,6 +57,7 @@ app.add_typer(feedback_app, name="feedback")
 app.add_typer(quality_app)
 app.add_typer(keys_app, name="keys")
 app.add_typer(access_app, name="access")
+app.add_typer(alerts_app, name="alerts")
 app.add_typer(glossary_app, name="glossary")
 app.add_typer(privacy_app, name="privacy")
 app.add_typer(server_app, name="server")

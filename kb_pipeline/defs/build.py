@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from kb_pipeline.defs import generations, jobs, quality, schedules, sensors
+from kb_pipeline.defs import alerts, generations, jobs, quality, schedules, sensors
 from kb_pipeline.defs.assets import build_assets
 from kb_pipeline.defs.checks import build_checks
 from kb_pipeline.defs.placement import GROUP, place
@@ -27,11 +27,11 @@ def build_defs(
     owners: Sequence[str] | None = None,
     execution_timezone: str | None = None,
 ) -> dg.Definitions:
-    """The five assets, those of the quality loop, their checks, the jobs, the sensor, the schedules and the resource.
+    """The five assets, those of the quality loop, their checks, the jobs, the sensors, the schedules and the resource.
 
     `settings`: those of the knowledge base; without them they are read from the environment, .env and kb.toml, and
     read again by each run and tick. `key_prefix` goes before the asset keys and, joined by underscores, before the
-    names of jobs, sensor, schedules and resource: with another prefix each, several knowledge bases fit into one
+    names of jobs, sensors, schedules and resource: with another prefix each, several knowledge bases fit into one
     project. `owners` and `execution_timezone` are otherwise those of the settings.
 
     Merge it with your own: `dg.Definitions.merge(build_defs(key_prefix="hr"), dg.Definitions(assets=[…]))`. Nothing in
@@ -40,18 +40,22 @@ def build_defs(
     """
     here = place(settings, key_prefix=key_prefix, group=group, owners=owners, execution_timezone=execution_timezone)
     refresh, re_embed, evaluate = jobs.refresh_job(here), jobs.re_embed_job(here), quality.evaluate_job(here)
+    checks = [*build_checks(here), *quality.quality_checks(here)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # links from assets to their code
         assets = dg.with_source_code_references([*build_assets(here), *quality.quality_assets(here)])
     return dg.Definitions(
         assets=assets,
-        asset_checks=[*build_checks(here), *quality.quality_checks(here)],
+        asset_checks=checks,
         jobs=[refresh, re_embed, evaluate, quality.tune_job(here), *generations.generation_jobs(here)],
         schedules=[
             schedules.nightly_sweep(here, refresh),
             schedules.weekly_re_embedding(here, re_embed),
             quality.weekly_evaluation(here, evaluate),
         ],
-        sensors=[sensors.dropped_files(here, refresh)],
+        sensors=[
+            sensors.dropped_files(here, refresh),
+            alerts.alerts(here, [key for each in checks for key in each.check_keys]),
+        ],
         resources={here.resource_key: KnowledgeBaseResource()},
     )

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from kb_pipeline.alerts.webhook import host_of, reach
 from kb_pipeline.embedding.tokenizer import estimated_tokens
 from kb_pipeline.errors import KbError
 from kb_pipeline.operations.agreement import disagreements
@@ -30,7 +31,7 @@ from kb_pipeline.services.postgres import PARALLEL_SHARED_MEMORY
 from kb_pipeline.settings import CONFIG_VARIABLE, Settings
 from kb_pipeline.site import Site, connect_embedding, open_site
 from kb_pipeline.source.listing import is_empty
-from kb_pipeline.store import database, generations
+from kb_pipeline.store import alerts, database, generations
 from kb_pipeline.system.hosts import is_loopback
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 LEAST_FREE_GB = 2.0
 SHORT_LIMIT_SECONDS = 600.0  # an index build may take longer
 SECRETS = [name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation)]
-SECRETS += ["api_key", "reranker__api_key"]
+SECRETS += ["api_key", "reranker__api_key", "webhook_url", "alerts__webhook_url"]
 MOST_LOST = 0.05  # of what is found at full dimension
 LANGUAGE_NAMES = {"zh": "Chinese", "en": "English"}
 PACKAGES = ("dagster", "openai", "unstructured", "psycopg", "pgvector", "presidio-analyzer")
@@ -65,6 +66,7 @@ def examine(settings: Settings) -> list[Check]:
             checks += [_attempt(f"source {uri}", partial(_source, uri)) for uri in _sources(site)]
             checks += [_attempt("embedding server", lambda: _embedding(site))]
             checks += [_attempt("reranker", partial(_reranker, site.reranker))] if site.reranker else []
+            checks += [_attempt("alerts", lambda: _alerts(site))] if settings.alerts.webhook_url else []
             checks += [_attempt("model of the active generation", lambda: _generation(site))]
     except KbError as error:
         checks.append(_failed("database", error))
@@ -271,6 +273,19 @@ def _reranker(reranker: Reranker) -> Check:
         "Start Qwen3-Reranker with its chat template (qwen3_reranker.jinja of SGLang) and without --is-embedding, or "
         "unset KB_RERANKER__URL.",
     )
+
+
+def _alerts(site: Site) -> Check:
+    """Is the receiver there, and did it take the last message? Sends nothing."""
+    settings = site.settings.alerts
+    url = settings.webhook_url.get_secret_value() if settings.webhook_url else ""
+    reach(url)
+    delivery = alerts.delivery(site.connect())
+    if delivery.problem:
+        detail, _, remedy = delivery.problem.partition("; ")
+        return Check("alerts", False, f"{detail}, {delivery.attempts} times in a row", remedy)
+    last = f"last told {delivery.told_at:%Y-%m-%d %H:%M %Z}" if delivery.told_at else "told nothing yet"
+    return Check("alerts", True, f"{host_of(url)} can be reached; {last}; kb alerts test sends a message")
 
 
 def _generation(site: Site) -> Check:

@@ -6,6 +6,7 @@ underscores: `KB_SGLANG__PORT` is `port` of `[sglang]`. All local state lives un
 setting is refused wherever it stands: a misspelt one would be ignored without a word.
 """
 
+from kb_pipeline.settings.alerts import AlertFormat, AlertKind, AlertSettings
 from kb_pipeline.settings.documents import (
     ChunkingSettings,
     CollectionSettings,
@@ -32,6 +33,9 @@ __all__ = [
     "CONFIG_VARIABLE",
     "PARSE_CODE_VERSION",
     "PREFIX",
+    "AlertFormat",
+    "AlertKind",
+    "AlertSettings",
     "ChunkingSettings",
     "CollectionSettings",
     "GlossarySettings",

@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.fields.declaration import MOST_FIELDS, FieldType, complaint_about_name
+from kb_pipeline.settings.alerts import AlertSettings
 from kb_pipeline.settings.base import EmptyIsUnset
 from kb_pipeline.settings.documents import (
     AccessSettings,
@@ -87,6 +88,7 @@ class Settings(EmptyIsUnset, BaseSettings):
     quality: QualitySettings = QualitySettings()
     server: ServerSettings = ServerSettings()
     reranker: RerankerSettings = RerankerSettings()
+    alerts: AlertSettings = AlertSettings()
     glossary: GlossarySettings = GlossarySettings()
     sglang: SglangSettings = SglangSettings()
     limits: ParsingLimits = ParsingLimits()

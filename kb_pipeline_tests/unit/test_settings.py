@@ -189,3 +189,10 @@ def test_the_schedules_are_in_the_time_zone_of_the_machine_unless_one_is_set(mon
     assert load_settings(timezone="Europe/Paris").timezone == "Europe/Paris"
     monkeypatch.setenv("TZ", ":a zone of no name")
     assert load_settings().timezone == "UTC"
+
+
+@pytest.mark.parametrize("wrong", ["host/hunter2", "ftp://host/hunter2", "https:///hunter2", "http://host/hun\nter2"])
+def test_the_address_of_alerts_is_of_the_web_and_stands_in_no_error(wrong: str) -> None:
+    with pytest.raises(SettingsError, match=r"alerts\.webhook_url \(KB_ALERTS__WEBHOOK_URL\)") as raised:
+        load_settings(alerts={"webhook_url": wrong})
+    assert "ter2" not in str(raised.value)

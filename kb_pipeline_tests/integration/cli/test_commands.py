@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kb_pipeline_tests.alert_receiver import alert_receiver
 from kb_pipeline_tests.forking import KbProcess
 from kb_pipeline_tests.instant_embedding_server import InstantServer
 
@@ -301,3 +302,17 @@ def test_a_generation_is_built_activated_gone_back_from_and_dropped(shell: Shell
     assert (refused.code, "activate another one" in refused.err) == (2, True)
     few = shell.kb("generations", "curve")
     assert (few.code, "needs 200 passages" in few.err) == (2, True)
+
+
+def test_the_webhook_of_alerts_is_sent_a_test_and_its_address_is_not_said(shell: Shell) -> None:
+    with alert_receiver() as receiver:
+        address = {"KB_ALERTS__WEBHOOK_URL": f"{receiver.url}/{SECRET}"}
+        assert shell.kb("alerts", "test", "--json", **address).json == {"sent_to": "127.0.0.1"}
+        assert "this is a test" in receiver.messages[0]["text"]
+        receiver.faults.append("500")
+        refused = shell.kb("alerts", "test", **address)
+        assert (refused.code, refused.err.count("\n")) == (3, 1)
+        assert "answered 500" in refused.err
+    nowhere = shell.kb("alerts", "test")
+    assert nowhere.code == 2
+    assert "KB_ALERTS__WEBHOOK_URL" in nowhere.err

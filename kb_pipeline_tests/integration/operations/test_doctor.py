@@ -12,6 +12,7 @@ from kb_pipeline.privacy.key import KEY_FILE
 from kb_pipeline.settings import load_settings
 from kb_pipeline.stages import embeddings
 from kb_pipeline.store import database, generations
+from kb_pipeline_tests.alert_receiver import alert_receiver
 from kb_pipeline_tests.reranking_server import by_length, reranking_server
 from kb_pipeline_tests.sites import TestSite
 
@@ -95,3 +96,15 @@ def test_a_reranker_that_does_not_rank_is_told_from_one_that_does(kb: TestSite) 
         assert "chat template" in failing(kb, reranker={"url": server.url})["reranker"].remedy
         server.faults.append("401")
         assert "refused the key" in failing(kb, reranker={"url": server.url})["reranker"].detail
+
+
+def test_a_receiver_of_alerts_is_asked_nothing_and_its_last_answer_is_known(kb: TestSite) -> None:
+    with alert_receiver() as receiver:
+        told = {"webhook_url": receiver.url}
+        assert "told nothing yet" in checks(kb, alerts=told)["alerts"].detail
+        kb.connection.execute("UPDATE alert_delivery SET attempts = 3, problem = 'It answered 500; mend it.'")
+        assert failing(kb, alerts=told)["alerts"] == Check(
+            "alerts", False, "It answered 500, 3 times in a row", "mend it."
+        )
+        assert receiver.requests == []
+    assert "cannot be reached" in failing(kb, alerts=told)["alerts"].detail

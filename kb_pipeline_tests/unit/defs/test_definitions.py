@@ -82,9 +82,10 @@ def test_jobs_sensor_and_schedules_are_there_and_on() -> None:
     jobs = {name for name in repository.job_names if not name.startswith("__")}
     of_generations = {"build_generation", "activate_generation", "roll_back_generation", "drop_generation"}
     assert jobs == {"refresh", "re_embed", "dimension_curve", "evaluate", "tune_model"} | of_generations
-    (sensor,) = repository.sensor_defs
-    assert (sensor.name, sensor.job_name) == ("dropped_files", "refresh")
-    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    sensors = {sensor.name: sensor for sensor in repository.sensor_defs}
+    assert sensors.keys() == {"dropped_files", "alerts"}
+    assert sensors["dropped_files"].job_name == "refresh"
+    assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
     assert {name: schedule.job_name for name, schedule in schedules.items()} == {
         "nightly_sweep": "refresh",
@@ -100,7 +101,7 @@ def test_jobs_sensor_and_schedules_are_there_and_on() -> None:
     }
     assert all(defs.resolve_job_def(name).description for name in jobs)
     assert all(schedule.description for schedule in schedules.values())
-    assert sensor.description
+    assert all(sensor.description for sensor in sensors.values())
 
 
 @pytest.mark.parametrize("name", ["nightly_sweep", "weekly_re_embedding"])

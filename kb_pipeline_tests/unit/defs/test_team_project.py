@@ -57,7 +57,8 @@ def test_two_knowledge_bases_and_a_teams_own_assets_fit_into_one_project() -> No
     assert {"hr/knowledge_chunks", "legal/knowledge_chunks", "leave_policy"} <= _keys(defs)
     repository = defs.get_repository_def()
     assert {"hr_refresh", "hr_re_embed", "legal_refresh", "legal_re_embed"} <= set(repository.job_names)
-    assert {sensor.name for sensor in repository.sensor_defs} == {"hr_dropped_files", "legal_dropped_files"}
+    sensors = {sensor.name for sensor in repository.sensor_defs}
+    assert sensors == {f"{one}_{name}" for one in ("hr", "legal") for name in ("dropped_files", "alerts")}
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
     assert schedules.keys() == {f"{one}_{name}" for one in ("hr", "legal") for name in SCHEDULES}
     assert schedules["hr_nightly_sweep"].execution_timezone == "Asia/Shanghai"
