@@ -75,11 +75,12 @@ class Site:
         part = self.settings.collections.get(collection) if collection is not None else None
         if collection is None or part is None or part.embedding_url is None:
             return self.embedding
-        if self.lasting is not None:
-            return self.lasting.embedding_of(collection)
         if collection not in self._embeddings:
-            client = connect_embedding(self.settings.for_generation(collection))
-            self._embeddings[collection] = self._resources.enter_context(client)
+            if self.lasting is not None:
+                client = self.lasting.embedding_of(collection)
+            else:
+                client = self._resources.enter_context(connect_embedding(self.settings.for_generation(collection)))
+            self._embeddings[collection] = client
         return self._embeddings[collection]
 
     @cached_property
@@ -185,13 +186,16 @@ class Site:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def close(self) -> None:
+        self._resources.close()
+
     def __enter__(self) -> Site:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._resources.close()
+        self.close()
 
 
 def _identities(readers: Choice) -> list[dict[str, str]]:

@@ -32,7 +32,7 @@ from kb_pipeline.cli.quality import quality_app
 from kb_pipeline.cli.running import running_app
 from kb_pipeline.cli.search import search_app
 from kb_pipeline.cli.server import server_app
-from kb_pipeline.cli.session import EXIT_FOUND, EXIT_UNAVAILABLE, EXIT_USAGE, too_few_files
+from kb_pipeline.cli.session import EXIT_FOUND, EXIT_UNAVAILABLE, EXIT_USAGE, is_debugging, too_few_files
 from kb_pipeline.errors import KbError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ app.add_typer(mcp_app)
 
 def main() -> NoReturn:
     """What `kb` does once everything is imported; see `kb_pipeline.cli.entry`."""
-    debug = "--debug" in sys.argv
+    debug = is_debugging()
     if not debug:  # without a handler, Python prints the warnings of libraries beside our one line
         logging.getLogger().addHandler(logging.NullHandler())
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kb_pipeline.cli.session import opened_site
+from kb_pipeline.cli.session import call_settings, is_debugging, opened_site, told
 from kb_pipeline.terminal.excerpts import excerpt
 from kb_pipeline.terminal.output import Json, note, print_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from kb_pipeline.search.fusion import Share
-    from kb_pipeline.search.result import Explanation, Hit
 
 search_app = typer.Typer()
 
@@ -57,75 +54,89 @@ def search(
     as_json: Json = False,
 ) -> int:
     """Search the knowledge base."""
-    from kb_pipeline.operations.agreement import disagreements
-    from kb_pipeline.operations.search import search
-    from kb_pipeline.search.request import SearchRequest
-
-    request = SearchRequest(
-        query,
-        k,
-        mode.value,
-        tuple(collection or ()),
-        where,
-        generation,
-        fusion=fusion.value,
-        per_document=per_document,
-        merge=merge,
-        fold=fold,
-        rerank=rerank,
-        explain=explain,
-    )
-    with opened_site() as site:
-        result = search(site, request)
-        differences = disagreements(site, site.connect(), ask=False) if generation is None else []
-    for difference in differences:
-        note(f"Note: {difference}")
+    asked = {
+        "query": query,
+        "k": k,
+        "mode": mode.value,
+        "collections": collection or [],
+        "where": where,
+        "generation": generation,
+        "fusion": fusion.value,
+        "per_document": per_document,
+        "merge": merge,
+        "fold": fold,
+        "rerank": rerank,
+        "explain": explain,
+    }
+    answer = _answer_of_server(asked) or _own_answer(asked)
+    for disagreement in answer["disagreements"]:
+        note(f"Note: {disagreement}")
+    result = answer["result"]
     if as_json:
-        print_json(result.as_json())
+        print_json(result)
         return 0
-    if result.note:
-        note(result.note.text)
-    for hit in result.hits:
+    if result["note"]:
+        note(result["note"])
+    for hit in result["hits"]:
         for line in _lines(hit):
             say(line)
-    if not result.hits:
+    if not result["hits"]:
         say("Nothing found.")
     return 0
 
 
-def _lines(hit: Hit) -> Iterator[str]:
-    yield f"{hit.rank:>2}. {_place(hit.source_file, hit.page_number, hit.page_end)}  ({hit.score:.4f})"
-    if hit.section_path:
-        yield f"    {' > '.join(hit.section_path)}"
-    yield f"    {excerpt(hit.content, hit.highlights, EXCERPT, lambda word: typer.style(word, bold=True))}"
-    if hit.also_in:
-        places = [_place(one.source_file, one.page_number, one.page_end) for one in hit.also_in]
+def _answer_of_server(asked: dict[str, Any]) -> dict[str, Any] | None:
+    """What the running search server of this KB_HOME says, which has the imports of a search behind it."""
+    from kb_pipeline.services.search_socket import ask, identity
+
+    settings = call_settings()
+    if is_debugging():
+        return None  # where an error arose, only this process can show
+    return ask(settings.home_path, identity(settings), asked, told)
+
+
+def _own_answer(asked: dict[str, Any]) -> dict[str, Any]:
+    from kb_pipeline.operations.search import answer
+
+    with opened_site() as site:
+        return answer(site, asked)
+
+
+def _lines(hit: dict[str, Any]) -> Iterator[str]:
+    yield f"{hit['rank']:>2}. {_place(hit)}  ({hit['score']:.4f})"
+    if hit["section_path"]:
+        yield f"    {' > '.join(hit['section_path'])}"
+    yield f"    {excerpt(hit['content'], hit['highlights'], EXCERPT, lambda word: typer.style(word, bold=True))}"
+    if hit["also_in"]:
+        places = [_place(one) for one in hit["also_in"]]
         more = f" and {len(places) - PLACES_SHOWN} more" if len(places) > PLACES_SHOWN else ""
         yield f"    also in {', '.join(places[:PLACES_SHOWN])}{more}"
-    if hit.explanation:
-        yield from (f"    {line}" for line in _explained(hit.explanation))
+    if hit["explanation"]:
+        yield from (f"    {line}" for line in _explained(hit["explanation"]))
 
 
-def _place(source_file: str, first: int | None, last: int | None) -> str:
+def _place(passage: dict[str, Any]) -> str:
+    source_file, first, last = (passage[name] for name in ("source_file", "page_number", "page_end"))
     if first is None:
-        return source_file
+        return str(source_file)
     return f"{source_file}, pages {first}–{last}" if last and last != first else f"{source_file}, page {first}"
 
 
-def _explained(explanation: Explanation) -> Iterator[str]:
-    shift = explanation.language_shift
+def _explained(explanation: dict[str, Any]) -> Iterator[str]:
+    shift, coverage, rerank = (explanation[name] for name in ("language_shift", "coverage", "rerank"))
     nearer = f", {shift:.4f} taken off for its language" if shift is not None else ""
-    covered = f", coverage {explanation.coverage:.2f}" if explanation.coverage is not None else ""
-    yield f"meaning: {_share(explanation.meaning, nearer)}"
-    yield f"words: {_share(explanation.words, covered)}"
-    if explanation.rerank is not None:
-        yield f"reranker: {explanation.rerank:.4f}"
+    covered = f", coverage {coverage:.2f}" if coverage is not None else ""
+    yield f"meaning: {_share(explanation['meaning'], nearer)}"
+    yield f"words: {_share(explanation['words'], covered)}"
+    if rerank is not None:
+        yield f"reranker: {rerank:.4f}"
 
 
-def _share(share: Share | None, remark: str) -> str:
+def _share(share: dict[str, Any] | None, remark: str) -> str:
     if share is None:
         return "not found"
+    normalised, weight = share["normalised"], share["weight"]
     return (
-        f"rank {share.rank}, score {share.score:.4f}{remark}; "
-        f"{share.normalised:.3f} × {share.weight:.3f} = {share.normalised * share.weight:.3f}"
+        f"rank {share['rank']}, score {share['score']:.4f}{remark}; "
+        f"{normalised:.3f} × {weight:.3f} = {normalised * weight:.3f}"
     )

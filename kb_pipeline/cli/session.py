@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import resource
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kb_pipeline.errors import TooFewFiles
@@ -49,6 +49,17 @@ def too_few_files() -> str:
     return f"This process may open {allowed:,} files only; allow it {OPEN_FILES:,} (ulimit -n {OPEN_FILES})."
 
 
+def is_debugging() -> bool:
+    """Whether this call has `--debug`: an error shows where it arose."""
+    return "--debug" in sys.argv
+
+
+def told(sentence: str) -> None:
+    """Tell a terminal what is waited for."""
+    if sys.stderr.isatty():
+        note(sentence)
+
+
 @contextmanager
 def opened_site() -> Iterator[Site]:
     """The site of this call; what a database refuses is a KbError, and a terminal is told what is waited for."""
@@ -56,8 +67,7 @@ def opened_site() -> Iterator[Site]:
     from kb_pipeline.site import open_site
     from kb_pipeline.store.database import database_errors
 
-    told = telling(note) if sys.stderr.isatty() else nullcontext()
-    with told, database_errors(), open_site(call_settings()) as site:
+    with telling(told), database_errors(), open_site(call_settings()) as site:
         yield site
 
 

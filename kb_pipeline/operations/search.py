@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from kb_pipeline.operations.agreement import disagreements
 from kb_pipeline.search.glossary import load_glossary
 from kb_pipeline.search.request import SearchRequest
 from kb_pipeline.search.result import SearchResult
@@ -23,6 +24,17 @@ Ask = Callable[[SearchRequest], SearchResult]
 def search(site: Site, request: SearchRequest) -> SearchResult:
     """Raises SettingsError, GenerationMismatch, EmbeddingServerUnavailable."""
     return searching(site)(request)
+
+
+def answer(site: Site, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What `kb search` shows, as plain data: `result`, and `disagreements` of the settings with what was searched.
+
+    `asked`: the fields of a SearchRequest. Raises as `search` does.
+    """
+    request = SearchRequest(**{**asked, "collections": tuple(asked["collections"])})
+    result = search(site, request)
+    said = disagreements(site, site.connect(), ask=False) if request.generation is None else []
+    return {"result": result.as_json(), "disagreements": said}
 
 
 def searching(site: Site, *, weight: float | None = None, embedder: Callable[[], EmbeddingClient] | None = None) -> Ask:

@@ -41,7 +41,7 @@ def note(text: str) -> None:
 
 def print_json(value: Any) -> None:
     with _writing():
-        typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+        typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=plain))
 
 
 def table(title: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -67,5 +67,6 @@ def one_line(text: str, width: int = 100) -> str:
     return flat if len(flat) <= width else flat[: width - 1] + "…"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What JSON has for a value that is none of its own."""
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

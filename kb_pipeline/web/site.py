@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 
 import anyio
@@ -15,6 +16,7 @@ from kb_pipeline.operations.overview import overview
 from kb_pipeline.operations.search import mask_query
 from kb_pipeline.operations.uploads import uploads_of
 from kb_pipeline.search.glossary import load_glossary
+from kb_pipeline.services.search_socket import answering, identity
 from kb_pipeline.settings import ServerSettings, Settings
 from kb_pipeline.site import connect_embedding, database_url, open_site
 from kb_pipeline.store.database import Connection, database_errors
@@ -23,6 +25,7 @@ from kb_pipeline.web.admission import Admission
 from kb_pipeline.web.app import create_app
 from kb_pipeline.web.backend import Backend
 from kb_pipeline.web.guard import HOSTS
+from kb_pipeline.web.local_searches import LocalSearches
 from kb_pipeline.web.serve import is_loopback, serve
 
 
@@ -53,7 +56,11 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
             admission=admission,
             own_embedder=site.embedding_of,
         )
-        return serve(app, port=settings.search_port, announce=announce, host=settings.server.host)
+        with (
+            closing(LocalSearches(settings)) as searches,
+            answering(settings.home_path, identity(settings), searches.answer),
+        ):
+            return serve(app, port=settings.search_port, announce=announce, host=settings.server.host)
 
 
 def speak_mcp(settings: Settings) -> int:

@@ -38,6 +38,11 @@ def test_a_search_loads_the_client_of_openai_and_nothing_that_parses() -> None:
     assert packages(loaded) & EXPENSIVE == {"openai"}
 
 
+def test_a_search_that_the_search_server_answers_loads_next_to_nothing() -> None:
+    loaded = imported_by("kb_pipeline.cli.app", "kb_pipeline.settings", "kb_pipeline.services.search_socket")
+    assert packages(loaded) & (EXPENSIVE | {"httpx", "numpy", "psycopg", "rich"}) == set()
+
+
 def test_frameworks_are_loaded_by_their_adapters_alone() -> None:
     loaded = imported_by("kb_pipeline", "kb_pipeline.library", "kb_pipeline.cli.app", "kb_pipeline.adapters.http")
     assert packages(loaded) & {"langchain_core", "llama_index"} == set()
