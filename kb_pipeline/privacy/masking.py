@@ -17,6 +17,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from kb_pipeline.parsing.elements import CleanedDocument, DroppedText, Element
 from kb_pipeline.parsing.tables import html_to_rows, rows_to_text
 from kb_pipeline.privacy.detection import CELL, HIDDEN, fold, simplified
 from kb_pipeline.privacy.pieces import is_left, put_in, stretches, widened
-from kb_pipeline.privacy.policy import MaskingPolicy
+from kb_pipeline.privacy.policy import MaskingPolicy, SiteTerms
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM, key_id, pseudonym
 from kb_pipeline.privacy.tables import Cells, as_lead, labels_of, split_numbers, stands_alone, unit_of
 
@@ -104,9 +105,8 @@ class Masker:
         parts = [query.strip(), *_QUERY_PARTS.findall(query)]
         # Names in small letters, too: equal names are equal however they are written.
         parts = list(dict.fromkeys([*parts, *(part.title() for part in parts if part.islower())]))[:MOST_QUERY_PARTS]
-        labelled = [f"{label}{part}" for part in parts for label in _QUERY_LABELS]
-        text = _APART.join(labelled)
-        found = {(r.entity_type, text[r.start : r.end]) for r in self._analyse(text)}
+        asked = self.policy.masked, self.policy.terms, self.policy.ner_model
+        found = {named for part in parts for named in _named_behind_labels(part, *asked)}
         if "PERSON" in self.policy.masked:
             found |= {("PERSON", name) for name in names_of_any_length(simplified(fold(query)))}
         shown = [(entity, value) for entity, value in found if self.policy.actions[entity] != "remove"]
@@ -341,25 +341,39 @@ class Masker:
                 texts[index] = ""
 
     def _analyse(self, text: str) -> list[RecognizerResult]:
-        """Disjoint results in text order; of two that overlap the more certain, then the longer one."""
-        from kb_pipeline.privacy.recognizers import recognized
+        return _analysed(text, self.policy.masked, self.policy.terms, self.policy.ner_model)
 
-        policy = self.policy
-        results = recognized(text, policy.masked, policy.terms, policy.ner_model)
-        allowed = self._allowed(text) if results else []
-        kept: list[RecognizerResult] = []
-        for result in sorted(results, key=lambda r: (r.start, -r.score, -r.end)):
-            if allowed and _inside(result, allowed):
-                continue
-            if not kept or result.start >= kept[-1].end:
-                kept.append(result)
-            elif (result.score, result.end - result.start) > (kept[-1].score, kept[-1].end - kept[-1].start):
-                kept[-1] = result
-        return kept
 
-    def _allowed(self, text: str) -> list[tuple[int, int]]:
-        pattern = self.policy.terms.allow_pattern
-        return [match.span() for match in pattern.finditer(fold(text))] if pattern else []
+def _analysed(text: str, entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None) -> list[RecognizerResult]:
+    """Disjoint results in text order; of two that overlap the more certain, then the longer one."""
+    from kb_pipeline.privacy.recognizers import recognized
+
+    results = recognized(text, entities, terms, ner_model)
+    allowed = _allowed(text, terms) if results else []
+    kept: list[RecognizerResult] = []
+    for result in sorted(results, key=lambda r: (r.start, -r.score, -r.end)):
+        if allowed and _inside(result, allowed):
+            continue
+        if not kept or result.start >= kept[-1].end:
+            kept.append(result)
+        elif (result.score, result.end - result.start) > (kept[-1].score, kept[-1].end - kept[-1].start):
+            kept[-1] = result
+    return kept
+
+
+def _allowed(text: str, terms: SiteTerms) -> list[tuple[int, int]]:
+    pattern = terms.allow_pattern
+    return [match.span() for match in pattern.finditer(fold(text))] if pattern else []
+
+
+@lru_cache(maxsize=4_096)  # people ask with the same words again and again
+def _named_behind_labels(
+    part: str, entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None
+) -> frozenset[tuple[str, str]]:
+    """What a part of a query may be behind a label: (entity, value)."""
+    text = _APART.join(f"{label}{part}" for label in _QUERY_LABELS)
+    found = _analysed(text, entities, terms, ner_model)
+    return frozenset((result.entity_type, text[result.start : result.end]) for result in found)
 
 
 # Between two names: longer than any label reaches, so that what is found in a name depends on nothing else.

@@ -107,6 +107,7 @@ def search(
     check(request)
     read_by = principal.among(request.collections)
     typed = unicodedata.normalize("NFC", request.query.strip())
+    mask = _remembering(mask)
     text = mask(typed, read_by)[0]
     with database_errors(), connect() as connection:
         active = _generations(connection, request.generation)
@@ -154,6 +155,19 @@ def search(
     reranked = bool(found.reranked)
     names = ", ".join(plan.generation.name for plan in plans)
     return SearchResult(text, mode_of(plans), names, event, hits, clock.stopped(), note or found.note, reranked)
+
+
+def _remembering(mask: MaskQuery) -> MaskQuery:
+    """The same for the length of a search, which asks for the forms of its question more than once."""
+    known: dict[tuple[str, tuple[str, ...]], Sequence[str]] = {}
+
+    def masked(text: str, collections: Sequence[str]) -> Sequence[str]:
+        asked = (text, tuple(collections))
+        if asked not in known:
+            known[asked] = mask(text, collections)
+        return known[asked]
+
+    return masked
 
 
 def query_instruction(connect: Connect) -> str:
