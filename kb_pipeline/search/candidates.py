@@ -42,17 +42,18 @@ class Sources:
 
 def sources(weights: Mapping[str, float], statistics: TermStatistics, blocks: Sequence[Block]) -> Sources:
     """`weights`: of the terms that find rows, the greatest first."""
-    held = {term: statistics.frequencies.get(term, 0) for term in weights}
-    left, rare = MOST_FROM_INDEX, []
+    held = {term: statistics.frequencies[term] for term in weights if statistics.frequencies.get(term)}
+    # Those of a word in twice as many rows as could have none of it are nearly all there.
+    scarce, left, rare = 2 * postings.most_unposted(blocks), MOST_FROM_INDEX, []
     for term in sorted(held, key=held.__getitem__):
-        if held[term] > left:
+        if held[term] > min(scarce, left):
             break
         left -= held[term]
         rare.append(term)
     records: dict[str, int] = {}
     budget = MOST_RECORDS
     for term in weights:
-        if term not in rare and budget > 0:
+        if term in held and term not in rare and budget > 0:
             records[term] = postings.SPAN if held[term] <= budget else max(budget // len(blocks), 1)
             budget -= held[term]
     return Sources(tuple(rare), records)

@@ -27,6 +27,7 @@ from kb_pipeline.store.postings.reading import (
     blocks,
     covered,
     fresh_rows,
+    most_unposted,
     read,
     rows_with,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "covered",
     "extend",
     "fresh_rows",
+    "most_unposted",
     "read",
     "rebuild",
     "rows_with",

@@ -24,6 +24,7 @@ BM25_B = 0.75
 SPAN = 1 << 16  # rows of a block; a row's place fits two bytes
 RECORD = np.dtype([("place", "<u2"), ("impact", "u1")])
 HIGHEST_IMPACT = 255
+LEAST_IN_FULL_BLOCK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,16 @@ class Block:
 def norms(lengths: NDArray[np.integer[Any]], mean_length: float) -> NDArray[np.float64]:
     """What BM25 adds to a word's frequency in rows of these lengths."""
     return BM25_K1 * (1 - BM25_B + BM25_B * np.asarray(lengths, np.float64) / max(mean_length, 1.0))
+
+
+def least_in_block(rows: int) -> int:
+    """In how many rows of a block of so many a word stands that has postings there."""
+    return max(LEAST_IN_FULL_BLOCK * rows // SPAN, 1)
+
+
+def most_unposted(blocks: Sequence[Block]) -> int:
+    """In how many rows at most a word stands that has no postings in any of `blocks`."""
+    return sum(least_in_block(block.rows) - 1 for block in blocks)
 
 
 def blocks(connection: Connection, generation: Generation) -> list[Block]:
@@ -89,13 +100,15 @@ def rows_with(
     connection: Connection, generation: Generation, patterns: Sequence[str], *, upto: int, mean_length: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """The rows that match each tsquery of one lexeme, from the index: (place of the pattern, row, impact)."""
+    nothing = np.zeros(0, np.int64)
+    if not patterns:
+        return nothing, nothing, np.zeros(0)
     found = connection.execute(
         query("postings", "rows_with", table=generation.table),
         {"patterns": list(patterns), "upto": upto},
         prepare=False,
     ).fetchall()
     if not found:
-        nothing = np.zeros(0, np.int64)
         return nothing, nothing, np.zeros(0)
     terms, rows, lengths, occurrences = (np.array(column) for column in zip(*found, strict=True))
     frequency = np.round(occurrences)

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kb_pipeline.store.postings.reading import HIGHEST_IMPACT, RECORD, SPAN, norms
+from kb_pipeline.store.postings.reading import HIGHEST_IMPACT, RECORD, least_in_block, norms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-LEAST_IN_FULL_BLOCK = 16  # rows of a word that has postings in a block of SPAN rows; fewer in a smaller one
 ROWS_AT_ONCE = 2_000
 _SPACE, _COLON, _COMMA, _BESIDE = b" :,B"
 # Of each place in a lexeme, the factor of its byte.
@@ -79,7 +78,7 @@ class Words:
         data = records[order].tobytes()
         counts = np.bincount(terms, minlength=len(self.lexemes))
         ends = np.cumsum(counts) * RECORD.itemsize
-        least = max(LEAST_IN_FULL_BLOCK * len(self.rows) // SPAN, 1)
+        least = least_in_block(len(self.rows))
         for term in np.flatnonzero(counts >= least).tolist():
             yield self.lexemes[term], data[ends[term] - counts[term] * RECORD.itemsize : ends[term]]
 

@@ -10,7 +10,7 @@ import pytest
 from kb_pipeline.chunking.lexemes import query_terms
 from kb_pipeline.search import legs
 from kb_pipeline.search.filters import parse_filter
-from kb_pipeline.store import database, generations
+from kb_pipeline.store import database, generations, postings
 from kb_pipeline.store import search as store
 from kb_pipeline.store.conditions import EVERYTHING
 from kb_pipeline.store.generations import GenerationKey
@@ -75,7 +75,10 @@ QUESTIONS: dict[str, tuple[Callable[[Connection, Generation], object], set[str]]
     "by meaning, in a collection": (by_meaning("collection = 'c7'"), {"generation_1_collection_idx"}),
     "by meaning, in a document": (by_meaning("source_file = '7.md'"), {"generation_1_source_file_idx"}),
     "by words": (by_words("word1 word30 word200"), WORD_INDEXES),
-    "by rare words": (by_words("word1800 word1900"), {"generation_1_lexemes_idx"}),
+    "rows of rare words": (
+        lambda c, g: postings.rows_with(c, g, ["'word1800'", "'word1900'"], upto=ROWS, mean_length=20),
+        {"generation_1_lexemes_idx"},
+    ),
     "by words, in a collection": (by_words("word1 word30", "collection = 'c7'"), WORD_INDEXES),
     "what hits show": (lambda c, g: store.rows(c, g, list(range(100, 200))), {"generation_1_pkey"}),
     "which collections": (
