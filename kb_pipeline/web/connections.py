@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 RECONNECT_SECONDS = 60.0  # a restarted PostgreSQL is back by then, or the next request tries again
+
+
+def _check(connection: Connection) -> None:
+    """Ask one that has something to say, which of an idle one is mostly its end; asking each costs every request a turn
+    to PostgreSQL and back. Raises psycopg.OperationalError where it is dead."""
+    said = select.poll()
+    said.register(connection.fileno(), select.POLLIN)
+    if said.poll(0):
+        ConnectionPool.check_connection(connection)
 
 
 class Connections:
@@ -35,7 +45,7 @@ class Connections:
             min_size=0,
             max_size=most,
             configure=register_types,
-            check=ConnectionPool.check_connection,
+            check=_check,
             timeout=timeout,
             reconnect_timeout=RECONNECT_SECONDS,
             open=False,
