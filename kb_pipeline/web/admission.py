@@ -5,7 +5,8 @@ trusted reverse proxy says. While no key was ever made and the server listens on
 nobody: then whoever asks is anyone, who may all but read files and add documents.
 
 A route is made by a router of the gate, which says what right it takes to be let in. That is decided before anything
-of the request is read, and so is whether the server has room for it.
+of the request is read. Whether the server has room for it, `web.guard` has asked by then; while a body came, that may
+have changed.
 """
 
 from __future__ import annotations
@@ -80,7 +81,6 @@ class Gate:
 
     async def admit(self, request: Request, right: Right) -> Principal:
         """Raises Unauthenticated, Forbidden, DatabaseUnavailable, HTTPException."""
-        self.places.require()
         principal = await self.principal(request)
         principal.require(right)
         self._buckets.take(principal.name)

@@ -120,7 +120,7 @@ def create_app(
         version="1",
         openapi_url=None,  # a route of its own describes the API; pages that show it load scripts from elsewhere
         routes=[route for router in routers for route in router.routes],
-        middleware=[Middleware(Guard, hosts=admission.hosts)],
+        middleware=[Middleware(Guard, hosts=admission.hosts, places=gate.places)],
         exception_handlers={
             KbError: problems.kb_error,
             psycopg.Error: problems.database_error,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 
+from kb_pipeline.web.limits import NO_PLACE, RETRY_AFTER, Places
 from kb_pipeline.web.problems import problem
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ OWN_REQUESTS = frozenset({"same-origin", "none"})  # Sec-Fetch-Site: our own pag
 
 
 class Guard:
-    """Refuses foreign host names and what other sites ask for, and sets the headers that every answer carries."""
+    """Refuses foreign host names, what other sites ask for and what there is no room for, and sets the headers that
+    every answer carries. Under overload most requests are refused, so that comes before anything that costs more."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str] = HOSTS) -> None:
+    def __init__(self, app: ASGIApp, hosts: Collection[str], places: Places) -> None:
         self.app = app
         self.hosts = hosts
+        self.places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,4 +71,6 @@ class Guard:
         # The page itself holds nothing, and other sites may link to it.
         if scope["path"] != "/" and headers.get("sec-fetch-site", "none") not in OWN_REQUESTS:
             return problem(scope, 403, "Another web site asked for this; open the search page and search there.")
+        if scope["path"].startswith("/v1/") and self.places.are_taken:
+            return problem(scope, 503, NO_PLACE, RETRY_AFTER)
         return None

@@ -20,6 +20,8 @@ from starlette.exceptions import HTTPException
 BURST_SECONDS = 10.0  # of the rate that a full bucket holds
 MOST_BUCKETS = 10_000
 MOST_IN_WORK = 128
+NO_PLACE = "The server has as much to do as it can; try again in a second."
+RETRY_AFTER = {"retry-after": "1"}
 
 
 @dataclass(slots=True)
@@ -57,17 +59,15 @@ class Places:
     most: int = MOST_IN_WORK
     taken: int = 0
 
-    def require(self) -> None:
-        """Raises HTTPException where none is free."""
-        if self.taken >= self.most:
-            raise HTTPException(
-                503, "The server has as much to do as it can; try again in a second.", {"retry-after": "1"}
-            )
+    @property
+    def are_taken(self) -> bool:
+        return self.taken >= self.most
 
     @contextmanager
     def one(self) -> Iterator[None]:
         """A place for the length of a block. Raises HTTPException."""
-        self.require()
+        if self.are_taken:
+            raise HTTPException(503, NO_PLACE, RETRY_AFTER)
         self.taken += 1
         try:
             yield

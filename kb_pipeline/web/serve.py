@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 from contextlib import ExitStack
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -27,7 +28,12 @@ TOO_LARGE_HEAD = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
     b"The headers are larger than this server takes; send fewer or shorter ones."
 )
-REQUEST_SECONDS = 10.0  # that a connection has until its request, or its next one, has its headers
+REQUEST_SECONDS = 10.0  # that a connection has until its request, or the rest of its next one, has its headers
+# Between two requests; longer than clients and proxies keep a connection, or they ask on one that is just being closed.
+IDLE_SECONDS = 65
+# How long a thread works while another waits for its turn, so that what is refused is refused at once: some forty
+# threads may want to work, and each time that one lets go the loop is one of many to be chosen.
+TURN_SECONDS = 0.001
 
 
 class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # h11's or httptools', as is installed
@@ -74,6 +80,7 @@ def serve(app: Starlette, *, port: int, announce: Callable[[str], None], host: s
         if not _covers_this_machine(host):  # links, checks and `kb up` find it where they always do
             listeners.append(open_sockets.enter_context(_listen(HOST, port)))
         announce(f"http://{HOST}:{port}")
+        sys.setswitchinterval(TURN_SECONDS)
         # Once it has shut down, uvicorn sends itself the signal that ended it.
         previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
@@ -95,6 +102,7 @@ def server_config(app: Starlette) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_keep_alive=IDLE_SECONDS,
     )
 
 

@@ -379,6 +379,7 @@ def test_a_client_that_hangs_up_leaves_nothing_in_the_log(filled: str, capfd: py
 
 def test_a_connection_without_a_request_is_hung_up(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(serve, "IDLE_SECONDS", 0.2)
     monkeypatch.setattr(bodies, "JSON", bodies.Bounds(bodies.JSON.largest, 0.2))
     with served(lambda: filled, no_embedder) as client:
         for sent in (b"", BEGUN, WHOLE + BEGUN):
