@@ -31,6 +31,7 @@ from kb_pipeline.settings import (
     Settings,
     fingerprint,
 )
+from kb_pipeline.source.kinds import Sources
 from kb_pipeline.source.names import Names
 from kb_pipeline.store import database
 from kb_pipeline.store.database import Connection
@@ -125,9 +126,14 @@ class Site:
             require_key(self.settings.home_path, given_key(self.settings), recorded)
 
     @cached_property
+    def sources(self) -> Sources:
+        """The sources as the settings say."""
+        return Sources(self.settings, self.database_url)
+
+    @cached_property
     def names(self) -> Names:
         """How paths are stored, and which files they mean."""
-        return Names(self.maskers)
+        return Names(self.maskers, self.sources)
 
     def scope(self, shards: Sequence[str] | None = None) -> Scope:
         """The shards from the first to the last of `shards` (all by default), and what is asked of their documents."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def describe_file(file: Path, settings: Settings, maskers: Maskers, metadata: Ma
         names = [f"{start}.{ending}" for ending in ENDINGS if Path(own.uri, f"{start}.{ending}").is_file()]
         if names:
             sidecar = Sidecar(about, tuple(Entry(name, 0, None, None) for name in names), "")
-            said = said_together(own.uri, settings.fields, sidecar)
+            said = said_together(partial(read_start, own.uri), settings.fields, sidecar)
             origin = " and ".join(names)
             if isinstance(said, Refusal):
                 complaints.append(f"{origin}: {said.error}")

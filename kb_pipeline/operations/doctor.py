@@ -30,7 +30,7 @@ from kb_pipeline.search.rerank import CHECK_QUESTIONS, Reranker
 from kb_pipeline.services.postgres import PARALLEL_SHARED_MEMORY
 from kb_pipeline.settings import CONFIG_VARIABLE, Settings
 from kb_pipeline.site import Site, connect_embedding, open_site
-from kb_pipeline.source.listing import is_empty
+from kb_pipeline.source.place import Place
 from kb_pipeline.store import alerts, database, generations
 from kb_pipeline.system.hosts import is_loopback
 
@@ -63,7 +63,7 @@ def examine(settings: Settings) -> list[Check]:
         with database.database_errors(), open_site(settings) as site:
             checks += list(_database(site))
             checks += [_attempt("privacy key", lambda: _key(site))]
-            checks += [_attempt(f"source {uri}", partial(_source, uri)) for uri in _sources(site)]
+            checks += [_attempt(f"source {uri}", partial(_source, site.sources.of(uri))) for uri in _sources(site)]
             checks += [_attempt("embedding server", lambda: _embedding(site))]
             checks += [_attempt("reranker", partial(_reranker, site.reranker))] if site.reranker else []
             checks += [_attempt("alerts", lambda: _alerts(site))] if settings.alerts.webhook_url else []
@@ -231,9 +231,9 @@ def _sources(site: Site) -> list[str]:
     return known_sources(site.connect(), site.settings)
 
 
-def _source(uri: str) -> Check:
-    name = f"source {uri}"
-    if is_empty(uri):
+def _source(place: Place) -> Check:
+    name = f"source {place.uri}"
+    if place.is_empty():
         return Check(name, False, "it holds nothing", "Mount it, or put documents there.")
     return Check(name, True, "it can be listed")
 

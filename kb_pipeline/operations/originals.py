@@ -28,4 +28,4 @@ def open_original(names: Names, connection: Connection, document: int) -> Origin
     if found is None:
         raise UnreadableFile("The file was removed from its source; its text goes with the next run.")
     path = names.real_path(found.source, found.path)
-    return Original(path.rpartition("/")[2], open_unchanged(found.source, path, found.content_hash))
+    return Original(path.rpartition("/")[2], open_unchanged(names.sources.of(found.source), path, found.content_hash))

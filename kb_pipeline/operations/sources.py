@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.settings import Settings
+from kb_pipeline.source.kinds import is_configured_only
 from kb_pipeline.source.listing import canonical_uri, is_folder, is_local
 from kb_pipeline.store import ledger
 from kb_pipeline.store.database import Connection
@@ -81,6 +82,8 @@ def resolve(path: str, known: Sequence[str], home: Path | None = None) -> tuple[
         raise SettingsError(
             f"{uri} holds the source {inside}, whose documents would then be there twice; name {inside}."
         )
+    if is_configured_only(uri):
+        raise SettingsError(f"{path} is a source that needs settings; name it under [[sources]] in kb.toml.")
     if is_local(uri) and not is_folder(uri):
         if os.path.lexists(uri):
             raise SettingsError(f"{path} is a file outside every source; name the folder that holds it.")
@@ -112,4 +115,5 @@ def _is_in_home(source: str, home: Path | None) -> bool:
 
 
 def _holds(outer: str, inner: str) -> bool:
-    return inner.startswith(outer.rstrip("/") + "/") and inner != outer
+    """Whether one lies in the other; what needs settings, such as a query, holds only what these say."""
+    return not is_configured_only(outer) and inner.startswith(outer.rstrip("/") + "/") and inner != outer

@@ -13,16 +13,44 @@ from kb_pipeline.privacy.entities import PRESETS, Action, Preset, unknown_entiti
 from kb_pipeline.privacy.patterns import complaint_about
 from kb_pipeline.settings.base import Frozen
 
+# What a text may be in that does not come from a file, and the ending by which its reader knows it.
+TEXT_ENDINGS = {"text": ".txt", "markdown": ".md"} | {
+    name: f".{name}" for name in ("html", "csv", "tsv", "eml", "mhtml", "ipynb")
+}
+
 
 class SourceSettings(Frozen):
-    """A folder or bucket prefix that is kept in step with the knowledge base."""
+    """A folder, a bucket prefix or a query that is kept in step with the knowledge base."""
 
-    uri: str = Field(description="A local folder or an fsspec URL such as s3://bucket/prefix.")
+    uri: str = Field(description="A folder, a URL such as s3://bucket/prefix, or postgresql://host/database#name.")
     include: tuple[str, ...] = Field((), description="Patterns of the files to read, such as *.pdf; empty: all.")
     exclude: tuple[str, ...] = Field((), description="Patterns of files and folders to leave out, such as drafts/**.")
     follow_links: bool = Field(False, description="Follow links that lead out of the folder.")
     patterns: tuple[str, ...] = Field((), description="What paths say, such as {department}/{year}/.")
     manifests: tuple[str, ...] = Field((), description="CSV files of the source that say something of its documents.")
+    secrets: dict[str, str] = Field(
+        {}, description="Option, such as password, to the environment variable that has it."
+    )
+    query: str | None = Field(None, description="Of postgresql://: SELECT of key, text, title, version and fields.")
+    format: str = Field("text", description="Of postgresql://: what the texts are in, such as markdown or html.")
+    seconds: float = Field(300.0, gt=0, description="Of postgresql://: time limit of a statement, seconds.")
+
+    @property
+    def extension(self) -> str:
+        """The ending of the names of documents that are texts in `format`."""
+        return TEXT_ENDINGS[self.format]
+
+    @property
+    def is_table(self) -> bool:
+        return self.uri.startswith(("postgresql://", "postgres://"))
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_takes(self) -> SourceSettings:
+        if self.format not in TEXT_ENDINGS:
+            raise ValueError(f"format is none of {', '.join(TEXT_ENDINGS)}")
+        if self.query is not None and not self.is_table:
+            raise ValueError("query is for a source postgresql://host/database#name")
+        return self
 
     @model_validator(mode="after")
     def _has_sound_patterns(self) -> SourceSettings:

@@ -104,6 +104,16 @@ class Settings(EmptyIsUnset, BaseSettings):
             raise ValueError("it is no IANA name of a time zone, such as Asia/Shanghai or UTC")
         return value
 
+    @field_validator("sources")
+    @classmethod
+    def _are_complete(cls, value: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+        uris = [source.uri for source in value]
+        if len(set(uris)) < len(uris):
+            raise ValueError("two have the same uri; where it is a database, let each query have a #name at its end")
+        if any(source.is_table and not source.query for source in value):
+            raise ValueError("a source postgresql://… needs a query, whose columns are key, text and others")
+        return value
+
     @field_validator("fields")
     @classmethod
     def _are_fields(cls, value: dict[str, FieldType]) -> dict[str, FieldType]:

@@ -22,6 +22,7 @@ from itertools import count, product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
+from urllib.parse import parse_qsl, urlsplit
 
 from kb_pipeline.errors import SettingsError, SourceUnavailable, UnreadableFile
 from kb_pipeline.source.boundary import Boundary
@@ -86,8 +87,14 @@ def canonical_uri(uri: str) -> str:
         raise SettingsError("The source's name holds a NUL character; correct it.")
     if not uri.strip():
         raise SettingsError("The source is empty; name a folder or a URL such as s3://bucket/prefix.")
-    if "://" in uri and not uri.startswith("file://"):
-        return uri.rstrip("/")
+    scheme, separator, rest = uri.partition("://")
+    if separator and scheme != "file":
+        if _holds_password(uri):
+            raise SettingsError(
+                "The URI of a source holds a password, and would be shown and stored with it; take it out, and name "
+                'the environment variable that holds it: secrets = { password = "VARIABLE" } under [[sources]].'
+            )
+        return f"{scheme}://{rest.rstrip('/')}"
     try:
         path = Path(uri.removeprefix("file://")).expanduser()
         try:
@@ -98,6 +105,15 @@ def canonical_uri(uri: str) -> str:
         raise SettingsError(
             f"The path {uri} leads nowhere (a link to itself, or an unknown user); correct it."
         ) from None
+
+
+def _holds_password(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        raise SettingsError("The URI of a source cannot be read; correct its host and port.") from None
+    queried = {name.lower() for name, _ in parse_qsl(parts.query)}
+    return bool(parts.password) or bool(queried & {"password", "sslpassword", "passwd", "pwd"})
 
 
 def is_local(uri: str) -> bool:

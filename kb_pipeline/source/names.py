@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from kb_pipeline.errors import UnreadableFile
 from kb_pipeline.privacy.maskers import Maskers
 from kb_pipeline.privacy.pseudonyms import PSEUDONYM
-from kb_pipeline.source.listing import collection_of, list_names
+from kb_pipeline.source.kinds import Sources
+from kb_pipeline.source.listing import collection_of
 from kb_pipeline.source.walk import printable_path
 
 
@@ -22,6 +23,7 @@ class Names:
     """`_folders`: (source uri, folder) -> stored name -> the real names in it that are stored so."""
 
     maskers: Maskers
+    sources: Sources
     _folders: dict[tuple[str, str], dict[str, list[str]]] = field(default_factory=dict, repr=False)
 
     @property
@@ -83,7 +85,7 @@ class Names:
 
     def _stored_names(self, uri: str, folder: str, is_file: bool) -> dict[str, list[str]]:
         try:
-            names = list_names(uri, folder)
+            names = self.sources.of(uri).names(folder)
         except TimeoutError:
             raise UnreadableFile(
                 "The file's folder cannot be listed: its disk or share does not answer; check it, the next scan looks "

@@ -6,21 +6,23 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from kb_pipeline.errors import ChangedWhileRead
-from kb_pipeline.source.listing import READ_BYTES, open_file, reading
+from kb_pipeline.source.listing import READ_BYTES, reading
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from kb_pipeline.source.place import Place
 
-def open_unchanged(uri: str, path: str, content_hash: bytes) -> BinaryIO:
+
+def open_unchanged(place: Place, path: str, content_hash: bytes) -> BinaryIO:
     """The file at `path` of a source, if sha256 of its bytes is `content_hash`; no copy of it is made.
 
     Raises UnreadableFile, ChangedWhileRead.
     """
-    file = open_file(uri, path)
+    file = place.open(path)
     try:
         digest = hashlib.sha256()
-        with reading(uri, path):
+        with reading(place.uri, path):
             while piece := file.read(READ_BYTES):
                 digest.update(piece)
             file.seek(0)

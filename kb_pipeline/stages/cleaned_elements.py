@@ -17,7 +17,7 @@ from kb_pipeline.parsing.exchange import check_choice
 from kb_pipeline.parsing.sandbox import ParseJob
 from kb_pipeline.progress import track
 from kb_pipeline.site import Site
-from kb_pipeline.source.listing import local_copy, remove_leftovers
+from kb_pipeline.source.listing import remove_leftovers
 from kb_pipeline.stages.report import StageReport, batched
 from kb_pipeline.stages.retention import drop_masked_less, follows
 from kb_pipeline.store import ledger
@@ -85,12 +85,13 @@ def _parse(site: Site, pending: Sequence[PendingParse]) -> Iterator[Outcome]:
     copies: dict[int, ExitStack] = {}
 
     def jobs() -> Iterator[ParseJob]:
-        for document in pending:
+        for document, found in _located(site, pending):
             copies[document.id] = stack = ExitStack()
             try:
-                real_path = site.names.real_path(document.uri, document.path)
-                path = stack.enter_context(local_copy(document.uri, real_path, site.scratch))
-            except UnreadableFile as error:
+                if isinstance(found, DocumentError):
+                    raise found
+                path = stack.enter_context(site.sources.of(document.uri).copy(found, site.scratch))
+            except DocumentError as error:
                 unfetched.append((document, error))
                 continue
             yield ParseJob(
@@ -111,6 +112,21 @@ def _parse(site: Site, pending: Sequence[PendingParse]) -> Iterator[Outcome]:
     finally:
         for stack in copies.values():
             stack.close()
+
+
+def _located(site: Site, pending: Sequence[PendingParse]) -> Iterator[tuple[PendingParse, str | DocumentError]]:
+    """Every document with its file's own path, or why there is none; its source expects to be asked for it."""
+    for batch in batched(pending, site.settings.batch_documents):
+        found: list[tuple[PendingParse, str | DocumentError]] = []
+        for document in batch:
+            try:
+                found.append((document, site.names.real_path(document.uri, document.path)))
+            except UnreadableFile as error:
+                found.append((document, error))
+        for uri in {document.uri for document in batch}:
+            of_source = [path for document, path in found if document.uri == uri and isinstance(path, str)]
+            site.sources.of(uri).expect(of_source)
+        yield from found
 
 
 def _committable(outcomes: Iterator[Outcome], size: int) -> Iterator[list[Outcome]]:

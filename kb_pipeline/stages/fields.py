@@ -14,11 +14,11 @@ from kb_pipeline.fields.layers import Field, Layer, decide, folders_of
 from kb_pipeline.fields.values import complaint
 from kb_pipeline.progress import track
 from kb_pipeline.settings import Settings, SourceSettings
+from kb_pipeline.source.kinds import own_settings
 from kb_pipeline.source.listing import collection_of
 from kb_pipeline.source.patterns import layers_of_path
 from kb_pipeline.source.selection import matches
 from kb_pipeline.stages.report import batched
-from kb_pipeline.stages.sidecars import own_settings
 from kb_pipeline.store import access, descriptions, field_columns, fields, ledger
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.descriptions import Said

@@ -12,37 +12,34 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from kb_pipeline.errors import DocumentError, SharedName, SourceUnavailable, UnreadableFile
+from kb_pipeline.errors import DocumentError, SharedName, SourceUnavailable
 from kb_pipeline.parsing.formats import UNREADABLE_EXTENSIONS
 from kb_pipeline.progress import track
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
-from kb_pipeline.source.boundary import Boundary
 from kb_pipeline.source.diff import DeletionGuard, KnownDocument, SourceDiff, diff
+from kb_pipeline.source.kinds import own_settings
 from kb_pipeline.source.listing import (
     EVERY_SHARD,
     Entry,
     ShardRange,
     entry_of,
-    hash_file,
-    is_local,
-    list_source,
     numbered,
     settle,
     shard_hash,
 )
 from kb_pipeline.source.names import Names
+from kb_pipeline.source.place import Place
 from kb_pipeline.source.selection import Selection
 from kb_pipeline.stages import fields, sidecar_reading, sidecars
 from kb_pipeline.stages.report import StageReport, batched
-from kb_pipeline.stages.sidecars import SidecarDiff, own_settings
+from kb_pipeline.stages.sidecars import SidecarDiff
 from kb_pipeline.store import descriptions, ledger
 from kb_pipeline.store.database import Connection
 from kb_pipeline.store.fields import declared
 from kb_pipeline.store.ledger import UNREGISTERED, Source
 
 STAGE = "raw_documents"
-REMOTE_READERS = 16
 COUNTS = (
     *("scanned", "unchanged", "new", "changed", "moved", "deleted", "described"),
     *("held", "writing", "skipped", "unlisted", "failed", "sidecars_failed", "sources_unavailable"),
@@ -101,8 +98,8 @@ def scan_source(
     """
     listed_ns = time.time_ns()
     names.look_again()
-    selection, boundary = selection_of(settings, source.uri), _boundary(settings, source.uri)
-    listing = list_source(source.uri, selection, boundary=boundary)
+    place = names.sources.of(source.uri)
+    listing = place.list_files(selection_of(settings, source.uri))
     # A name that stands in the ledger as it is was found to hold nothing, unless the policies changed.
     looked_at = source.names_policy == names.policy
     listed, known = listing.signatures, None
@@ -125,8 +122,8 @@ def scan_source(
         if entry.path in namesakes:
             return None
         try:
-            return found.setdefault(entry.path, hash_file(source.uri, real_paths.get(entry.path, entry.path)))
-        except UnreadableFile:
+            return found.setdefault(entry.path, place.hash(real_paths.get(entry.path, entry.path)))
+        except DocumentError:
             return None
 
     result = diff(
@@ -158,10 +155,6 @@ def selection_of(settings: Settings, uri: str) -> Selection:
     """Which files of a source are read; one that kb.toml does not name has no patterns."""
     own = own_settings(settings, uri)
     return Selection(own.include, own.exclude, UNREADABLE_EXTENSIONS, frozenset(own.manifests))
-
-
-def _boundary(settings: Settings, uri: str) -> Boundary:
-    return Boundary(settings.home_path, follow_links=own_settings(settings, uri).follow_links)
 
 
 def _in_shards(uri: str, signatures: frozenset[str], shards: ShardRange) -> frozenset[str]:
@@ -274,7 +267,7 @@ def run(
                     continue
                 limited = within(scan, (prefix or {}).get(source.uri, ""), shards, site.settings.shard_digits)
                 changes = sidecar_reading.read(writer, source, limited.sidecars, site.names, declared(writer))
-                _apply(writer, limited, hashes, site.settings, report)
+                _apply(writer, limited, site.sources.of(source.uri), hashes, site.settings, report)
                 _describe(writer, site, limited, changes, report)
                 if not (prefix or {}).get(source.uri):
                     state = sidecars.patterns_state(site.settings, source.uri)
@@ -323,13 +316,18 @@ def _count(scan: Scan, limited: Scan, report: StageReport) -> None:
 
 
 def _apply(
-    connection: Connection, scan: Scan, hashes: dict[str, bytes], settings: Settings, report: StageReport
+    connection: Connection,
+    scan: Scan,
+    place: Place,
+    hashes: dict[str, bytes],
+    settings: Settings,
+    report: StageReport,
 ) -> None:
     batch_documents = settings.batch_documents
     source, found = scan.source, scan.diff
     entries: list[tuple[Entry, KnownDocument | None]] = [(entry, None) for entry in found.new]
     entries += [(change.entry, change.document) for change in found.changed]
-    with track("reading files", len(entries)) as progress, _hashing(scan, hashes) as hash_all:
+    with track("reading files", len(entries)) as progress, _hashing(scan, place, hashes) as hash_all:
         for batch in batched(entries, batch_documents):
             digests = hash_all([entry for entry, _ in batch])
             with connection.transaction():
@@ -372,21 +370,25 @@ def _write(
 
 
 @contextmanager
-def _hashing(scan: Scan, known: dict[str, bytes]) -> Iterator[Callable[[Sequence[Entry]], list[bytes | DocumentError]]]:
+def _hashing(
+    scan: Scan, place: Place, known: dict[str, bytes]
+) -> Iterator[Callable[[Sequence[Entry]], list[bytes | DocumentError]]]:
     """A function that hashes a batch of files: one after another on a local disk, many at once over a network."""
-
-    uri = scan.source.uri
 
     def digest(entry: Entry) -> bytes | DocumentError:
         if entry.path in scan.namesakes:
             return SharedName("Another file's name is stored as this one's would be; rename one of them.")
         try:
-            return known.get(entry.path) or hash_file(uri, scan.real_paths.get(entry.path, entry.path))
-        except UnreadableFile as error:
+            return known.get(entry.path) or place.hash(scan.real_paths.get(entry.path, entry.path))
+        except DocumentError as error:
             return error
 
-    if is_local(uri):
-        yield lambda entries: [digest(entry) for entry in entries]
+    def expected(entries: Sequence[Entry]) -> Sequence[Entry]:
+        place.expect([scan.real_paths.get(entry.path, entry.path) for entry in entries if entry.path not in known])
+        return entries
+
+    if place.readers == 1:
+        yield lambda entries: [digest(entry) for entry in expected(entries)]
         return
-    with ThreadPoolExecutor(REMOTE_READERS) as pool:
-        yield lambda entries: list(pool.map(digest, entries))
+    with ThreadPoolExecutor(place.readers) as pool:
+        yield lambda entries: list(pool.map(digest, expected(entries)))

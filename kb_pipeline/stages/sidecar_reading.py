@@ -22,8 +22,9 @@ from kb_pipeline.fields.sidecars import LARGEST_MANIFEST, LARGEST_SIDECAR, About
 from kb_pipeline.fields.values import Given, Written, as_labelled, complaint, without_label
 from kb_pipeline.privacy.maskers import Maskers
 from kb_pipeline.privacy.masking import Masker
-from kb_pipeline.source.listing import collection_of, is_local, read_start
+from kb_pipeline.source.listing import collection_of
 from kb_pipeline.source.names import Names
+from kb_pipeline.source.place import Place
 from kb_pipeline.stages.report import batched
 from kb_pipeline.stages.sidecars import Sidecar, SidecarDiff, concerns
 from kb_pipeline.store import descriptions
@@ -32,7 +33,6 @@ from kb_pipeline.store.descriptions import Known, Reading
 from kb_pipeline.store.ledger import Source
 
 SIDECARS_PER_BATCH = 200
-REMOTE_READERS = 16
 
 
 @dataclass(slots=True)
@@ -76,9 +76,10 @@ def read(
         changes.everything |= not gone  # taken out by a run that was ended before the documents followed
     manifests = [sidecar for sidecar in diff.changed if sidecar.about.kind == "manifest"]
     others = [sidecar for sidecar in diff.changed if sidecar.about.kind != "manifest"]
-    with _fetching(source) as fetch:
+    place = names.sources.of(source.uri)
+    with _fetching(place) as fetch:
         for batch in batched(others, SIDECARS_PER_BATCH):
-            said = fetch(batch, partial(said_together, source.uri, declared))
+            said = fetch(batch, partial(said_together, place.read_start, declared))
             _store(connection, source, list(zip(batch, said, strict=True)), names.maskers, changes)
         for manifest in manifests:
             _read_manifest(connection, source, manifest, names, declared, changes)
@@ -104,21 +105,28 @@ Outcome = dict[str, Written] | Refusal
 
 
 @contextmanager
-def _fetching(source: Source) -> Iterator[Callable[[Sequence[Sidecar], Callable[[Sidecar], Outcome]], list[Outcome]]]:
+def _fetching(place: Place) -> Iterator[Callable[[Sequence[Sidecar], Callable[[Sidecar], Outcome]], list[Outcome]]]:
     """A function that reads some sidecars: one after another on a local disk, many at once over a network."""
-    if is_local(source.uri):
-        yield lambda sidecars, say: [say(sidecar) for sidecar in sidecars]
+
+    def expected(sidecars: Sequence[Sidecar]) -> Sequence[Sidecar]:
+        place.expect([entry.path for sidecar in sidecars for entry in sidecar.files])
+        return sidecars
+
+    if place.readers == 1:
+        yield lambda sidecars, say: [say(sidecar) for sidecar in expected(sidecars)]
         return
-    with ThreadPoolExecutor(REMOTE_READERS) as pool:
-        yield lambda sidecars, say: list(pool.map(say, sidecars))
+    with ThreadPoolExecutor(place.readers) as pool:
+        yield lambda sidecars, say: list(pool.map(say, expected(sidecars)))
 
 
-def said_together(uri: str, declared: Mapping[str, FieldType], sidecar: Sidecar) -> Outcome:
-    """What the files of a sidecar say together, or why they cannot be used."""
+def said_together(
+    read_start: Callable[[str, int], bytes], declared: Mapping[str, FieldType], sidecar: Sidecar
+) -> Outcome:
+    """What the files of a sidecar say together, or why they cannot be used. `read_start`: of `source.place`."""
     said: dict[str, Written] = {}
     read: list[bytes] = []
     try:
-        read += [read_start(uri, entry.path, LARGEST_SIDECAR + 1) for entry in sidecar.files]
+        read += [read_start(entry.path, LARGEST_SIDECAR + 1) for entry in sidecar.files]
         for entry, data in zip(sidecar.files, read, strict=True):
             own = read_sidecar(data, entry.path)
             odd = next((name for name in own.keys() & said.keys() if own[name] != said[name]), None)
@@ -187,7 +195,7 @@ def _read_manifest(
     about, (entry,) = manifest.about, manifest.files
     data: bytes | None = None
     try:
-        data = read_start(source.uri, entry.path, LARGEST_MANIFEST + 1)
+        data = names.sources.of(source.uri).read_start(entry.path, LARGEST_MANIFEST + 1)
         rows = read_manifest(data)
     except DocumentError as error:
         changes.failed += 1

@@ -13,8 +13,9 @@ from kb_pipeline.fields.sidecars import (
     About,
     described_by,
 )
-from kb_pipeline.settings import Settings, SourceSettings, fingerprint
-from kb_pipeline.source.listing import Entry, canonical_uri, entry_of
+from kb_pipeline.settings import Settings, fingerprint
+from kb_pipeline.source.kinds import own_settings
+from kb_pipeline.source.listing import Entry, entry_of
 from kb_pipeline.source.names import Names
 from kb_pipeline.store import descriptions
 from kb_pipeline.store.database import Connection
@@ -62,12 +63,6 @@ class SidecarDiff:
             sorted(self.gone),
             self.patterns_changed,
         ]
-
-
-def own_settings(settings: Settings, uri: str) -> SourceSettings:
-    """What kb.toml says of a source; of one that it does not name, nothing."""
-    own = (source for source in settings.sources if canonical_uri(source.uri) == uri)
-    return next(own, SourceSettings(uri=uri))
 
 
 def compare(

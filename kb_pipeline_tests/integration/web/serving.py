@@ -22,6 +22,7 @@ from kb_pipeline.privacy.masking import Masker
 from kb_pipeline.privacy.policy import MaskingPolicy
 from kb_pipeline.settings import load_settings
 from kb_pipeline.site import Site
+from kb_pipeline.source.kinds import Sources
 from kb_pipeline.source.names import Names
 from kb_pipeline.store import access, database
 from kb_pipeline.web.admission import Admission
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from kb_pipeline.store.generations import Generation
     from kb_pipeline_tests.instant_embedding_server import InstantServer
 
-NAMES = Names(Maskers(Masker(MaskingPolicy(), b"k" * 32)))
+NAMES = Names(Maskers(Masker(MaskingPolicy(), b"k" * 32)), Sources(load_settings()))
 LARGEST_UPLOAD = 1 << 20
 PASSAGES = [
     Passage("员工每年享有五天带薪年假。", "员工手册.pdf", "policies", 12, ("休假", "年假")),

@@ -1,0 +1,56 @@
+"""The kinds of sources, by the scheme of their URIs: another kind is one module and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kb_pipeline.settings import Settings, SourceSettings
+from kb_pipeline.source.boundary import Boundary
+from kb_pipeline.source.listing import canonical_uri
+from kb_pipeline.source.place import Files, Place
+from kb_pipeline.source.table import Table
+
+# What opens a source of a kind that is not files: its URI, its settings, and the URL of the knowledge base's database.
+Opener = Callable[[str, SourceSettings, str | None], Place]
+KINDS: dict[str, Opener] = {
+    "postgresql": Table,
+    "postgres": Table,
+}
+
+
+@dataclass
+class Sources:
+    """The sources of a site as its settings say, each opened once. `database_url`: of the knowledge base itself."""
+
+    settings: Settings
+    database_url: str | None = field(default=None, repr=False)
+    _places: dict[str, Place] = field(default_factory=dict, repr=False)
+
+    def of(self, uri: str) -> Place:
+        """The source that the ledger knows as `uri`."""
+        if uri not in self._places:
+            self._places[uri] = self._opened(uri)
+        return self._places[uri]
+
+    def _opened(self, uri: str) -> Place:
+        own = own_settings(self.settings, uri)
+        if is_configured_only(uri):
+            return KINDS[_scheme(uri)](uri, own, self.database_url)
+        return Files(uri, Boundary(self.settings.home_path, follow_links=own.follow_links))
+
+
+def is_configured_only(uri: str) -> bool:
+    """Whether a source is no folder, of which its URI says all there is to say."""
+    return _scheme(uri) in KINDS
+
+
+def _scheme(uri: str) -> str:
+    scheme, separator, _ = uri.partition("://")
+    return scheme if separator else ""
+
+
+def own_settings(settings: Settings, uri: str) -> SourceSettings:
+    """What kb.toml says of a source; of one that it does not name, nothing."""
+    own = (source for source in settings.sources if canonical_uri(source.uri) == uri)
+    return next(own, SourceSettings(uri=uri))
