@@ -93,6 +93,10 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, v
         ("[limits]\nsecond = 1", "limits.second"),
         ("[[sources]]\nurl = 'docs'", "sources"),
         ("sources = 'docs'", "sources"),
+        ("[[sources]]\nuri = 'docs'\n[[sources]]\nuri = 'docs'", "sources.*same uri"),
+        ("[[sources]]\nuri = 'postgresql://db/wiki'", "sources.*needs a query"),
+        ("[[sources]]\nuri = 'docs'\nquery = 'SELECT 1'", "query is for"),
+        ("[[sources]]\nuri = 'docs'\nformat = 'pdf'", "format is none of text, markdown"),
     ],
 )
 def test_a_wrong_file_is_named(toml: str, named: str) -> None:
