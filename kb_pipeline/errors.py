@@ -8,7 +8,7 @@
     │   ├── DatabaseUnavailable
     │   ├── EmbeddingServerUnavailable
     │   ├── RerankerUnavailable
-    │   ├── ChatUnavailable          the server that writes questions
+    │   ├── ChatUnavailable          the server that writes questions or answers
     │   ├── AlertReceiverUnavailable
     │   ├── SearchServerUnavailable
     │   ├── SourceUnavailable
@@ -86,7 +86,12 @@ class RerankerUnavailable(UnavailableError):
 
 
 class ChatUnavailable(UnavailableError):
-    """The chat server cannot be reached, refuses, or says nothing."""
+    """The chat server cannot be reached, refuses, or says nothing that can be used; `code` is for programs and
+    translations."""
+
+    def __init__(self, message: str, code: str = "failed") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class AlertReceiverUnavailable(UnavailableError):
