@@ -38,6 +38,7 @@ from kb_pipeline.store.database import Connection
 from kb_pipeline.store.ledger import ParsePolicy, Scope, StageFingerprints
 
 if TYPE_CHECKING:
+    from kb_pipeline.answers.answering import Answerer
     from kb_pipeline.embedding.client import EmbeddingClient, ModelIdentity
     from kb_pipeline.embedding.models import ExpectedModel
     from kb_pipeline.parsing.exchange import Choice
@@ -273,6 +274,25 @@ def configured_reranker(settings: Settings) -> Reranker | None:
         budget=part.budget_ms / 1000,
         instruction=part.instruction,
     )
+
+
+def configured_answerer(settings: Settings) -> Answerer | None:
+    """What writes answers, where the site has a chat server for it; that is asked when an answer is wanted."""
+    part = settings.answers
+    if part.url is None or part.model is None:
+        return None
+    from kb_pipeline.answers.answering import Answerer
+    from kb_pipeline.answers.chat import ChatServer
+
+    chat = ChatServer(
+        url=part.url,
+        model=part.model,
+        api_key=part.api_key.get_secret_value() if part.api_key else None,
+        silence=part.silent_seconds,
+        longest=part.longest_seconds,
+        most_tokens=part.most_tokens,
+    )
+    return Answerer(chat, part.prompt, part.passages, part.passage_tokens)
 
 
 def configured_model(settings: Settings) -> str | None:

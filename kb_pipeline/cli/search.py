@@ -1,13 +1,14 @@
-"""`kb search`."""
+"""`kb search` and `kb answer`."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kb_pipeline.cli.session import call_settings, is_debugging, opened_site, told
+from kb_pipeline.cli.session import EXIT_UNAVAILABLE, call_settings, is_debugging, opened_site, told
 from kb_pipeline.terminal.excerpts import excerpt
 from kb_pipeline.terminal.output import Json, note, print_json, say
 
@@ -100,6 +101,39 @@ def _own_answer(asked: dict[str, Any]) -> dict[str, Any]:
 
     with opened_site() as site:
         return answer(site, asked)
+
+
+@search_app.command()
+def answer(
+    query: Annotated[str, typer.Argument(help="The question.")],
+    k: Annotated[int, typer.Option("--k", help="How many passages to look for.")] = 10,
+    mode: Annotated[Mode, typer.Option("--mode", help="How to search.")] = Mode.HYBRID,
+    collection: Annotated[list[str] | None, typer.Option("--collection", help="Only these collections.")] = None,
+    where: Annotated[str | None, typer.Option("--where", help="Only what this condition holds for.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Answer a question out of the passages that a search finds, by the site's chat server."""
+    from kb_pipeline.operations.answers import answer
+    from kb_pipeline.search.request import SearchRequest
+
+    request = SearchRequest(query, k, mode.value, tuple(collection or ()), where)
+    with opened_site() as site:
+        found, written = answer(site, request, lambda sentence: None if as_json else say(str(sentence)))
+    data = found.as_json()
+    if as_json:
+        print_json({**data, "answer": asdict(written)})
+    elif written.state == "unknown":
+        say(written.text)
+    if found.note and not as_json:
+        note(found.note.text)
+    if written.note:
+        note(written.note)
+    if not as_json:
+        cited = {number for sentence in written.sentences for number in sentence.citations}
+        for hit in data["hits"]:
+            if hit["rank"] in cited or written.state != "answered":
+                say(f"[{hit['rank']}] {_place(hit)}")
+    return EXIT_UNAVAILABLE if written.state == "failed" else 0
 
 
 def _lines(hit: dict[str, Any]) -> Iterator[str]:

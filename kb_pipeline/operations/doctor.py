@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
+import anyio
 from pydantic import SecretStr
 
 from kb_pipeline.alerts.webhook import host_of, reach
@@ -29,18 +30,19 @@ from kb_pipeline.privacy.pseudonyms import key_id
 from kb_pipeline.search.rerank import CHECK_QUESTIONS, Reranker
 from kb_pipeline.services.postgres import PARALLEL_SHARED_MEMORY
 from kb_pipeline.settings import CONFIG_VARIABLE, Settings
-from kb_pipeline.site import Site, connect_embedding, open_site
+from kb_pipeline.site import Site, configured_answerer, connect_embedding, open_site
 from kb_pipeline.source.place import Place
 from kb_pipeline.store import alerts, database, generations
 from kb_pipeline.system.hosts import is_loopback
 
 if TYPE_CHECKING:
+    from kb_pipeline.answers.answering import Answerer
     from kb_pipeline.embedding.model_check import ModelReport
 
 LEAST_FREE_GB = 2.0
 SHORT_LIMIT_SECONDS = 600.0  # an index build may take longer
 SECRETS = [name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation)]
-SECRETS += ["api_key", "reranker__api_key", "webhook_url", "alerts__webhook_url"]
+SECRETS += ["api_key", "reranker__api_key", "answers__api_key", "webhook_url", "alerts__webhook_url"]
 MOST_LOST = 0.05  # of what is found at full dimension
 LANGUAGE_NAMES = {"zh": "Chinese", "en": "English"}
 PACKAGES = ("dagster", "openai", "unstructured", "psycopg", "pgvector", "presidio-analyzer")
@@ -67,6 +69,8 @@ def examine(settings: Settings) -> list[Check]:
             checks += [_attempt("embedding server", lambda: _embedding(site))]
             checks += [_attempt("reranker", partial(_reranker, site.reranker))] if site.reranker else []
             checks += [_attempt("alerts", lambda: _alerts(site))] if settings.alerts.webhook_url else []
+            answerer = configured_answerer(settings)
+            checks += [_attempt("chat server", partial(_chat, answerer))] if answerer else []
             checks += [_attempt("model of the active generation", lambda: _generation(site))]
     except KbError as error:
         checks.append(_failed("database", error))
@@ -286,6 +290,20 @@ def _alerts(site: Site) -> Check:
         return Check("alerts", False, f"{detail}, {delivery.attempts} times in a row", remedy)
     last = f"last told {delivery.told_at:%Y-%m-%d %H:%M %Z}" if delivery.told_at else "told nothing yet"
     return Check("alerts", True, f"{host_of(url)} can be reached; {last}; kb alerts test sends a message")
+
+
+def _chat(answerer: Answerer) -> Check:
+    """Does it do what answers ask of it?"""
+    started = time.perf_counter()
+    if anyio.run(answerer.cites):
+        took = time.perf_counter() - started
+        return Check("chat server", True, f"{answerer.chat.model} answers and cites the passage, in {took:.1f} s")
+    return Check(
+        "chat server",
+        False,
+        f"{answerer.chat.model} answers an easy question without citing the passage that says it",
+        "Take a larger model, or correct prompt of [answers]: what cites nothing is not shown.",
+    )
 
 
 def _generation(site: Site) -> Check:

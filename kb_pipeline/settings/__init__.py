@@ -18,6 +18,7 @@ from kb_pipeline.settings.documents import (
 from kb_pipeline.settings.fingerprints import CHUNK_CODE_VERSION, PARSE_CODE_VERSION, fingerprint
 from kb_pipeline.settings.names import CONFIG_VARIABLE, PREFIX
 from kb_pipeline.settings.searching import (
+    AnswerSettings,
     GlossarySettings,
     GoldenQuestion,
     QualitySettings,
@@ -36,6 +37,7 @@ __all__ = [
     "AlertFormat",
     "AlertKind",
     "AlertSettings",
+    "AnswerSettings",
     "ChunkingSettings",
     "CollectionSettings",
     "GlossarySettings",

@@ -38,6 +38,7 @@ from kb_pipeline.settings.names import (
     variable_of,
 )
 from kb_pipeline.settings.searching import (
+    AnswerSettings,
     GlossarySettings,
     GoldenQuestion,
     QualitySettings,
@@ -90,6 +91,7 @@ class Settings(EmptyIsUnset, BaseSettings):
     reranker: RerankerSettings = RerankerSettings()
     alerts: AlertSettings = AlertSettings()
     glossary: GlossarySettings = GlossarySettings()
+    answers: AnswerSettings = AnswerSettings()
     sglang: SglangSettings = SglangSettings()
     limits: ParsingLimits = ParsingLimits()
     chunking: ChunkingSettings = ChunkingSettings()

@@ -32,6 +32,7 @@ from kb_pipeline.web.backend import Backend
 from kb_pipeline.web.connections import Connections
 from kb_pipeline.web.feedback import FeedbackWriter
 from kb_pipeline.web.guard import Guard
+from kb_pipeline.web.routes.answer import answer_routes
 from kb_pipeline.web.routes.documents import document_routes
 from kb_pipeline.web.routes.embeddings import embedding_routes
 from kb_pipeline.web.routes.feedback import feedback_routes
@@ -48,6 +49,7 @@ from kb_pipeline.web.routes.vector_stores import vector_store_routes
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from kb_pipeline.answers.answering import Answerer
     from kb_pipeline.embedding.client import EmbeddingClient
     from kb_pipeline.operations.originals import Original
     from kb_pipeline.operations.overview import Overview
@@ -72,12 +74,13 @@ def create_app(
     glossary: Callable[[], Glossary] = lambda: NO_GLOSSARY,
     admission: Admission = Admission(),  # noqa: B008 - frozen
     own_embedder: Callable[[str], EmbeddingClient] | None = None,
+    answerer: Answerer | None = None,
 ) -> FastAPI:
     """The application. `database_url` is asked at every new connection and `connect_embedder` when a query
     vector is first needed, and again after a failure, so that both may start what is not running. `fusion_weight`: of
     meaning in a hybrid search over these collections (none: all). `open_original`: the file of a document, see
     `operations.originals`. `uploads`: where documents go that come in. `overview`: of the corpus, for its keepers.
-    `own_embedder`: of a collection whose generation is its own.
+    `own_embedder`: of a collection whose generation is its own. `answerer`: writes answers; None: there are none.
     """
     backend = Backend(database_url, connect_embedder, mask, fusion_weight, reranker, glossary, own_embedder)
     access = Connections(database_url, name="access", most=1, timeout=ACCESS_TIMEOUT)
@@ -102,6 +105,7 @@ def create_app(
 
     routers = [
         search_routes(gate, backend),
+        answer_routes(gate, backend, answerer),
         document_routes(gate, backend),
         original_routes(gate, backend, open_original),
         upload_routes(gate, backend, uploads),
@@ -109,7 +113,7 @@ def create_app(
         vector_store_routes(gate, backend),
         embedding_routes(gate, backend),
         mcp_routes(gate, backend),
-        session_routes(gate),
+        session_routes(gate, answers=answerer is not None),
         *service_routes(gate, backend),
         overview_routes(gate, backend, overview),
         page_routes(gate),

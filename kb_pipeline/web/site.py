@@ -10,6 +10,7 @@ import anyio
 
 from kb_pipeline.access.principal import ANYONE
 from kb_pipeline.access.proxy import Proxies
+from kb_pipeline.answers.prompt import load_prompt
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.operations.originals import open_original
 from kb_pipeline.operations.overview import overview
@@ -18,7 +19,7 @@ from kb_pipeline.operations.uploads import uploads_of
 from kb_pipeline.search.glossary import load_glossary
 from kb_pipeline.services.search_socket import answering, identity
 from kb_pipeline.settings import ServerSettings, Settings
-from kb_pipeline.site import connect_embedding, database_url, open_site
+from kb_pipeline.site import configured_answerer, connect_embedding, database_url, open_site
 from kb_pipeline.store.database import Connection, database_errors
 from kb_pipeline.store.keys import any_key
 from kb_pipeline.web.admission import Admission
@@ -42,6 +43,9 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
                 "kb keys create NAME first, or listen at 127.0.0.1."
             )
         site.scope()  # a wrong key is one sentence now, not one in answer to each query
+        answerer = configured_answerer(settings)
+        if answerer is not None:
+            load_prompt(answerer.prompt)
         app = create_app(
             # Asked again after a failure: an embedded server may have come back elsewhere.
             database_url=lambda: database_url(settings),
@@ -55,6 +59,7 @@ def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
             glossary=lambda: load_glossary(settings.glossary.file),
             admission=admission,
             own_embedder=site.embedding_of,
+            answerer=answerer,
         )
         with (
             closing(LocalSearches(settings)) as searches,

@@ -200,3 +200,9 @@ def test_the_address_of_alerts_is_of_the_web_and_stands_in_no_error(wrong: str) 
     with pytest.raises(SettingsError, match=r"alerts\.webhook_url \(KB_ALERTS__WEBHOOK_URL\)") as raised:
         load_settings(alerts={"webhook_url": wrong})
     assert "ter2" not in str(raised.value)
+
+
+def test_a_chat_server_needs_a_model() -> None:
+    Path("kb.toml").write_text('[answers]\nurl = "http://127.0.0.1:30002/v1"\n')
+    with pytest.raises(SettingsError, match="set model of"):
+        load_settings()

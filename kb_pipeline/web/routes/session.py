@@ -25,30 +25,33 @@ class SignIn(BaseModel):
 
 
 class Who(BaseModel):
-    """`groups`: null for whoever may read what any group may. `collections`: those it may search; null: all."""
+    """`groups`: null for whoever may read what any group may. `collections`: those it may search; null: all. `answers`:
+    whether /v1/answer writes any."""
 
     principal: str
     groups: tuple[str, ...] | None
     collections: tuple[str, ...] | None
     rights: tuple[Right, ...]
+    answers: bool
 
     @classmethod
-    def of(cls, principal: Principal) -> Who:
+    def of(cls, principal: Principal, *, answers: bool) -> Who:
         return cls(
             principal=principal.name,
             groups=principal.groups,
             collections=principal.collections,
             rights=tuple(right for right in RIGHTS if right in principal.rights),
+            answers=answers,
         )
 
 
-def session_routes(gate: Gate) -> APIRouter:
+def session_routes(gate: Gate, *, answers: bool) -> APIRouter:
     router = gate.router(None)
 
     @router.get("/session")
     async def who(request: Request) -> Who:
         """Whose the key is, or the cookie, or whom the proxy names."""
-        return Who.of(await gate.principal(request))
+        return Who.of(await gate.principal(request), answers=answers)
 
     @router.post("/session")
     async def sign_in(given: SignIn, request: Request, response: Response) -> Who:
@@ -57,7 +60,7 @@ def session_routes(gate: Gate) -> APIRouter:
         principal = await gate.holder(key)
         behind_tls = request.headers.get("x-forwarded-proto") == "https"  # whoever lies harms only themselves
         response.set_cookie(COOKIE, key, httponly=True, samesite="strict", secure=behind_tls)
-        return Who.of(principal)
+        return Who.of(principal, answers=answers)
 
     @router.delete("/session", status_code=204)
     async def sign_out(response: Response) -> None:

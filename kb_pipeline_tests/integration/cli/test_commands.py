@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kb_pipeline_tests.alert_receiver import alert_receiver
+from kb_pipeline_tests.chat_server import chat_server
 from kb_pipeline_tests.forking import KbProcess
 from kb_pipeline_tests.instant_embedding_server import InstantServer
 
@@ -316,3 +317,22 @@ def test_the_webhook_of_alerts_is_sent_a_test_and_its_address_is_not_said(shell:
     nowhere = shell.kb("alerts", "test")
     assert nowhere.code == 2
     assert "KB_ALERTS__WEBHOOK_URL" in nowhere.err
+
+
+def test_an_answer_is_printed_with_the_places_that_it_cites(shell: Shell) -> None:
+    put(shell.folder / "documents", "policies/leave 年假.md", DOCUMENT)
+    assert shell.kb("ingest", "documents").code == 0
+    failed_with(shell.kb("answer", "年假"), 2, "KB_ANSWERS__URL")
+    with chat_server() as chat:
+        where = {"KB_ANSWERS__URL": chat.url, "KB_ANSWERS__MODEL": "m"}
+        given = shell.kb("answer", "年假有几天", "--mode", "lexical", **where)
+        assert (given.code, given.out) == (0, "员工每年享有十天年假。 [1]\n[1] policies/leave 年假.md\n")
+        whole = shell.kb("answer", "年假有几天", "--json", "--mode", "lexical", **where).json
+        assert whole["answer"]["sentences"] == [
+            {"text": "员工每年享有十天年假。", "citations": [1], "starts_line": True}
+        ]
+        assert whole["hits"][0]["rank"] == 1
+        chat.faults.append("500")
+        failed = shell.kb("answer", "年假有几天", "--mode", "lexical", **where)
+        assert (failed.code, failed.out.splitlines()[0]) == (3, "[1] policies/leave 年假.md")
+        assert failed.err.startswith("The chat server failed")

@@ -13,6 +13,7 @@ from kb_pipeline.settings import load_settings
 from kb_pipeline.stages import embeddings
 from kb_pipeline.store import database, generations
 from kb_pipeline_tests.alert_receiver import alert_receiver
+from kb_pipeline_tests.chat_server import chat_server
 from kb_pipeline_tests.reranking_server import by_length, reranking_server
 from kb_pipeline_tests.sites import TestSite
 
@@ -108,3 +109,14 @@ def test_a_receiver_of_alerts_is_asked_nothing_and_its_last_answer_is_known(kb: 
         )
         assert receiver.requests == []
     assert "cannot be reached" in failing(kb, alerts=told)["alerts"].detail
+
+
+def test_a_chat_server_that_cites_nothing_is_told_from_one_that_does(kb: TestSite, tmp_path: Path) -> None:
+    with chat_server() as server:
+        answers = {"url": server.url, "model": "m"}
+        assert "answers and cites" in checks(kb, answers=answers)["chat server"].detail
+        server.says.append("Ten days.")
+        assert "larger model" in failing(kb, answers=answers)["chat server"].remedy
+        server.faults.append("401")
+        assert "correct KB_ANSWERS__API_KEY" in failing(kb, answers=answers)["chat server"].remedy
+        assert "cannot be read" in failing(kb, answers=answers | {"prompt": tmp_path / "none"})["chat server"].detail

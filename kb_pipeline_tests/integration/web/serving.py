@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from kb_pipeline.answers.answering import Answerer
     from kb_pipeline.store.database import Connection
     from kb_pipeline.store.generations import Generation
     from kb_pipeline_tests.instant_embedding_server import InstantServer
@@ -103,6 +104,7 @@ def application(
     admission: Admission = Admission(),  # noqa: B008 - frozen
     folder: Path = Path("uploads"),
     site: Site | None = None,
+    answerer: Answerer | None = None,
 ) -> FastAPI:
     """`site`: whose overview it shows."""
     return create_app(
@@ -114,6 +116,7 @@ def application(
         uploads=Uploads(folder.absolute(), LARGEST_UPLOAD, lambda: NAMES),
         overview=lambda connection: overview(site or Site(load_settings(), database_url()), connection),
         admission=admission,
+        answerer=answerer,
     )
 
 
@@ -124,9 +127,10 @@ def served(
     admission: Admission = Admission(),  # noqa: B008 - frozen
     folder: Path = Path("uploads"),
     site: Site | None = None,
+    answerer: Answerer | None = None,
 ) -> Iterator[httpx.Client]:
     """A client of the application, which runs in a thread until the block ends."""
-    with running(application(database_url, connect_embedder, admission, folder, site)) as client:
+    with running(application(database_url, connect_embedder, admission, folder, site, answerer)) as client:
         yield client
 
 

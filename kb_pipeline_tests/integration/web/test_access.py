@@ -146,6 +146,7 @@ def test_signing_in_sets_a_cookie_that_no_script_reads_and_no_other_site_sends(
         "groups": [],
         "collections": ["contracts"],
         "rights": ["search"],
+        "answers": False,
     }
     attributes = {part.strip().lower() for part in signed_in.headers["set-cookie"].split(";")[1:]}
     assert {"httponly", "samesite=strict"} <= attributes

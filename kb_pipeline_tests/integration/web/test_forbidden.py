@@ -24,10 +24,13 @@ import httpx
 import pytest
 
 from kb_pipeline.access.keys import create
+from kb_pipeline.answers.answering import Answerer
+from kb_pipeline.answers.chat import ChatServer
 from kb_pipeline.embedding.client import EmbeddingClient
 from kb_pipeline.store import database, field_columns
 from kb_pipeline.store.generations import refresh_statistics
 from kb_pipeline.web.admission import GatedRoute
+from kb_pipeline_tests.chat_server import chat_server
 from kb_pipeline_tests.conftest import new_database
 from kb_pipeline_tests.integration.search.serving import Passage, make_generation
 from kb_pipeline_tests.integration.web.serving import application, load, running
@@ -111,7 +114,7 @@ POOLS: dict[str, Sequence[Any]] = {
     "generation": ["g1", "nowhere"],
     "fusion": ["convex", "rrf"],
     "per_document": [2, 5],
-    **dict.fromkeys(("merge", "fold", "rerank", "explain", "helpful"), FLAGS),
+    **dict.fromkeys(("merge", "fold", "rerank", "explain", "helpful", "stream"), FLAGS),
     **dict.fromkeys(("collection", "collections"), COLLECTIONS),
     "field": ["collection", "language", "source_file", "author", "groups", "nothing"],
     "name": NAMES,
@@ -162,8 +165,10 @@ VOLATILE = {
     "explanation",
     "first_at",
     "created_at",
+    "starts_line",
+    "citations",  # ranks
 }
-UNORDERED = {"hits", "data", "passages"}
+UNORDERED = {"hits", "data", "passages", "sentences"}
 HEADERS = ("content-type", "content-disposition", "location", "etag", "allow", "www-authenticate")
 
 
@@ -223,7 +228,12 @@ def operations(app: FastAPI) -> list[Operation]:
 
 @contextmanager
 def serving(
-    postgres_url: str, embeddings: InstantServer, holder: Holder, passages: Sequence[Passage], folder: Path
+    postgres_url: str,
+    embeddings: InstantServer,
+    holder: Holder,
+    passages: Sequence[Passage],
+    folder: Path,
+    answerer: Answerer,
 ) -> Iterator[tuple[httpx.Client, FastAPI]]:
     """A server over `passages`, some of whose words are in postings, and a client with the holder's key."""
     with new_database(postgres_url) as url:
@@ -244,7 +254,9 @@ def serving(
             connection.execute("UPDATE documents SET created_at = '2024-01-01'")
             rights = {"groups": holder.groups, "collections": holder.collections, "rights": RIGHTS}
             key, _ = create(connection, "reader", expires="1d", **rights)
-        app = application(lambda: url, lambda: EmbeddingClient.connect(embeddings.base_url), folder=folder)
+        app = application(
+            lambda: url, lambda: EmbeddingClient.connect(embeddings.base_url), folder=folder, answerer=answerer
+        )
         with running(app) as client:
             client.headers["authorization"] = f"Bearer {key}"
             yield client, app
@@ -254,13 +266,18 @@ def told(answer: httpx.Response) -> Any:
     """All that an answer says but for what may differ."""
     headers = {name: answer.headers.get(name) for name in HEADERS}
     text = answer.text
-    with_json = answer.headers.get("content-type", "").partition(";")[0].endswith("json")
-    return answer.status_code, headers, _steady(json.loads(text)) if text and with_json else text
+    kind = answer.headers.get("content-type", "").partition(";")[0]
+    if kind == "text/event-stream":
+        data = [json.loads(line.partition(": ")[2]) for line in text.splitlines() if line.startswith("data: ")]
+        return answer.status_code, headers, sorted(map(_steady, data), key=str)
+    return answer.status_code, headers, _steady(json.loads(text)) if text and kind.endswith("json") else text
 
 
 def _steady(value: Any) -> Any:
     if isinstance(value, dict):
         steady = {name: _steady(inner) for name, inner in value.items() if name not in VOLATILE}
+        if "sentences" in steady:
+            del steady["text"]  # the same once more, in the order of ranks
         if "structuredContent" in steady:
             del steady["content"]  # the same once more, as one text
         return {
@@ -278,8 +295,11 @@ def test_no_route_tells_that_there_is_anything_out_of_reach(
     readable = [passage for passage in PASSAGES if holder.may_read(passage)]
     assert 0 < len(readable) < len(PASSAGES)
     with ExitStack() as stack:
-        whole, app = stack.enter_context(serving(postgres_url, embeddings, holder, PASSAGES, tmp_path / "whole"))
-        bare, _ = stack.enter_context(serving(postgres_url, embeddings, holder, readable, tmp_path / "bare"))
+        chat = stack.enter_context(chat_server())
+        answerer = Answerer(ChatServer(chat.url, "m"), passages=50)
+        where = (postgres_url, embeddings, holder)
+        whole, app = stack.enter_context(serving(*where, PASSAGES, tmp_path / "whole", answerer))
+        bare, _ = stack.enter_context(serving(*where, readable, tmp_path / "bare", answerer))
         asked = operations(app)
         answered: Counter[tuple[str, str]] = Counter()
         chance = random.Random(name)
@@ -294,6 +314,12 @@ def test_no_route_tells_that_there_is_anything_out_of_reach(
                 assert told(one) == told(other), f"{operation.method} {path} {more}"
             answered[operation.method, operation.path] += one.status_code < 400 or one.status_code in {404, 409}
         hits = whole.post("/v1/search", json={"query": "canteen", "k": 200, "mode": "vector"}).json()["hits"]
+        everything = {"query": "canteen", "k": 200, "mode": "vector", "fold": False, "stream": False}
+        assert whole.post("/v1/answer", json=everything).status_code == 200
+        out_of_reach = {passage.content for passage in PASSAGES} - {passage.content for passage in readable}
+        sent = " ".join(message["content"] for request in chat.requests for message in request["messages"])
+        assert all(passage.content in sent for passage in readable)
+        assert not any(content in sent for content in out_of_reach)
     shown = {place["document_id"] for hit in hits for place in (hit, *hit["also_in"])}
     assert shown == {passage.document_id for passage in readable}
     never = {(each.method, each.path) for each in asked} - {route for route, times in answered.items() if times}

@@ -28,7 +28,9 @@ def test_searches_are_counted_by_mode_and_timed() -> None:
         metrics.searched("hybrid", seconds + 1, seconds)
     metrics.searched("lexical", 0.1, None)
     metrics.embedding_failed()
+    metrics.answered("unknown", 2.0)
     found = values(metrics)
+    assert found["kb_answers_total", "unknown"] == found["kb_answer_seconds_bucket", "2.5"] == 1
     assert found["kb_query_embedding_seconds_bucket", "0.005"] == 2
     assert found["kb_query_embedding_seconds_bucket", "+Inf"] == found["kb_query_embedding_seconds_count", ""] == 4
     assert found["kb_search_seconds_count", ""] == 5
