@@ -70,7 +70,10 @@ _PLACE = "路道街巷区县市镇乡村庄屯沟湖坡矿桥塘河湾坝岭寨�
 _FIRM = (
     "公司|集团|股份|控股|(?:商业)?银行(?![卡账帐流存贷开转])|[支分]行|基金(?!经理)|证券|保险(?![单箱柜费理])|信托|期货"
 )
-_NAMED = re.compile(rf"[{_PLACE}省]|山脉|{_FIRM}|大学|中学|小学|医院|派出所|检察院|法院|地区|机场|车站|》|氏")
+_NAMED = re.compile(
+    rf"[{_PLACE}省]|山脉|{_FIRM}|大学|中学|小学|医院|派出所|检察院|法院|地区|机场|车站|》|氏"
+    r"|跨[海江河湖]|特?大桥|隧道|[水航通]道|海峡"
+)
 _NAMES_A_FIRM = re.compile(_FIRM)
 # In quotes, a few characters without a sign between them are what something is called: 台风“杜苏芮”, “四梁八柱”.
 _MOST_QUOTED = 6
