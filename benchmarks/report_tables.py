@@ -1,7 +1,7 @@
 """Rows of tables in real reports: what this project and other tools make of those that `pdftotext -layout` shows.
 
 Real reports have no labels, but poppler's `pdftotext -layout` draws each page with blanks, so that a row of a table
-stands on one line: a label, then a wide gap, then numbers. Of each such row, its label and at least two numbers, is
+stands on one line: a label, then a wide gap, then numbers. Slanted text, as of watermarks, is left out of it. Of each such row, its label and at least two numbers, is
 asked what a tool made of it:
 
   one line   the label and all its numbers in order are on one line, with hardly another number.
@@ -118,7 +118,7 @@ def _print_missed(path: Path, found: Sequence[tuple[Row, str]]) -> None:
 
 def pdftotext(path: Path) -> str:
     """The pages of a PDF as `pdftotext -layout` draws them, each ended by a form feed."""
-    command = ["pdftotext", "-layout", "-enc", "UTF-8", str(path), "-"]
+    command = ["pdftotext", "-layout", "-nodiag", "-enc", "UTF-8", str(path), "-"]
     return subprocess.run(command, check=True, capture_output=True, text=True, errors="replace").stdout
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from kb_pipeline.parsing.elements import DroppedText, Element
 
+_PAGE_SHARE = 10  # a page that takes more than this part of a document's time draws itself without end
+
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
@@ -28,6 +30,11 @@ class ParseLimits:
     pixels: int = 100_000_000
     ocr_page_seconds: float = 60.0
     characters: int = 10_000_000
+
+    @property
+    def page_seconds(self) -> float:
+        """CPU seconds for the text layer of one page."""
+        return self.seconds / _PAGE_SHARE
 
 
 @dataclass(frozen=True, slots=True)

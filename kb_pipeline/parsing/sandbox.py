@@ -31,6 +31,7 @@ from typing import Any, cast
 
 from kb_pipeline import errors
 from kb_pipeline.errors import DocumentError, LimitExceeded, ParserCrashed, UnavailableError
+from kb_pipeline.parsing.clock import PAGE_SIGNAL
 from kb_pipeline.parsing.confinement import allowed_environment
 from kb_pipeline.parsing.document import Mask
 from kb_pipeline.parsing.elements import CleanedDocument
@@ -306,6 +307,11 @@ class _Worker:
             return LimitExceeded(
                 f"Reading the file takes more than {seconds:g} s, not counting pages read by OCR; raise limits.seconds "
                 "or split the file."
+            )
+        if code == -PAGE_SIGNAL:
+            return LimitExceeded(
+                f"A page of the file takes more than {self._limits.page_seconds:g} s to read, as one does whose forms "
+                "draw each other without end; print it to PDF again, or raise limits.seconds."
             )
         full_kb = max(_FULL_SHARE * (self._limits.memory_mb << 10), self._least_known_kb + 1)
         if code in _GAVE_UP and self._most_memory_kb >= full_kb:

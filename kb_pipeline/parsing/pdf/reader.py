@@ -10,6 +10,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from kb_pipeline.errors import EmptyDocument, EncryptedDocument, LimitExceeded, MalformedDocument, UnsupportedFormat
+from kb_pipeline.parsing import clock
 from kb_pipeline.parsing.elements import DroppedText, Element
 from kb_pipeline.parsing.numbering import numbering_scheme
 from kb_pipeline.parsing.parsed import ParsedDocument, ParseLimits
@@ -76,7 +77,8 @@ def _read(document: pdfium.PdfDocument, page_count: int, limits: ParseLimits) ->
     tagged = bool(document.is_tagged())
     for index in range(page_count):
         try:
-            page = read_page(document, index, tagged=tagged)
+            with clock.page(limits.page_seconds):
+                page = read_page(document, index, tagged=tagged)
         except pdfium.PdfiumError:
             unreadable.append(index + 1)
             continue
