@@ -1,8 +1,8 @@
 """Rows of tables in real reports: what this project and other tools make of those that `pdftotext -layout` shows.
 
 Real reports have no labels, but poppler's `pdftotext -layout` draws each page with blanks, so that a row of a table
-stands on one line: a label, then a wide gap, then numbers. Slanted text, as of watermarks, is left out of it. Of each such row, its label and at least two numbers, is
-asked what a tool made of it:
+stands on one line: a label, then a wide gap, then numbers. Slanted text, as of watermarks, is left out of it. Of each
+such row, its label and at least two numbers, is asked what a tool made of it:
 
   one line   the label and all its numbers in order are on one line, with hardly another number.
   mashed     the same inside a line that holds several rows.
