@@ -6,6 +6,7 @@ attention's output.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.errors import SettingsError
@@ -42,7 +43,9 @@ def with_adapter(model: Any, rank: int, last: int, seed: int) -> Any:
     torch.manual_seed(seed)
     config = model.config
     names = trained_matrices(config.model_type, config.num_hidden_layers, last)
-    return get_peft_model(model, LoraConfig(r=rank, lora_alpha=rank, target_modules=list(names)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an older name
+        return get_peft_model(model, LoraConfig(r=rank, lora_alpha=rank, target_modules=list(names)))
 
 
 def set_scale(model: Any, scale: float) -> None:
