@@ -8,7 +8,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint up down bench lock clean install install-cpu-torch install-finetune install-dev
+.PHONY: help run quality test check lint up down bench lock clean install install-cpu-torch install-finetune install-dev
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -16,6 +16,9 @@ help: ## Show this list
 
 run: install ## Install, ingest the sample documents, search them; leaves nothing running
 	@$(BIN)/python scripts/quickstart.py
+
+quality: install ## The quality loop on an invented bank, from a first measurement to the gate; leaves nothing behind
+	@$(BIN)/python -m scripts.quality
 
 up: install ## Dagster, its daemon and the search server in the foreground; Ctrl-C stops all of it
 	@$(BIN)/kb up
