@@ -91,7 +91,7 @@ def main() -> None:
                 )
 
             say(f"asking {len(located)} questions of both generations")
-            large, small = (evaluate(located, ask, name, NO_GLOSSARY) for name in names)
+            large, small = (evaluate(located, ask, name, NO_GLOSSARY, generation=name) for name in names)
     figures(large, small)
     verdicts(large, small)
 

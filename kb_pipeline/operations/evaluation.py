@@ -11,7 +11,7 @@ from kb_pipeline.quality.evaluation import OVERALL, Evaluation, Gains, Scores, c
 from kb_pipeline.quality.measures import Measured
 from kb_pipeline.quality.places import locate
 from kb_pipeline.search.glossary import load_glossary
-from kb_pipeline.store.generations import active_generation, named_generation
+from kb_pipeline.store.generations import active_generations, named_generation
 from kb_pipeline.store.quality import evaluations as store
 from kb_pipeline.store.quality.evaluations import Result
 from kb_pipeline.store.quality.questions import questions_of, sets
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How questions are asked: of which generation (None: the active one), with which weight of meaning (None: that of
-    the settings), in which collections (none: all; else only questions that these answer)."""
+    """How questions are asked: of which generation (None: those that are searched, as people ask; else only questions
+    that it can answer), with which weight of meaning (None: that of the settings), in which collections (none: all;
+    else only questions that these answer)."""
 
     generation: str | None = None
     weight: float | None = None
@@ -112,9 +113,12 @@ def since_last(site: Site, name: str) -> Gains | None:
 
 def _scores(site: Site, name: str, way: Way, split: Split | None) -> Scores:
     with site.connect() as connection:
-        generation = _generation(connection, way.generation)
-        if site.embedding.identity.fingerprint != generation.model_fingerprint and way.weight is None:
-            stored = store.last(connection, name, generation=generation.name)
+        asked = _asked(connection, way.generation)
+        are_served = all(
+            site.embedding_of(each.collection).identity.fingerprint == each.model_fingerprint for each in asked
+        )
+        if not are_served and way.weight is None:
+            stored = store.last(connection, name, generation=_names(asked))
             if stored is not None:
                 return _stored_scores(connection, stored.id)
     return _measured(site, name, way, split, None)[1].scores
@@ -129,13 +133,15 @@ def _measured(
 ) -> tuple[int, Evaluation]:
     glossary = load_glossary(site.settings.glossary.file)
     with site.connect() as connection:
-        generation = _generation(connection, way.generation)
+        asked = _asked(connection, way.generation)
+        elsewhere = _elsewhere(connection, asked)
         questions = [each for each in questions_of(connection, name) if split in (None, each.split)]
         if not questions:
             raise SettingsError(f"The set {name} has no question{f' in {split}' if split else ''}; import some.")
-        located = [each for each in locate(connection, questions) if _is_in(each, way.collections)]
+        among = way.collections or tuple(each.collection for each in asked[:1] if way.generation and each.collection)
+        located = [each for each in locate(connection, questions) if _is_in(each, among, elsewhere)]
     ask = searching(site, weight=way.weight, embedder=embedder)
-    evaluation = evaluate(located, ask, generation.name, glossary, collections=way.collections)
+    evaluation = evaluate(located, ask, _names(asked), glossary, generation=way.generation, collections=way.collections)
     if not evaluation.outcomes:
         raise SettingsError(
             f"None of the {len(located):,} questions of {name} has its documents here; ingest them, or import the set "
@@ -144,8 +150,8 @@ def _measured(
     about = {
         "set_name": name,
         "split": split,
-        "generation": generation.name,
-        "model": generation.model,
+        "generation": evaluation.generation,
+        "model": ", ".join(dict.fromkeys(each.model for each in asked)),
         "fusion_weight": way.weight,
         "asked": len(evaluation.outcomes),
         "gone": len(evaluation.unasked),
@@ -155,17 +161,29 @@ def _measured(
         return store.record(connection, about, _results(evaluation)), evaluation
 
 
-def _is_in(located: Located, collections: Sequence[str]) -> bool:
+def _is_in(located: Located, collections: Sequence[str], elsewhere: frozenset[str]) -> bool:
+    """Whether one of `collections` (none: any) answers it, that is not `elsewhere` alone."""
+    if located.collections and elsewhere.issuperset(located.collections):
+        return False
     return not collections or not set(collections).isdisjoint(located.collections)
 
 
-def _generation(connection: Connection, name: str | None) -> Generation:
-    if name is not None:
-        return named_generation(connection, name)
-    active = active_generation(connection)
-    if active is None:
+def _asked(connection: Connection, name: str | None) -> list[Generation]:
+    """The generation of that name, or those that are searched."""
+    found = active_generations(connection) if name is None else [named_generation(connection, name)]
+    if not found:
         raise SettingsError("Nothing is searched yet; run kb ingest first.")
-    return active
+    return found
+
+
+def _elsewhere(connection: Connection, asked: Sequence[Generation]) -> frozenset[str]:
+    """The collections that have an active generation of their own, where none of `asked` is for them."""
+    own = {each.collection for each in active_generations(connection) if each.collection is not None}
+    return frozenset(own - {each.collection for each in asked})
+
+
+def _names(asked: Sequence[Generation]) -> str:
+    return ", ".join(each.name for each in asked)
 
 
 def _results(evaluation: Evaluation) -> Sequence[Result]:

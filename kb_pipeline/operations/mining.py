@@ -15,7 +15,7 @@ from kb_pipeline.quality.negatives import DEPTH, Candidate, Mined, Negative, Tri
 from kb_pipeline.quality.places import locate
 from kb_pipeline.store import search as rows
 from kb_pipeline.store.conditions import EVERYTHING
-from kb_pipeline.store.generations import active_generation
+from kb_pipeline.store.generations import active_generations
 from kb_pipeline.store.quality import judgments as said
 from kb_pipeline.store.quality import negatives as store
 from kb_pipeline.store.quality.questions import questions_of
@@ -39,18 +39,14 @@ def mine(site: Site, *, margin: float = 0.0, confirm: bool = False) -> list[Mine
     EmbeddingServerUnavailable.
     """
     with site.connect() as connection:
-        generation = active_generation(connection)
         asked, wrong = _training(connection)
-        if generation is None or not asked:
-            return []
-        identity = site.embedding.identity
-        if identity.fingerprint != generation.model_fingerprint:
-            raise GenerationMismatch(generation.name, generation.model, identity.name)
+        searched = _searched(site, connection) if asked else []
         found = []
         with track("looking for hard negatives", len(asked)) as steps:
             for query, (passages, provenance) in asked.items():
-                mined = _mined(site, connection, generation, query, passages, wrong.get(same_question(query), set()))
-                if mined is not None:
+                said_wrong = wrong.get(same_question(query), set())
+                every = (_mined(site, connection, each, query, passages, said_wrong) for each in searched)
+                if mined := next(filter(None, every), None):
                     positives, candidates, unrelated = mined
                     second = _confirmation(site, query, positives) if confirm else None
                     negatives = hard_negatives(
@@ -66,8 +62,8 @@ def mine_and_store(site: Site, *, margin: float = 0.0, confirm: bool = False) ->
     """The same, stored in the place of what was mined before."""
     found = mine(site, margin=margin, confirm=confirm)
     with site.connect() as connection:
-        generation = active_generation(connection)
-        store.replace_all(connection, generation.name if generation else "", [_row(mined) for mined in found])
+        names = ", ".join(generation.name for generation in active_generations(connection))
+        store.replace_all(connection, names, [_row(mined) for mined in found])
     return found
 
 
@@ -84,6 +80,16 @@ def triplets(site: Site) -> list[Triplet]:
             for found in store.texts(connection)
             if found.negatives
         ]
+
+
+def _searched(site: Site, connection: Connection) -> list[Generation]:
+    """The generations that are searched. Raises GenerationMismatch where the model of one is not served."""
+    found = active_generations(connection)
+    for generation in found:
+        identity = site.embedding_of(generation.collection).identity
+        if identity.fingerprint != generation.model_fingerprint:
+            raise GenerationMismatch(generation.name, generation.model, identity.name)
+    return found
 
 
 _Asked = dict[str, tuple[list["Passage"], str]]
@@ -120,7 +126,7 @@ def _mined(
 ) -> tuple[list[Candidate], list[Candidate], float] | None:
     """The positives and the candidates of a question, and how similar it is to any passage; None where the generation
     holds no positive."""
-    native = site.embedding.embed_query(query, generation.query_instruction)
+    native = site.embedding_of(generation.collection).embed_query(query, generation.query_instruction)
     vector = to_dimension(native[np.newaxis, :], generation.dimension)[0]
     with rows.snapshot(connection, depth=2 * DEPTH):
         scores = dict(rows.nearest(connection, generation, vector, EVERYTHING, 2 * DEPTH))

@@ -69,7 +69,9 @@ def promote(site: Site, candidate: str, *, set_name: str | None = None, approved
     decided = _waiting(site, generation.name, incumbent.name) if approved_by else None
     if decided is None:
         name = _the_set(site, set_name)
-        measured = measure(site, name, Way(candidate), split="test", against=Way(incumbent.name))
+        among = (generation.collection,) if generation.collection else ()
+        before, after = (Way(each, collections=among) for each in (incumbent.name, candidate))
+        measured = measure(site, name, after, split="test", against=before)
         decided = _record(site, candidate, incumbent.name, name, decide(_required(measured.gains)))
     if decided.verdict != "promoted":
         return Outcome(decided, switched=False)
@@ -145,7 +147,7 @@ def _require_ready(site: Site, generation: Generation) -> None:
         raise SettingsError(f"Generation {generation.name} is the one that is searched already.")
     with site.connect() as connection:
         require_finished(site, connection, generation)
-    identity = site.embedding.identity
+    identity = site.embedding_of(generation.collection).identity
     if identity.fingerprint != generation.model_fingerprint:
         raise GenerationMismatch(generation.name, generation.model, identity.name)
 

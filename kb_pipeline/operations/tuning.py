@@ -161,28 +161,31 @@ def _examples(site: Site, connection: Connection, client: EmbeddingClient, gener
 def _dev(connection: Connection, client: EmbeddingClient, generation: Generation) -> _Dev:
     """Raises NothingToLearn where no evaluation set has questions that choose."""
     questions = [question for question in questions_of(connection) if question.split == "dev"]
-    located = [found for found in locate(connection, questions) if found.places]
-    if not located:
-        raise NothingToLearn(
-            "No evaluation set has questions in its part dev, by which training is judged; make one with "
-            "kb eval import."
-        )
+    asked: list[Located] = []
     near: dict[tuple[int, str], str] = {}
-    for found in located:
+    for found in locate(connection, questions):
         native = client.embed_query(found.question.question, generation.query_instruction)
         vector = to_dimension(native[np.newaxis, :], generation.dimension)[0]
         with rows.snapshot(connection, depth=CANDIDATES):
             answers = [passage for place in found.places for passage in place.passages]
-            ids = dict(rows.nearest(connection, generation, vector, EVERYTHING, CANDIDATES))
-            ids |= scored(connection, generation, vector, answers)
+            ids = scored(connection, generation, vector, answers)
+            if not ids:
+                continue  # gone, or of a collection with a generation of its own
+            asked.append(found)
+            ids |= dict(rows.nearest(connection, generation, vector, EVERYTHING, CANDIDATES))
             for row in rows.rows(connection, generation, list(ids)).values():
                 near[row.document_id, row.chunk_key] = embedded_text(row.section_path, row.content)
+    if not asked:
+        raise NothingToLearn(
+            "No evaluation set has questions in its part dev, by which training is judged; make one with "
+            "kb eval import."
+        )
     vectors = _vectors(connection, generation, sorted(set(near.values())))
     passages = [passage for passage, text in near.items() if text in vectors]
     profile = client.identity.profile
     return _Dev(
-        tuple(profile.query_text(found.question.question, generation.query_instruction) for found in located),
-        tuple(located),
+        tuple(profile.query_text(found.question.question, generation.query_instruction) for found in asked),
+        tuple(asked),
         tuple(passages),
         tuple(profile.document_text(near[passage]) for passage in passages),
         np.stack([vectors[near[passage]] for passage in passages]),

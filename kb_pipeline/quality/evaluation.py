@@ -78,16 +78,17 @@ Gains = Mapping[str, Mapping[str, Gain]]
 def evaluate(
     located: Sequence[Located],
     ask: Callable[[SearchRequest], SearchResult],
-    generation: str,
+    name: str,
     glossary: Glossary,
     *,
+    generation: str | None = None,
     collections: tuple[str, ...] = (),
 ) -> Evaluation:
-    """Put every question that has a place to `ask`, of `generation` and `collections` (none: all); nothing is logged as
-    a search."""
+    """Put every question that has a place to `ask`, of `generation` (None: those that are searched) and `collections`
+    (none: all); nothing is logged as a search. `name`: of what is asked, for people."""
     outcomes = []
     asked = [each for each in located if each.places]
-    with track(f"asking {generation}", len(asked)) as steps:
+    with track(f"asking {name}", len(asked)) as steps:
         for each in asked:
             request = SearchRequest(
                 each.question.question, DEPTH, collections=collections, generation=generation, logged=False
@@ -97,7 +98,7 @@ def evaluate(
             outcomes.append(Outcome(each, hits, found, measured(each.places, found)))
             steps.advance()
     unasked = tuple(each for each in located if not each.places)
-    return Evaluation(generation, tuple(outcomes), slices(asked, glossary), unasked)
+    return Evaluation(name, tuple(outcomes), slices(asked, glossary), unasked)
 
 
 def compare(parts: Slices, before: Scores, after: Scores) -> Gains:
