@@ -180,7 +180,7 @@ def _tune(site: Site) -> None:
 
 def _refuse(site: Site) -> None:
     built = generations.build(site, dimension=FEWER)
-    _step(f"kb promote {built.name}", f"a candidate that ought to lose: vectors of {FEWER} dimensions")
+    _step(f"kb promote {built.name}", f"kb generations build --dimension {FEWER}: it ought to lose")
     _decided(site, promote(site, built.name).promotion)
 
 
