@@ -57,7 +57,8 @@ class Gain:
     questions: int
 
     def __str__(self) -> str:
-        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}], p = {self.p:.3f}"
+        p = f"= {self.p:.3f}" if self.p >= 0.001 else "< 0.001"
+        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}], p {p}"
 
 
 def figure(values: Sequence[float]) -> Figure:
