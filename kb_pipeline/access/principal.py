@@ -4,7 +4,8 @@ Terms
   principal    whoever asks: the holder of an API key, a person whom a reverse proxy names, or, while the server asks
                nobody who they are, anyone.
   right        search: passages, counts and collections. read: documents as they are stored. original: their files, in
-               which nothing is masked. feedback: say what did not help. write: add and remove documents. admin: figures
+               which nothing is masked. feedback: say what did not help. review: see what others asked,
+               masked, and decide what answers it. write: add and remove documents. admin: figures
                about everything. None implies another.
   grant        the collections that a principal may search; None is all of them.
   groups       those that a principal belongs to: it may read documents that name none or one of them. None is for
@@ -24,7 +25,7 @@ from kb_pipeline.store.conditions import And, Column, Membership, Node, Readable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Right = Literal["search", "read", "original", "feedback", "write", "admin"]
+Right = Literal["search", "read", "original", "feedback", "review", "write", "admin"]
 RIGHTS: tuple[Right, ...] = get_args(Right)
 READER: tuple[Right, ...] = ("search", "read", "feedback")
 

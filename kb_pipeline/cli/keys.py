@@ -29,7 +29,7 @@ def create_key(
         Names,
         typer.Option(
             "--right",
-            help="search, read, feedback, original, write or admin; repeatable; the first three when left out.",
+            help="search, read, feedback, original, review, write or admin; repeatable; the first three when left out.",
         ),
     ] = None,
     expires: Annotated[str, typer.Option("--expires", help="90d, 12h, 30m, 2w or never.")] = "90d",

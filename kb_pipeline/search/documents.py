@@ -22,7 +22,7 @@ from kb_pipeline.store import reading
 from kb_pipeline.store.conditions import Column, Condition, Membership, Node, compile_condition
 from kb_pipeline.store.database import database_errors
 from kb_pipeline.store.generations import active_generations
-from kb_pipeline.store.reading import CollectionCount, Document, DocumentEntry, Passage
+from kb_pipeline.store.reading import CollectionCount, Document, DocumentEntry, Passage, PlacedPassage
 from kb_pipeline.store.search import snapshot
 
 if TYPE_CHECKING:
@@ -105,6 +105,17 @@ def ordinal(connect: Connect, principal: Principal, document: int, chunk_key: st
     with _shelves(connect, principal.condition()) as (connection, shelves):
         found = (reading.ordinal(connection, *shelf, document, chunk_key) for shelf in shelves)
         return next((place for place in found if place is not None), None)
+
+
+@again_where_dropped
+def passages_at(
+    connect: Connect, principal: Principal, places: Sequence[tuple[int, str]]
+) -> dict[tuple[int, str], PlacedPassage]:
+    """Those of `places`, each a document and the key of a chunk, that are there to be read."""
+    wanted = list(dict.fromkeys(places))
+    with _shelves(connect, principal.condition()) as (connection, shelves):
+        found = [passage for shelf in shelves for passage in reading.passages_at(connection, *shelf, wanted)]
+    return {(passage.document_id, passage.chunk_key): passage for passage in found}
 
 
 @again_where_dropped

@@ -15,6 +15,8 @@ from kb_pipeline.parsing.elements import CleanedDocument, unpack
 from kb_pipeline.store.queries import query
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psycopg.sql import Composed
 
     from kb_pipeline.store.conditions import Condition
@@ -86,6 +88,20 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedPassage:
+    """A chunk with where it stands."""
+
+    document_id: int
+    chunk_key: str
+    source_file: str
+    collection: str
+    page_number: int | None
+    page_end: int | None
+    section_path: list[str]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where the file lies that a document's text was made of; `path`: as it is stored."""
 
@@ -130,6 +146,16 @@ def ordinal(
     parameters = {**condition.parameters, "document": document, "chunk_key": chunk_key}
     row = connection.execute(_query("ordinal", generation, condition), parameters, prepare=False).fetchone()
     return None if row is None else int(row[0])
+
+
+def passages_at(
+    connection: Connection, generation: Generation, condition: Condition, places: Sequence[tuple[int, str]]
+) -> list[PlacedPassage]:
+    """Those of `places`, each a document and the key of a chunk, that are there."""
+    documents, chunks = [document for document, _ in places], [chunk for _, chunk in places]
+    parameters = {**condition.parameters, "documents": documents, "chunks": chunks}
+    with connection.cursor(row_factory=class_row(PlacedPassage)) as cursor:
+        return cursor.execute(_query("placed", generation, condition), parameters, prepare=False).fetchall()
 
 
 def elements(

@@ -40,6 +40,7 @@ from kb_pipeline.web.routes.mcp import mcp_routes
 from kb_pipeline.web.routes.originals import original_routes
 from kb_pipeline.web.routes.overview import overview_routes
 from kb_pipeline.web.routes.page import page_routes
+from kb_pipeline.web.routes.review import review_routes
 from kb_pipeline.web.routes.search import search_routes
 from kb_pipeline.web.routes.service import service_routes
 from kb_pipeline.web.routes.session import session_routes
@@ -110,6 +111,7 @@ def create_app(
         original_routes(gate, backend, open_original),
         upload_routes(gate, backend, uploads),
         feedback_routes(gate, writer),
+        review_routes(gate, backend),
         vector_store_routes(gate, backend),
         embedding_routes(gate, backend),
         mcp_routes(gate, backend),

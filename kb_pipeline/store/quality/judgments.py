@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from psycopg import Rollback
 from psycopg.rows import class_row
 
 from kb_pipeline.store.queries import query
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from kb_pipeline.store.database import Connection
+    from kb_pipeline.store.feedback import Reason
 
 
 class Vote(NamedTuple):
@@ -39,6 +42,13 @@ class Decided(NamedTuple):
     path: str
 
 
+class PassageKey(NamedTuple):
+    """By which a passage is known as long as its document says it."""
+
+    document_id: int
+    chunk_key: str
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A question that found nothing, or did not help. `event_id`: the last search for it."""
@@ -47,7 +57,7 @@ class Case:
     last_at: datetime
     people: int
     found_nothing: bool
-    reasons: list[str]
+    reasons: list[Reason]
     event_id: int
 
 
@@ -88,6 +98,51 @@ def cases(connection: Connection, limit: int) -> list[Case]:
 
 def case_hits(connection: Connection, event: int) -> list[CaseHit]:
     return [CaseHit(*row) for row in connection.execute(query("quality_judgments", "hits"), {"event": event})]
+
+
+def shown(connection: Connection, events: Sequence[int]) -> dict[int, dict[PassageKey, int]]:
+    """Event of a search → what it showed → its rank, in their order, there or gone."""
+    found: dict[int, dict[PassageKey, int]] = {}
+    for event, rank, document, chunk in connection.execute(query("quality_judgments", "shown"), {"events": events}):
+        found.setdefault(event, {})[PassageKey(document, chunk)] = rank
+    return found
+
+
+def named(connection: Connection, queries: Sequence[str]) -> dict[str, list[PassageKey]]:
+    """Question → the passages that somebody said would have been right."""
+    found: dict[str, list[PassageKey]] = {}
+    for asked, document, chunk in connection.execute(query("quality_judgments", "named"), {"queries": queries}):
+        found.setdefault(asked, []).append(PassageKey(document, chunk))
+    return found
+
+
+def review(
+    connection: Connection,
+    asked: str,
+    *,
+    judged: Mapping[PassageKey, bool],
+    undecided: Sequence[PassageKey],
+    closed: bool | None,
+    by: str,
+) -> bool:
+    """Store decisions on a question, take others back, and close or open it, all of it or nothing; False where nobody
+    asked it, or a passage is gone. `closed`: None leaves it as it is."""
+    stored = False
+    with connection.transaction() as transaction:
+        known = connection.execute(query("quality_judgments", "was_asked"), {"query": asked}).fetchone()
+        stored = known is not None and all(
+            decide(connection, asked, document_id=key.document_id, chunk_key=key.chunk_key, is_right=is_right, by=by)
+            for key, is_right in judged.items()
+        )
+        if not stored:
+            raise Rollback(transaction)
+        for key in undecided:
+            connection.execute(query("quality_judgments", "undecide"), {"query": asked, **key._asdict()})
+        if closed is True:
+            close(connection, asked, by=by)
+        elif closed is False:
+            connection.execute(query("quality_judgments", "reopen"), {"query": asked})
+    return stored
 
 
 def erase(connection: Connection, person: str) -> tuple[int, int]:

@@ -59,6 +59,28 @@ JOIN documents d ON d.id = c.document_id AND d.deleted_at IS NULL
 WHERE e.id = %(event)s
 ORDER BY h.rank
 
+-- name: shown
+SELECT e.id, h.rank, h.document_id, h.chunk_key
+FROM search_events e
+CROSS JOIN LATERAL jsonb_to_recordset(e.hits) AS h (rank integer, document_id bigint, chunk_key text)
+WHERE e.id = ANY(%(events)s::bigint[])
+ORDER BY e.id, h.rank
+
+-- name: named
+SELECT DISTINCT e.query, (f.right_passage->>'document_id')::bigint, f.right_passage->>'chunk_key'
+FROM feedback f JOIN search_events e ON e.id = f.event_id
+WHERE f.right_passage IS NOT NULL AND e.query = ANY(%(queries)s::text[])
+ORDER BY 1, 2, 3
+
+-- name: was_asked
+SELECT 1 FROM search_events WHERE query = %(query)s LIMIT 1
+
+-- name: undecide
+DELETE FROM judgments WHERE query = %(query)s AND document_id = %(document_id)s AND chunk_key = %(chunk_key)s
+
+-- name: reopen
+DELETE FROM closed_cases WHERE query = %(query)s
+
 -- name: erase_feedback
 DELETE FROM feedback WHERE voter = %(person)s OR starts_with(voter, %(person)s || '/')
 

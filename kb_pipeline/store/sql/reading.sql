@@ -40,6 +40,13 @@ ORDER BY ordinal LIMIT %(most)s
 -- name: ordinal
 SELECT ordinal FROM {table} WHERE document_id = %(document)s AND chunk_key = %(chunk_key)s AND {condition}
 
+-- name: placed
+SELECT p.*
+FROM unnest(%(documents)s::bigint[], %(chunks)s::text[]) AS w(document, chunk)
+CROSS JOIN LATERAL (
+    SELECT document_id, chunk_key, source_file, collection, page_number, page_end, section_path, content
+    FROM {table} WHERE document_id = w.document AND chunk_key = w.chunk AND {condition}) p
+
 -- name: elements
 SELECT e.payload
 FROM documents d

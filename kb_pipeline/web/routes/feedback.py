@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from kb_pipeline.search.request import MOST_K
 from kb_pipeline.store.feedback import Judgment, Reason
 from kb_pipeline.web.admission import Asking, Gate
-from kb_pipeline.web.parameters import LARGEST_ID
+from kb_pipeline.web.parameters import LARGEST_ID, NamedPassage
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -24,13 +24,6 @@ SESSION = "^[0-9A-Za-z_-]{0,64}$"
 NO_HIT = "You made no such search, or it has no hit of this rank; send what /v1/search gave."
 
 
-class RightPassage(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    document_id: int = Field(ge=1, le=LARGEST_ID)
-    chunk_key: str = Field(pattern="^[0-9a-z]{1,64}$")
-
-
 class Said(BaseModel):
     """A judgment on a hit, or with rank 0 on the answer as a whole."""
 
@@ -40,7 +33,7 @@ class Said(BaseModel):
     rank: int = Field(0, ge=0, le=MOST_K)
     helpful: bool
     reason: Reason | None = None
-    right_passage: RightPassage | None = Field(None, description="What would have been right.")
+    right_passage: NamedPassage | None = Field(None, description="What would have been right.")
     session: str = Field("", pattern=SESSION, description="Tells apart the people whom one key serves.")
 
 

@@ -5,11 +5,12 @@ import { fill, h, message } from "./dom.js";
 import { showOverview } from "./overview.js";
 import { chooseLanguage, chooseTheme, currentLanguage, isDark, showTheme } from "./preferences.js";
 import { address, current, go, whenChanged } from "./route.js";
+import { showReview } from "./review.js";
 import { showSearch } from "./search.js";
 import { load, may, signedInByKey, signInForm, signOut } from "./session.js";
 import { locale, t } from "./texts.js";
 
-const VIEWS = { search: showSearch, document: showDocument, overview: showOverview };
+const VIEWS = { search: showSearch, document: showDocument, review: showReview, overview: showOverview };
 const page = document.getElementById("page");
 let signedIn = false;
 let drawn = new AbortController(); // given up when another view is drawn
@@ -39,8 +40,10 @@ function header() {
   const button = (id, attributes, label, clicked) => h("button", { type: "button", class: "quiet", id, ...attributes, onclick: clicked }, label);
   return h("header", null,
     h("a", { class: "title", href: address("/"), onclick: (event) => { event.preventDefault(); go(address("/")); } }, t("title")),
-    signedIn && may("admin") && h("nav", { "aria-label": t("title") },
-      link("search", address("/"), t("search")), link("overview", address("/overview"), t("overview"))),
+    signedIn && (may("admin") || may("review")) && h("nav", { "aria-label": t("title") },
+      link("search", address("/"), t("search")),
+      may("review") && link("review", address("/review"), t("review").title),
+      may("admin") && link("overview", address("/overview"), t("overview"))),
     h("div", { class: "preferences" },
       button("theme", { "aria-label": t("colours") + ": " + t(isDark() ? "light" : "dark") }, t(isDark() ? "light" : "dark"), () => { chooseTheme(isDark() ? "light" : "dark"); redraw("theme"); }),
       button("language", { lang: other }, t("otherLanguage"), () => { chooseLanguage(other); redraw("language"); }),

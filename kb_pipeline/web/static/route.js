@@ -4,12 +4,13 @@
 //
 //   #/?mode=lexical&collection=contracts&field.tag=finance     searching
 //   #/documents/12?passage=0a1b…&show=pages&page=3             a document, at a passage or a page
+//   #/review                                                   cases of feedback
 //   #/overview                                                 the corpus
 
 export function current() {
   const [path, parameters] = location.hash.replace(/^#/, "").split("?");
   const document = /^\/documents\/([0-9]{1,19})$/.exec(path);
-  const view = document ? "document" : path === "/overview" ? "overview" : "search";
+  const view = document ? "document" : ["/overview", "/review"].includes(path) ? path.slice(1) : "search";
   return { view, document: document && document[1], parameters: new URLSearchParams(parameters), memory: history.state || {} };
 }
 

@@ -1,5 +1,6 @@
 // Everything the page says, in both languages; what the server says comes in English, known notes are translated here.
 import { currentLanguage } from "./preferences.js";
+import { REVIEW } from "./review_texts.js";
 
 const TEXTS = {
   en: {
@@ -50,6 +51,7 @@ const TEXTS = {
       new: "new", changed: "changed", moved: "moved", deleted: "deleted", policy: "masked by other rules now",
       parse: "parsed another way now", chunk: "cut another way now", vectors: "vectors are missing", retry: "failed, due again",
     },
+    review: REVIEW.en,
     notes: {},
   },
   zh: {
@@ -94,6 +96,7 @@ const TEXTS = {
       new: "新增", changed: "已修改", moved: "已移动", deleted: "已删除", policy: "脱敏规则已改变", parse: "解析方式已改变",
       chunk: "切分方式已改变", vectors: "缺少向量", retry: "失败后等待重试",
     },
+    review: REVIEW.zh,
     notes: {
       empty: "知识库还是空的：请用 kb ingest 导入一个文档文件夹。",
       embedding_server: "向量服务没有响应，因此只按关键词搜索。",

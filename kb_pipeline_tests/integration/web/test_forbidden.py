@@ -62,7 +62,7 @@ PASSAGES = [
 ]
 # It leaves out what scores too little, and scores are made of everything: only what it gives can be held against.
 CUT_BY_SCORE = {"/v1/vector_stores/{vector_store_id}/search"}
-RIGHTS = ("search", "read", "original", "feedback", "write")
+RIGHTS = ("search", "read", "original", "feedback", "review", "write")
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ COLLECTIONS = ["public", "board", "finance", "planned", "no such", "BOARD", "boa
 NAMES = [*{passage.source_file for passage in PASSAGES}, "none.md", "MERGER.md", "../merger.md", "new.md"]
 KEYS = [sha256(f"{one.content}{one.ordinal or ''}".encode()).hexdigest()[:32] for one in PASSAGES] + ["0" * 32]
 IDS = [*range(13), 99, 2**62]
+PASSAGE_KEYS = [{"document_id": id_, "chunk_key": key} for id_, key in zip(IDS, KEYS, strict=False)]
 WHERES = [
     "collection = 'board'",
     "not collection = 'public'",
@@ -128,7 +129,9 @@ POOLS: dict[str, Sequence[Any]] = {
     "rank": range(12),
     "session": ["one", "two"],
     "reason": ["outdated", "not_found", "wrong_document"],
-    "right_passage": [{"document_id": id_, "chunk_key": key} for id_, key in zip(IDS, KEYS, strict=False)],
+    "right_passage": PASSAGE_KEYS,
+    **{name: [[], *([passage] for passage in PASSAGE_KEYS)] for name in ("right", "wrong", "undecided")},
+    "closed": FLAGS,
     "order": ["asc", "desc"],
     **dict.fromkeys(("after", "before", "vector_store_id"), COLLECTIONS),
     "filters": [{"type": "eq", "key": "collection", "value": name} for name in COLLECTIONS],
@@ -167,6 +170,7 @@ VOLATILE = {
     "created_at",
     "starts_line",
     "citations",  # ranks
+    "last_at",
 }
 UNORDERED = {"hits", "data", "passages", "sentences"}
 HEADERS = ("content-type", "content-disposition", "location", "etag", "allow", "www-authenticate")
