@@ -13,6 +13,7 @@ from kb_pipeline.operations.overview import Overview
 from kb_pipeline.store.database import Connection, database_errors
 from kb_pipeline.store.search_log import Unanswered, unanswered
 from kb_pipeline.web.admission import Gate
+from kb_pipeline.web.recent import Recent
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -34,8 +35,8 @@ def overview_routes(gate: Gate, backend: Backend, overview: Callable[[Connection
 
     @router.get("/overview")
     async def show_overview() -> Overview:
-        """Documents by collection, format and age, what failed and why, what waits, and the servers."""
-        return await run_in_threadpool(looked_over)
+        """Documents by collection, format and age, what failed and why, what waits, servers; seconds old."""
+        return await run_in_threadpool(recent.get)
 
     @router.get("/searches/unanswered")
     async def list_unanswered(
@@ -47,6 +48,8 @@ def overview_routes(gate: Gate, backend: Backend, overview: Callable[[Connection
     def looked_over() -> Overview:
         with database_errors(), backend.connection() as connection:
             return overview(connection)
+
+    recent = Recent(looked_over)
 
     def missed(limit: int) -> list[Unanswered]:
         with database_errors(), backend.connection() as connection:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from kb_pipeline.embedding.client import EmbeddingClient
+from kb_pipeline.web import recent
 from kb_pipeline_tests.instant_embedding_server import InstantServer
 from kb_pipeline_tests.integration.web.serving import served
 from kb_pipeline_tests.integration.web.test_access import key_for
@@ -51,3 +53,25 @@ def test_only_who_has_the_right_admin_sees_them(client: httpx.Client, filled: st
         assert client.get(path).status_code == 401
         assert client.get(path, headers=reader).status_code == 403
         assert client.get(path, headers=keeper).status_code == 200
+
+
+def test_figures_are_asked_for_once_in_some_seconds(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def counted(cursor: Any, statement: Any, *rest: Any, **options: Any) -> Any:
+        asked.append(str(statement))
+        return execute(cursor, statement, *rest, **options)
+
+    def statements() -> int:
+        """That one more look at the overview makes, but for those about keys."""
+        asked.clear()
+        assert client.get("/v1/overview").json()["documents"] == 3
+        return sum("api_keys" not in statement for statement in asked)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", counted)
+    monkeypatch.setattr(recent, "SECONDS", float("inf"))
+    assert statements() > 5
+    assert [statements() for _ in range(3)] == [0, 0, 0]
+    monkeypatch.setattr(recent, "SECONDS", 0.0)
+    assert statements() > 5
