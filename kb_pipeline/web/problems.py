@@ -56,6 +56,11 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's description: answers of these statuses that its callers have to expect."""
+    return {status: RESPONSES["default"] | {"description": HTTPStatus(status).phrase} for status in statuses}
+
+
 def problem(scope: Scope, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
     title = "Client Closed Request" if status == HUNG_UP else HTTPStatus(status).phrase
     body = Problem(title=title, status=status, detail=sentence, message=sentence, request_id=request_id(scope))

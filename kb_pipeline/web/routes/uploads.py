@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 from fastapi import Path, Request, Response
@@ -17,6 +17,7 @@ from kb_pipeline.operations.uploads import NameTaken, Standing, State, Uploads
 from kb_pipeline.search import documents
 from kb_pipeline.web.admission import Asking, Gate
 from kb_pipeline.web.bodies import Bounds
+from kb_pipeline.web.problems import documented
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -32,13 +33,6 @@ NO_SPACE = "There is no room for the document on the server's disk; make room an
 
 Collection = Annotated[str, Path(min_length=1, max_length=200)]
 Name = Annotated[str, Path(min_length=1, max_length=200, description="The file's name, with its extension.")]
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "The bytes of the file.",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
 
 
 class UploadStatus(BaseModel):
@@ -57,7 +51,9 @@ def upload_routes(gate: Gate, backend: Backend, uploads: Uploads) -> APIRouter:
     router = gate.router("write", file=Bounds(uploads.largest, UPLOAD_SECONDS))
     address = "/collections/{collection}/documents/{name}"
 
-    @router.put(address, status_code=202, openapi_extra=_BODY)
+    @router.put(
+        address, status_code=202, openapi_extra=_body(uploads.largest), responses=documented(400, 408, 409, 413, 507)
+    )
     async def put(
         principal: Asking, collection: Collection, name: Name, request: Request, response: Response
     ) -> UploadStatus:
@@ -70,7 +66,7 @@ def upload_routes(gate: Gate, backend: Backend, uploads: Uploads) -> APIRouter:
         response.headers["location"] = answer.status_url
         return answer
 
-    @router.get(address)
+    @router.get(address, responses=documented(404, 409))
     async def status(principal: Asking, collection: Collection, name: Name) -> UploadStatus:
         """How far a document has come that was sent here."""
         _require(principal, collection)
@@ -79,7 +75,7 @@ def upload_routes(gate: Gate, backend: Backend, uploads: Uploads) -> APIRouter:
             raise await refusal(principal, collection, name)
         return _status(collection, name, found)
 
-    @router.delete(address, status_code=202)
+    @router.delete(address, status_code=202, responses=documented(404, 409, 413))
     async def delete(principal: Asking, collection: Collection, name: Name) -> UploadStatus:
         """Remove a document that was sent here; the next run takes out what it says."""
         _require(principal, collection)
@@ -98,6 +94,13 @@ def upload_routes(gate: Gate, backend: Backend, uploads: Uploads) -> APIRouter:
         return await run_in_threadpool(_refusal, backend, principal, collection, name)
 
     return router
+
+
+def _body(largest: int) -> dict[str, Any]:
+    """What a PUT takes, of at most `largest` bytes."""
+    schema = {"type": "string", "format": "binary", "minLength": 1, "maxLength": largest}
+    content = {"application/octet-stream": {"schema": schema}}
+    return {"requestBody": {"required": True, "description": "The bytes of the file.", "content": content}}
 
 
 async def _receive(uploads: Uploads, collection: str, name: str, request: Request) -> None:

@@ -144,6 +144,16 @@ def test_what_is_too_large_or_cut_off_leaves_nothing(client: httpx.Client, folde
     assert (folder / "contracts" / "lease.md").read_bytes() == b"whole"
 
 
+def test_the_description_says_how_much_may_be_sent_and_what_is_answered_beyond(client: httpx.Client) -> None:
+    described = client.get("/v1/openapi.json").json()["paths"]["/v1/collections/{collection}/documents/{name}"]
+    body = described["put"]["requestBody"]["content"]["application/octet-stream"]["schema"]
+    assert (body["minLength"], body["maxLength"]) == (1, LARGEST_UPLOAD)
+    assert {"202", "400", "408", "409", "413", "507", "default"} <= described["put"]["responses"].keys()
+    assert {"404", "409", "413"} <= described["delete"]["responses"].keys()
+    too_large = described["put"]["responses"]["413"]["content"]
+    assert list(too_large) == ["application/problem+json"]
+
+
 def test_what_died_on_the_way_is_removed_at_the_next_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "contracts").mkdir(parents=True)
     (folder / "contracts" / ".upload-x1").write_bytes(b"half")
