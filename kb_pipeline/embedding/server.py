@@ -11,24 +11,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
 import hmac
 import json
 import os
 import signal
 import socket
 import sys
-import time
 from collections import Counter
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import orjson
 import uvicorn
-from pydantic import TypeAdapter, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -37,7 +32,17 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from kb_pipeline.embedding.adapters import Adapters, adapter_routes
+from kb_pipeline.embedding.answers import (
+    Service,
+    embeddings_body,
+    error_answer,
+    json_answer,
+    metrics,
+    model_card,
+    model_facts,
+)
 from kb_pipeline.embedding.batch_queue import BatchQueue, QueueClosed, QueueFull
+from kb_pipeline.embedding.call import Refused, check_dimensions, check_tokens, parse_call
 from kb_pipeline.embedding.encoder import Encoder, TokenIds, load_encoder
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
 from kb_pipeline.embedding.truncation import to_dimension
@@ -58,190 +63,6 @@ MAX_QUEUED_TEXTS = 4096
 SWITCH_SECONDS = 0.0005
 STOP_SECONDS = 60  # how long requests in flight may take after SIGTERM
 OPEN_PATHS = ("/health", "/metrics")  # answered without a key, so that a probe needs none
-
-
-class Refused(Exception):
-    """A request that is answered with an error body."""
-
-    def __init__(self, status: int, message: str, kind: str = "BadRequestError") -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.kind = kind
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddingCall:
-    """A valid request body: texts or token ids, never both.
-
-    `urgent`: its `priority`, a field of SGLang's, is above 0; where it has none, a single text is a search. `adapter`:
-    the name behind the model's, `model:adapter`.
-    """
-
-    texts: tuple[str, ...]
-    token_ids: tuple[tuple[int, ...], ...]
-    dimensions: int | None
-    base64: bool
-    urgent: bool
-    adapter: str | None = None
-
-
-@dataclass(slots=True)
-class Service:
-    """What the handlers share."""
-
-    name: str
-    encoder: Encoder
-    queue: BatchQueue
-    adapters: Adapters
-    started: int = field(default_factory=lambda: int(time.time()))
-    statuses: Counter[int] = field(default_factory=Counter)
-
-
-# --- what a request may hold -------------------------------------------------------------------
-
-
-def parse_call(content_type: str, body: bytes) -> EmbeddingCall:
-    """The request body, or Refused with the words of SGLang. Messages never repeat the input."""
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise _invalid(
-            [
-                {
-                    "loc": ["header", "content-type"],
-                    "msg": "Unsupported Media Type: Only 'application/json' is allowed",
-                    "type": "value_error",
-                }
-            ]
-        )
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _invalid([_problem("json_invalid", ("body", error.pos), "JSON decode error")]) from None
-    if not isinstance(data, dict):
-        raise _invalid([_problem("model_attributes_type", ("body",), "Input should be a valid dictionary or object")])
-    if "input" not in data:
-        raise _invalid([_problem("missing", ("body", "input"), "Field required")])
-    adapter = _adapter(data.get("model", ""))
-    dimensions, priority = _integer(data, "dimensions"), _integer(data, "priority")
-    texts, token_ids = _parse_input(data["input"])
-    return EmbeddingCall(
-        texts,
-        token_ids,
-        dimensions,
-        base64=_encoding(data) == "base64",
-        urgent=len(texts) + len(token_ids) == 1 if priority is None else priority > 0,
-        adapter=adapter,
-    )
-
-
-def _adapter(model: Any) -> str | None:
-    """The part behind the colon of `base:adapter`."""
-    if not isinstance(model, str):
-        raise _invalid([_problem("string_type", ("body", "model"), "Input should be a valid string")])
-    return model.partition(":")[2] or None
-
-
-def _encoding(data: dict[str, Any]) -> str:
-    value = data.get("encoding_format", "float")
-    if value not in ("float", "base64"):
-        raise Refused(400, "encoding_format must be either 'float' or 'base64'")
-    return cast("str", value)
-
-
-def _integer(data: dict[str, Any], name: str) -> int | None:
-    """As lenient as pydantic is for SGLang: "32", 32.0 and true are numbers, 3.5 is none."""
-    value = data.get(name)
-    if value is None:
-        return None
-    try:
-        return TypeAdapter(int).validate_python(value)
-    except ValidationError:
-        raise _invalid([_problem("int_type", ("body", name), "Input should be a valid integer")]) from None
-
-
-def _parse_input(value: Any) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
-    """Texts and token ids of the four forms that OpenAI allows."""
-    if isinstance(value, str):
-        _check_texts([value], single=True)
-        return (value,), ()
-    if isinstance(value, list):
-        if not value:
-            raise Refused(400, "Input cannot be empty")
-        if all(isinstance(item, str) for item in value):
-            _check_texts(value, single=False)
-            return tuple(value), ()
-        if _is_token_ids(value):
-            _check_token_ids(value)
-            return (), (tuple(value),)
-        if all(isinstance(item, list) and _is_token_ids(item) for item in value):
-            for index, ids in enumerate(value):
-                if not ids:
-                    raise Refused(400, f"Input at index {index} cannot be empty")
-                _check_token_ids(ids)
-            return (), tuple(map(tuple, value))
-    raise _invalid(
-        [
-            _problem("list_type", ("body", "input", "list[int]"), "Input should be a valid list"),
-            _problem("list_type", ("body", "input", "list[list[int]]"), "Input should be a valid list"),
-            _problem("string_type", ("body", "input", "str"), "Input should be a valid string"),
-            _problem("list_type", ("body", "input", "list[str]"), "Input should be a valid list"),
-        ]
-    )
-
-
-def _check_texts(texts: Sequence[str], *, single: bool) -> None:
-    for index, text in enumerate(texts):
-        if not text and single:
-            raise Refused(400, "Input cannot be empty")
-        if not text.strip():
-            where = "Input" if single else f"Input at index {index}"
-            raise Refused(400, f"{where} cannot be empty or whitespace only")
-
-
-def _is_token_ids(value: list[Any]) -> bool:
-    return all(isinstance(item, int) and not isinstance(item, bool) for item in value)
-
-
-def _check_token_ids(ids: Sequence[int]) -> None:
-    for index, token in enumerate(ids):
-        if token < 0:
-            raise Refused(400, f"Token ID at index {index} must be non-negative")
-
-
-def _problem(kind: str, location: tuple[str | int, ...], message: str) -> dict[str, Any]:
-    return {"type": kind, "loc": location, "msg": message}
-
-
-def _invalid(problems: list[dict[str, Any]]) -> Refused:
-    count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''}"
-    return Refused(400, f"{count}:\n" + "\n".join(f"  {problem}" for problem in problems), kind="Bad Request")
-
-
-def _check_dimensions(dimensions: int | None, encoder: Encoder, name: str) -> None:
-    if dimensions is None:
-        return
-    if not encoder.is_matryoshka:
-        raise Refused(
-            400,
-            f"Model '{name}' does not support matryoshka representation, "
-            "changing output dimensions will lead to poor results.",
-        )
-    if dimensions < 1:
-        raise Refused(400, "Requested dimensions must be greater than 0")
-    if dimensions > encoder.dimension:
-        raise Refused(400, f"Provided dimensions are greater than max embedding dimension: {encoder.dimension}")
-
-
-def _check_tokens(inputs: Sequence[TokenIds], encoder: Encoder) -> None:
-    for ids in inputs:
-        if len(ids) > encoder.context_length:
-            raise Refused(
-                400,
-                f"The input ({len(ids)} tokens) is longer than the model's context length "
-                f"({encoder.context_length} tokens).",
-            )
-        if max(ids) >= encoder.vocabulary_size:
-            raise Refused(400, f"Token ID is outside the vocabulary of {encoder.vocabulary_size}")
 
 
 # --- handlers ----------------------------------------------------------------------------------
@@ -292,42 +113,42 @@ class _Endpoints:
     async def embeddings(self, request: Request) -> Response:
         service = self._service
         call = parse_call(request.headers.get("content-type", ""), await request.body())
-        _check_dimensions(call.dimensions, service.encoder, service.name)
+        check_dimensions(call.dimensions, service.encoder, service.name)
         inputs: Sequence[TokenIds] = call.token_ids
         if call.texts:
             inputs = await run_in_threadpool(service.encoder.tokenize, list(call.texts))
-        _check_tokens(inputs, service.encoder)
+        check_tokens(inputs, service.encoder)
         vectors = await _computed(_queue(service, call.adapter), inputs, request, urgent=call.urgent)
         if call.dimensions is not None:
             vectors = to_dimension(vectors, call.dimensions)
-        return _json(_embeddings_body(vectors, service.name, sum(map(len, inputs)), as_base64=call.base64))
+        return json_answer(embeddings_body(vectors, service.name, sum(map(len, inputs)), as_base64=call.base64))
 
     async def health(self, _request: Request) -> Response:
         return Response(status_code=200 if self._service.queue.alive else 503)
 
     async def models(self, _request: Request) -> Response:
-        return _json({"object": "list", "data": [_model_card(self._service)]})
+        return json_answer({"object": "list", "data": [model_card(self._service)]})
 
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name == self._service.name:
-            return _json(_model_card(self._service))
+            return json_answer(model_card(self._service))
         message = f"The model '{name}' does not exist"
         error = {"message": message, "type": "invalid_request_error", "param": "model", "code": "model_not_found"}
-        return _json({"error": error}, 404)
+        return json_answer({"error": error}, 404)
 
     async def model_info(self, _request: Request) -> Response:
-        return _json(_model_facts(self._service))
+        return json_answer(model_facts(self._service))
 
     async def server_info(self, _request: Request) -> Response:
         """Where routers look for the model's name."""
-        return _json({**_model_facts(self._service), "is_embedding": True, "version": version("kb_pipeline")})
+        return json_answer({**model_facts(self._service), "is_embedding": True, "version": version("kb_pipeline")})
 
     async def root(self, _request: Request) -> Response:
         return PlainTextResponse("kb_pipeline's embedding server is running")
 
     async def metrics(self, _request: Request) -> Response:
-        return PlainTextResponse(_metrics(self._service), media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(metrics(self._service), media_type="text/plain; version=0.0.4")
 
 
 def _queue(service: Service, adapter: str | None) -> BatchQueue:
@@ -342,21 +163,21 @@ def _queue(service: Service, adapter: str | None) -> BatchQueue:
 
 async def _refused(_request: Request, error: Exception) -> Response:
     refused = cast("Refused", error)
-    return _error(refused.status, refused.message, refused.kind)
+    return error_answer(refused.status, refused.message, refused.kind)
 
 
 async def _hung_up(_request: Request, _cause: Exception) -> Response:
     """Nobody reads this answer, but it is counted."""
-    return _error(499, "Client closed the connection", "ClientClosedRequest")
+    return error_answer(499, "Client closed the connection", "ClientClosedRequest")
 
 
 async def _not_routed(_request: Request, error: Exception) -> Response:
     http_error = cast("HTTPException", error)
-    return _json({"detail": http_error.detail}, http_error.status_code, dict(http_error.headers or {}))
+    return json_answer({"detail": http_error.detail}, http_error.status_code, dict(http_error.headers or {}))
 
 
 async def _broken(_request: Request, _cause: Exception) -> Response:
-    return _error(500, "Internal server error", "InternalServerError")
+    return error_answer(500, "Internal server error", "InternalServerError")
 
 
 async def _computed(
@@ -386,85 +207,6 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-def _embeddings_body(vectors: NDArray[np.float32], name: str, tokens: int, *, as_base64: bool) -> dict[str, Any]:
-    def wire(vector: NDArray[np.float32]) -> Any:
-        return base64.b64encode(vector.tobytes()).decode() if as_base64 else vector
-
-    return {
-        "data": [
-            {"embedding": wire(vector), "index": index, "object": "embedding"} for index, vector in enumerate(vectors)
-        ],
-        "model": name,
-        "object": "list",
-        "usage": {
-            "prompt_tokens": tokens,
-            "total_tokens": tokens,
-            "completion_tokens": 0,
-            "prompt_tokens_details": None,
-            "reasoning_tokens": 0,
-        },
-    }
-
-
-def _model_card(service: Service) -> dict[str, Any]:
-    return {
-        "id": service.name,
-        "object": "model",
-        "created": service.started,
-        "owned_by": "kb_pipeline",
-        "root": service.name,
-        "parent": None,
-        "max_model_len": service.encoder.context_length,
-    }
-
-
-def _model_facts(service: Service) -> dict[str, Any]:
-    return {
-        "model_path": service.name,
-        "tokenizer_path": service.encoder.location or "",
-        "is_generation": False,
-        "preferred_sampling_params": None,
-        "weight_version": service.encoder.weight_version or "default",
-        "served_model_name": service.name,
-        "embedding": {
-            "dimension": service.encoder.dimension,
-            "normalize": True,
-            "supports_dimensions": service.encoder.is_matryoshka,
-        },
-    }
-
-
-def _metrics(service: Service) -> str:
-    """Prometheus text exposition format 0.0.4."""
-    counts = service.queue.counts
-    rows: list[tuple[str, Literal["counter", "gauge"], str, dict[str, int]]] = [
-        ("requests_total", "counter", "Answers by HTTP status.", _by_status(service.statuses)),
-        ("texts_total", "counter", "Texts embedded.", {"": counts.texts}),
-        ("tokens_total", "counter", "Tokens embedded.", {"": counts.tokens}),
-        ("padded_tokens_total", "counter", "Tokens computed, padding included.", {"": counts.padded_tokens}),
-        ("batches_total", "counter", "Batches computed.", {"": counts.batches}),
-        ("queued_texts", "gauge", "Texts waiting to be computed.", {"": service.queue.queued_texts}),
-    ]
-    lines: list[str] = []
-    for name, kind, text, values in rows:
-        lines += [f"# HELP kb_embedding_{name} {text}", f"# TYPE kb_embedding_{name} {kind}"]
-        lines += [f"kb_embedding_{name}{label} {value}" for label, value in values.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _by_status(statuses: Counter[int]) -> dict[str, int]:
-    return {f'{{status="{status}"}}': count for status, count in sorted(statuses.items())}
-
-
-def _error(status: int, message: str, kind: str) -> Response:
-    return _json({"object": "error", "message": message, "type": kind, "param": None, "code": status}, status)
-
-
-def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    content = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-    return Response(content, status, headers, media_type="application/json")
-
-
 class _RequireKey:
     """Answers 401 to requests without the bearer key."""
 
@@ -480,7 +222,7 @@ class _RequireKey:
         if hmac.compare_digest(given, self._expected):
             await self._app(scope, receive, send)
         else:
-            await _json({"error": "Unauthorized"}, 401)(scope, receive, send)
+            await json_answer({"error": "Unauthorized"}, 401)(scope, receive, send)
 
 
 class _CountStatuses:

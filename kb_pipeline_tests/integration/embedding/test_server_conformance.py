@@ -31,10 +31,11 @@ import pytest
 import uvicorn
 
 from kb_pipeline.embedding.adapters import Adapters
+from kb_pipeline.embedding.answers import Service
 from kb_pipeline.embedding.batch_queue import BatchQueue
 from kb_pipeline.embedding.bundled.encoder import BundledEncoder
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL
-from kb_pipeline.embedding.server import Service, create_app
+from kb_pipeline.embedding.server import create_app
 from kb_pipeline.embedding.truncation import to_dimension
 
 if TYPE_CHECKING:
