@@ -25,6 +25,7 @@ from urllib.parse import quote
 from kb_pipeline.errors import DatabaseUnavailable
 from kb_pipeline.services.daemon import POSTGRES, ServiceRequest, ensure, read_state
 from kb_pipeline.services.home import PRIVATE, remove_short_link, short_link
+from kb_pipeline.services.postgres_settings import LOGGING, memory_bytes, tunable_settings
 from kb_pipeline.system.locks import locked
 from kb_pipeline.system.process import (
     Identity,
@@ -51,20 +52,6 @@ REMEDY = "Correct that and try again, or set KB_DATABASE_URL to a PostgreSQL of 
 _PORT = 5432
 _SOCKET = f".s.PGSQL.{_PORT}"
 _CLUSTER_FROM_INSIDE = "/proc/self/cwd"
-
-# What is logged never holds a row's text: no statements, no parameters, no details, and no errors, whose
-# first line may quote a value; the client gets those.
-_LOGGING = {
-    "log_destination": "stderr",
-    "logging_collector": "off",
-    "log_min_messages": "log",
-    "log_min_error_statement": "panic",
-    "log_error_verbosity": "terse",
-    "log_statement": "none",
-    "log_min_duration_statement": "-1",
-    "log_parameter_max_length": "0",
-    "log_parameter_max_length_on_error": "0",
-}
 
 
 def ensure_postgres(home: Path, *, idle_seconds: float) -> str:
@@ -157,7 +144,7 @@ class PostgresServer:
         _reachable(self.cluster)
         where = _CLUSTER_FROM_INSIDE if self.account else str(self.cluster)
         command = [str(self._binaries / "postgres"), "-D", where, "-k", "."]
-        for name, value in (_LOGGING | self._session_settings()).items():
+        for name, value in (LOGGING | self._session_settings()).items():
             command += ["-c", f"{name}={value}"]
         return subprocess.Popen(
             command,
@@ -269,7 +256,7 @@ class PostgresServer:
         command = [str(self._binaries / "initdb"), "-D", _CLUSTER_FROM_INSIDE if self.account else str(fresh)]
         command += ["-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--no-instructions"]
         command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        for name, value in _tunable_settings(_memory_bytes()).items():
+        for name, value in tunable_settings(memory_bytes()).items():
             command += ["--set", f"{name}={value}"]
         made = subprocess.run(
             command,
@@ -369,31 +356,6 @@ def _recorded_process(pid_file: Path) -> Identity | None:
         return identify(int(pid_file.read_text().split("\n", 1)[0]))
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _tunable_settings(memory_bytes: int) -> dict[str, str]:
-    """What postgresql.conf of a new cluster holds; its owner may change it there."""
-    megabytes = memory_bytes >> 20
-    return {
-        "max_connections": "100",
-        "shared_buffers": f"{min(8192, max(128, megabytes // 4))}MB",
-        "effective_cache_size": f"{max(256, megabytes // 2)}MB",
-        "maintenance_work_mem": f"{min(1024, max(64, megabytes // 16))}MB",
-        "work_mem": "16MB",
-        "max_wal_size": "4GB",
-        "random_page_cost": "1.1",
-        "huge_pages": "off",
-        "jit": "off",
-    }
-
-
-def _memory_bytes() -> int:
-    """Memory of this machine, or of its container when that is limited."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        return min(machine, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):  # no such controller, or "max"
-        return machine
 
 
 def _environment() -> dict[str, str]:
