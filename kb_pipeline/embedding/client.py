@@ -11,7 +11,6 @@ a failure depends on the batch, see `stream`.
 
 from __future__ import annotations
 
-import ipaddress
 from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -37,6 +36,7 @@ from kb_pipeline.embedding.stream import (
 from kb_pipeline.embedding.tokenizer import TokenCounter, token_counter
 from kb_pipeline.embedding.wire import Outcome, Overloaded, Refused, Vectors, public_url, request_embeddings
 from kb_pipeline.errors import EmbeddingServerUnavailable, SettingsError
+from kb_pipeline.system.hosts import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -245,7 +245,7 @@ def _openai_client(base_url: str, api_key: str | None, timeout: float) -> openai
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingsError("KB_EMBEDDING_URL is not a URL; write it like http://127.0.0.1:30000/v1.")
     # A proxy from the environment cannot reach this machine's own address.
-    http_client = openai.DefaultHttpxClient(trust_env=False) if _is_loopback(parts.hostname) else None
+    http_client = openai.DefaultHttpxClient(trust_env=False) if is_loopback(parts.hostname) else None
     return openai.OpenAI(
         base_url=base_url,
         api_key=api_key or "none",
@@ -253,13 +253,6 @@ def _openai_client(base_url: str, api_key: str | None, timeout: float) -> openai
         max_retries=0,
         http_client=http_client,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _replica(base_url: str, api_key: str | None, timeout: float) -> Replica:

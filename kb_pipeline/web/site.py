@@ -22,12 +22,13 @@ from kb_pipeline.settings import ServerSettings, Settings
 from kb_pipeline.site import configured_answerer, connect_embedding, database_url, open_site
 from kb_pipeline.store.database import Connection, database_errors
 from kb_pipeline.store.keys import any_key
+from kb_pipeline.system.hosts import is_loopback
 from kb_pipeline.web.admission import Admission
 from kb_pipeline.web.app import create_app
 from kb_pipeline.web.backend import Backend
 from kb_pipeline.web.guard import HOSTS
 from kb_pipeline.web.local_searches import LocalSearches
-from kb_pipeline.web.serve import is_loopback, serve
+from kb_pipeline.web.serve import serve
 
 
 def serve_site(settings: Settings, announce: Callable[[str], None]) -> int:
