@@ -24,6 +24,8 @@ const wanted = remembered("language");
 let language = LANGUAGES.includes(wanted) ? wanted : navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
 let theme = THEMES.includes(remembered("theme")) ? remembered("theme") : null;
 
+let answers = remembered("answers") !== "no";
+
 export const voter = remembered("voter") || newVoter();
 
 function newVoter() {
@@ -40,6 +42,15 @@ export function currentLanguage() {
 export function chooseLanguage(name) {
   language = name;
   remember("language", name);
+}
+
+export function wantsAnswers() {
+  return answers;
+}
+
+export function chooseAnswers(wanted) {
+  answers = wanted;
+  remember("answers", wanted ? "yes" : "no");
 }
 
 export function isDark() {

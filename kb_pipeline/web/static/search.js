@@ -1,5 +1,5 @@
 // The search view: a question, filters with counts, and what was found.
-import { request } from "./api.js";
+import { answerChoice, find, showAnswer } from "./answer.js";
 import { fill, h, message } from "./dom.js";
 import { loadFilters, showFilters } from "./filters.js";
 import { showHit } from "./hit.js";
@@ -72,7 +72,8 @@ export async function showSearch(main, signal) {
       select("per_document", t("perDocument"), (value) => value || t("any")),
       h("label", { class: "check" },
         h("input", { id: "merge", type: "checkbox", checked: question.merge, onchange: (event) => change({ merge: event.target.checked }) }),
-        t("merge")));
+        t("merge")),
+      answerChoice(() => change({})));
   }
 
   function select(name, label, text) {
@@ -107,7 +108,7 @@ export async function showSearch(main, signal) {
     status.textContent = t("searching");
     const slow = setTimeout(() => fill(status, t("slow"), " ", h("button", { type: "button", class: "quiet", onclick: cancel }, t("cancel"))), SLOW);
     try {
-      const answer = await request("v1/search", { method: "POST", body: requestOf(question), signal: asked });
+      const answer = await find(requestOf(question), asked);
       keep(answer);
       show(answer);
     } catch (problem) {
@@ -130,6 +131,7 @@ export async function showSearch(main, signal) {
     forgetListeners();
     status.textContent = answer.hits.length ? t("found")(answer.hits.length, answer.timings_ms.total) : "";
     fill(results,
+      showAnswer(answer),
       h("h2", { class: "unseen" }, t("results")),
       h("p", { class: "echo" }, `${t("asked")} `, h("q", null, answer.query),
         answer.query !== question.query.trim().normalize("NFC") && h("span", { class: "tag chip" }, t("masked"))),
@@ -138,7 +140,7 @@ export async function showSearch(main, signal) {
       answer.hits.length === 0 && isFiltered(question) &&
         h("button", { type: "button", class: "quiet", onclick: () => { change(withoutFilters(question)); } }, t("clear")),
       h("ol", { class: "hits" }, answer.hits.map((hit) => showHit(hit, answer, () => remember({ rank: hit.rank })))),
-      thumbs(answer.event_id, 0, { label: t("helpfulAnswer") }));
+      !answer.answer && thumbs(answer.event_id, 0, { label: t("helpfulAnswer") }));
   }
 }
 

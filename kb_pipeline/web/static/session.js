@@ -20,6 +20,11 @@ export function may(right) {
   return session !== null && session.rights.includes(right);
 }
 
+// Whether the server writes answers.
+export function hasAnswers() {
+  return session !== null && session.answers;
+}
+
 // Signing out makes a difference only for those who came with a key.
 export function signedInByKey() {
   return session !== null && session.principal.startsWith("key:");
