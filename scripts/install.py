@@ -30,13 +30,16 @@ import sys
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TextIO
 
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_TIMEOUT = 5.0  # seconds until PyTorch's index counts as out of reach
 LARGEST_CPU_BUILD = 400  # MB; CPU builds of torch are about 190, CUDA builds start at 500
+MOST_PIPS = 2  # more would ask the index for too much at a time
 PROGRESS_INTERVAL = 10.0  # seconds between progress lines where the output is not a terminal
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,12 +78,15 @@ def main(arguments: list[str]) -> None:
         if there.get(name) == set_id(name):
             return
         started = time.monotonic()
-        if not there:
+        fresh = not there
+        if fresh:
             make_venv()
         STAMP.unlink(missing_ok=True)  # from here until the end the environment counts as unfinished
         if name in WITH_TORCH:
             install_torch()
-        install_lock(name)
+        # Where nothing is replaced, two pips do not disturb each other; most of their time is their own, on one core.
+        apart = fresh and name not in WITH_TORCH
+        install_lock(name, at_once=min(MOST_PIPS, os.cpu_count() or 1) if apart else 1)
         say("Installing kb_pipeline itself")
         pip("install", "--no-deps", "--no-build-isolation", "--quiet", "--editable", str(ROOT))
         compile_modules()
@@ -157,7 +163,9 @@ def install_torch() -> None:
         return
     if has_nvidia_card():
         say(f"Installing torch {version} with CUDA: there is an NVIDIA card")
-        pip("install", requirement, counts="torch and its libraries")
+        progress = Progress("torch and its libraries")
+        pip("install", requirement, progress=progress)
+        progress.end()
     elif index := cpu_index():
         say(f"Installing the CPU build of torch {version} from {index}")
         pip("install", "--no-deps", "--index-url", index, requirement)
@@ -241,12 +249,24 @@ def torch_remedy(requirement: str) -> str:
 # the rest
 
 
-def install_lock(name: str) -> None:
-    lock = REQUIREMENTS / f"{name}.txt"
-    count = sum(not line.startswith((" ", "#")) for line in lock.read_text().splitlines())
-    say(f"Installing about {count} packages from requirements/{name}.txt")
-    # The lock is complete: with --no-deps pip need not resolve it again.
-    pip("install", "--require-hashes", "--no-deps", "--requirement", str(lock), counts=f"of {count}")
+def install_lock(name: str, *, at_once: int) -> None:
+    """Install what the lock of set `name` names, by `at_once` pips side by side."""
+    entries = lock_entries((REQUIREMENTS / f"{name}.txt").read_text())
+    say(f"Installing about {len(entries)} packages from requirements/{name}.txt")
+    progress = Progress(f"of {len(entries)}")
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(at_once) as pool:
+        parts = [Path(folder, f"{number}.txt") for number in range(at_once)]
+        for number, part in enumerate(parts):
+            part.write_text("".join(entries[number::at_once]))
+        # The lock is complete: with --no-deps pip need not resolve it again.
+        flags = ("install", "--require-hashes", "--no-deps", "--requirement")
+        list(pool.map(lambda part: pip(*flags, str(part), progress=progress), parts))
+    progress.end()
+
+
+def lock_entries(lock: str) -> list[str]:
+    """The requirements of a lock, each with its hashes."""
+    return re.findall(r"^[^\s#].*\n(?:[ ]+.*\n)*", lock, re.MULTILINE)
 
 
 def compile_modules() -> None:
@@ -261,17 +281,16 @@ def compile_modules() -> None:
     subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def pip(*arguments: str, counts: str | None = None) -> None:
+def pip(*arguments: str, progress: Progress | None = None) -> None:
     """Run pip in .venv; on failure its last lines are the message."""
     command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", arguments[0]]
     command += ["--no-input", "--no-compile", "--progress-bar", "off", *arguments[1:]]
     lines = []
-    progress = Progress(counts)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         for line in process.stdout or ():
             lines.append(line)
-            progress.take(line)
-    progress.end()
+            if progress is not None:
+                progress.take(line)
     if process.returncode != 0:
         raise Stop("".join(lines[-15:]) + f"pip failed with exit code {process.returncode}; see its words above.")
 
@@ -279,19 +298,17 @@ def pip(*arguments: str, counts: str | None = None) -> None:
 class Progress:
     """One line that is rewritten on a terminal; a line every PROGRESS_INTERVAL seconds elsewhere."""
 
-    def __init__(self, counts: str | None) -> None:
+    def __init__(self, counts: str) -> None:
         self.counts = counts
         self.collected = 0
         self.shown = time.monotonic()
         self.on_terminal = sys.stderr.isatty()
 
     def take(self, line: str) -> None:
-        self.collected += line.startswith("Collecting ")
-        if self.counts is None:
-            return
         if line.startswith("Installing collected"):
-            self.show("    unpacking (the longest step)", now=True)
+            self.show("    unpacking", now=True)
         elif line.startswith("Collecting "):
+            self.collected += 1
             self.show(f"    fetched {self.collected} {self.counts}")
 
     def show(self, text: str, *, now: bool = False) -> None:

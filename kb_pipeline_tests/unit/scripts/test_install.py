@@ -93,3 +93,14 @@ def test_torch_comes_with_its_own_sets_only() -> None:
     assert "peft" in locked("finetune")
     for name in install.WITH_TORCH:
         assert "torch" not in locked(name)  # which build is right depends on the machine
+
+
+@pytest.mark.parametrize("name", install.INCLUDES)
+def test_a_lock_is_divided_into_requirements_with_all_their_hashes(name: str) -> None:
+    lock = (install.REQUIREMENTS / f"{name}.txt").read_text()
+    entries = install.lock_entries(lock)
+    assert all("==" in entry and "--hash=sha256:" in entry for entry in entries)
+    assert sum(entry.count("--hash=") for entry in entries) == lock.count("--hash=")
+    assert sum(entry.count("==") for entry in entries) == sum(
+        line.count("==") for line in lock.splitlines() if not line.startswith("#")
+    )
