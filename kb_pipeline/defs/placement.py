@@ -51,6 +51,11 @@ class Placement:
     def resource_key(self) -> str:
         return self.name(RESOURCE)
 
+    @property
+    def quality_group(self) -> str:
+        """Apart: what a small site has no need of stays out of the picture of what it has."""
+        return f"{self.group}_quality"
+
     def key(self, asset: str) -> dg.AssetKey:
         return dg.AssetKey([*self.key_prefix, asset])
 

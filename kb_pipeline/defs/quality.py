@@ -85,7 +85,7 @@ def _asset(
         key_prefix=place.key_prefix or None,
         deps=[place.key(after)],
         required_resource_keys={place.resource_key},
-        group_name=place.group,
+        group_name=place.quality_group,
         owners=place.owners,
         kinds={"python", "postgres" if table_name else "pytorch"},
         code_version="1",

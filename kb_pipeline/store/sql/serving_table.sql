@@ -60,6 +60,7 @@ FROM {table}
 
 -- name: describe_view
 COMMENT ON VIEW {view} IS {said};
+COMMENT ON COLUMN {view}.id IS 'The row in the serving table; another one after each change of the passage.';
 COMMENT ON COLUMN {view}.content IS 'The passage, with personal data masked.';
 COMMENT ON COLUMN {view}.embedding IS 'Vector of norm 1, at the serving dimension.';
 COMMENT ON COLUMN {view}.source_file IS 'Path of the document in its source.';

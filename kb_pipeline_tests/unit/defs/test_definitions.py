@@ -45,7 +45,7 @@ def test_every_asset_says_what_it_is_and_runs_a_range_of_sixteen_shards_at_once(
     for key in graph.get_all_asset_keys():
         asset = graph.get(key)
         assert asset.description
-        assert asset.group_name == "knowledge_base"
+        assert asset.group_name == ("knowledge_base" if key.path[-1] in ASSETS else "knowledge_base_quality")
         assert list(asset.owners) == []  # nobody is named where the settings name nobody
         assert asset.code_version
         if key.path[-1] not in ASSETS:
