@@ -12,6 +12,7 @@
     │   ├── AlertReceiverUnavailable
     │   ├── SearchServerUnavailable
     │   ├── SourceUnavailable
+    │   ├── NotFetched               a web page; its source says so
     │   ├── OutputUnavailable        what a command prints cannot be written
     │   └── TooFewFiles              this process may not open as many files as it needs
     ├── AccessDenied                 exit code 2: whoever asks may not
@@ -103,7 +104,18 @@ class SearchServerUnavailable(UnavailableError):
 
 
 class SourceUnavailable(UnavailableError):
-    """A source folder or bucket cannot be listed."""
+    """A source cannot be listed."""
+
+
+class NotFetched(UnavailableError):
+    """There is no answer of a web server, for a reason in a few words.
+
+    `refused`: by the rules here, and no fault of the server.
+    """
+
+    def __init__(self, reason: str, *, refused: bool = False) -> None:
+        super().__init__(reason)
+        self.refused = refused
 
 
 class OutputUnavailable(UnavailableError):

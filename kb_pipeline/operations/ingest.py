@@ -21,6 +21,7 @@ from kb_pipeline.store.database import Connection
 CHARACTERS_PER_BYTE = 0.6
 CHARACTERS_PER_TOKEN = 2.5
 TOKENS_PER_SECOND = 5_000.0
+SEEN = ("new", "changed", "moved", "deleted")
 # Why a document waits, as `ledger.pending_reasons` calls it and as a person reads it.
 REASONS = {
     "new": "new and not processed yet",
@@ -138,13 +139,16 @@ def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool
     require_possible(site, connection)
     found = _plan(site, connection, limit, allow_mass_delete)
     # Only now: a folder that cannot be listed does not become a source.
-    sources.register(connection, [scan.source.uri for scan in found.scans])
+    sources.register(connection, [*(scan.source.uri for scan in found.scans), *found.looks])
     totals: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
     runs = []
     for shards in spans(found.dirty, site.settings.documents_per_run):
         scan = {"allow_mass_delete": allow_mass_delete, "within": dict(limit)}
         run_id, counts_of = run(site, REFRESH, shards, raw_documents=scan)
         runs.append(run_id)
+        # What a plan did not look at is only known by the run that did.
+        seen.update({name: counts_of["raw_documents"][name] for name in SEEN} if found.looks else {})
         totals["described"] += counts_of["raw_documents"]["described"]
         totals["failed"] += sum(stage.get("failed", 0) for stage in counts_of.values())
         totals["texts_embedded"] += counts_of["embeddings"]["texts_embedded"]
@@ -153,10 +157,10 @@ def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool
     counts = scan_counts(found)
     return IngestResult(
         scanned=counts.scanned,
-        new=counts.new,
-        changed=counts.changed,
-        moved=counts.moved,
-        deleted=counts.deleted,
+        new=max(counts.new, seen["new"]),
+        changed=max(counts.changed, seen["changed"]),
+        moved=max(counts.moved, seen["moved"]),
+        deleted=max(counts.deleted, seen["deleted"]),
         described=totals["described"],
         unchanged=counts.unchanged,
         writing=counts.writing,
@@ -195,13 +199,16 @@ def skipped(found: Plan) -> dict[str, int]:
 
 
 def _notes(site: Site, connection: Connection, found: Plan) -> tuple[str, ...]:
-    return (*found.notes, *disagreements(site, connection))
+    looks = [f"{uri} is looked at by the run itself, as it takes a while." for uri in found.looks]
+    return (*found.notes, *looks, *disagreements(site, connection))
 
 
 def scan_counts(found: Plan) -> ScanCounts:
     diffs = [scan.diff for scan in found.scans]
     touched = sum(len(diff.new) + len(diff.changed) + len(diff.moved) + len(diff.deleted) for diff in diffs)
-    touched += found.redeclared + sum(scan.sidecars.work for scan in found.scans)
+    touched += (
+        (len(found.dirty) if found.looks else 0) + found.redeclared + sum(scan.sidecars.work for scan in found.scans)
+    )
     return ScanCounts(
         scanned=sum(diff.scanned for diff in diffs),
         new=sum(len(diff.new) for diff in diffs),
@@ -226,6 +233,6 @@ def _plan(site: Site, connection: Connection, limit: Mapping[str, str], allow_ma
     found = make_plan(
         connection, site.settings, site.scope(), site.names, prefix=limit, allow_mass_delete=allow_mass_delete
     )
-    if found.unavailable and not found.scans:
+    if found.unavailable and not (found.scans or found.looks):
         raise SourceUnavailable(found.unavailable[0])
     return found

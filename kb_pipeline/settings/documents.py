@@ -33,12 +33,22 @@ class SourceSettings(Frozen):
     )
     query: str | None = Field(None, description="Of postgresql://: SELECT of key, text, title, version and fields.")
     format: str = Field("text", description="Of postgresql://: what the texts are in, such as markdown or html.")
+    every: float | None = Field(None, gt=0, description="Seconds between two looks; empty: each time, web pages 3600.")
+    urls: tuple[str, ...] = Field((), description="Of https://: the pages, instead of those that a sitemap names.")
+    hosts: tuple[str, ...] = Field((), description="Of https://: further hosts whose pages may be read.")
+    private_addresses: bool = Field(False, description="Of https://: also from machines of the inner network.")
+    per_second: float = Field(2.0, gt=0, description="Of https://: most requests to a host in a second.")
+    page_mb: int = Field(20, ge=1, description="Of https://: size of a page at most, MiB.")
     seconds: float = Field(300.0, gt=0, description="Of postgresql://: time limit of a statement, seconds.")
 
     @property
     def extension(self) -> str:
         """The ending of the names of documents that are texts in `format`."""
         return TEXT_ENDINGS[self.format]
+
+    @property
+    def is_web(self) -> bool:
+        return self.uri.startswith(("http://", "https://"))
 
     @property
     def is_table(self) -> bool:
@@ -50,6 +60,8 @@ class SourceSettings(Frozen):
             raise ValueError(f"format is none of {', '.join(TEXT_ENDINGS)}")
         if self.query is not None and not self.is_table:
             raise ValueError("query is for a source postgresql://host/database#name")
+        if (self.urls or self.hosts or self.private_addresses) and not self.is_web:
+            raise ValueError("urls, hosts and private_addresses are for a source https://host/sitemap.xml")
         return self
 
     @model_validator(mode="after")

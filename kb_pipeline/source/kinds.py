@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from kb_pipeline.settings import Settings, SourceSettings
 from kb_pipeline.source.boundary import Boundary
@@ -11,12 +12,22 @@ from kb_pipeline.source.listing import canonical_uri
 from kb_pipeline.source.place import Files, Place
 from kb_pipeline.source.table import Table
 
+
+def _pages(uri: str, own: SourceSettings, database_url: str | None) -> Place:  # noqa: ARG001 - of `Opener`
+    from kb_pipeline.source.pages import Pages  # with a client of HTTP, which takes long to import
+
+    return Pages(uri, own)
+
+
 # What opens a source of a kind that is not files: its URI, its settings, and the URL of the knowledge base's database.
 Opener = Callable[[str, SourceSettings, str | None], Place]
 KINDS: dict[str, Opener] = {
     "postgresql": Table,
     "postgres": Table,
+    "http": _pages,
+    "https": _pages,
 }
+WEB_SECONDS = 3600.0
 
 
 @dataclass
@@ -33,6 +44,15 @@ class Sources:
             self._places[uri] = self._opened(uri)
         return self._places[uri]
 
+    def every(self, uri: str) -> float:
+        """Seconds between two looks at a source; 0: it is looked at each time."""
+        own = own_settings(self.settings, uri).every
+        return own if own is not None else WEB_SECONDS if is_web(uri) else 0.0
+
+    def is_due(self, uri: str, scanned_at: datetime | None) -> bool:
+        """Whether a source that was looked at then is to be looked at again."""
+        return scanned_at is None or (datetime.now(UTC) - scanned_at).total_seconds() >= self.every(uri)
+
     def _opened(self, uri: str) -> Place:
         own = own_settings(self.settings, uri)
         if is_configured_only(uri):
@@ -43,6 +63,10 @@ class Sources:
 def is_configured_only(uri: str) -> bool:
     """Whether a source is no folder, of which its URI says all there is to say."""
     return _scheme(uri) in KINDS
+
+
+def is_web(uri: str) -> bool:
+    return _scheme(uri) in ("http", "https")
 
 
 def _scheme(uri: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,14 @@ from kb_pipeline.system.scratch import scratch_folder
 REMOTE_READERS = 16
 
 
+# The signatures of what the ledger knows of a source.
+Known = Callable[[], frozenset[str]]
+
+
+def nothing_known() -> frozenset[str]:
+    return frozenset()
+
+
 class Place(Protocol):
     """Paths are those of the listing. What reads raises DocumentError, what lists SourceUnavailable, SettingsError."""
 
@@ -34,7 +42,7 @@ class Place(Protocol):
     def readers(self) -> int:
         """How many files are best read at once."""
 
-    def list_files(self, selection: Selection) -> Listing:
+    def list_files(self, selection: Selection, known: Known = nothing_known) -> Listing:
         """All that is there now and selected, or an error: never a part."""
 
     def names(self, folder: str) -> list[str]:
@@ -69,7 +77,7 @@ class Files:
     def readers(self) -> int:
         return 1 if listing.is_local(self.uri) else REMOTE_READERS
 
-    def list_files(self, selection: Selection) -> Listing:
+    def list_files(self, selection: Selection, known: Known = nothing_known) -> Listing:  # noqa: ARG002 - of `Place`
         return listing.list_source(self.uri, selection, boundary=self.boundary)
 
     def names(self, folder: str) -> list[str]:

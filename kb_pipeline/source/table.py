@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kb_pipeline.errors import DocumentError, EmptyDocument, SourceUnavailable, UnreadableFile
 from kb_pipeline.settings import SourceSettings
 from kb_pipeline.source.listing import LONGEST_PATH, Entry, Listing
-from kb_pipeline.source.place import ReadWhole
+from kb_pipeline.source.place import Known, ReadWhole, nothing_known
 from kb_pipeline.source.selection import Selection
 from kb_pipeline.system.files import in_time, while_it_moves
 
@@ -68,7 +68,7 @@ class Table(ReadWhole):
     _expected: dict[str, None] = field(default_factory=dict, repr=False)
     _held: dict[str, bytes | DocumentError] = field(default_factory=dict, repr=False)
 
-    def list_files(self, selection: Selection) -> Listing:
+    def list_files(self, selection: Selection, known: Known = nothing_known) -> Listing:  # noqa: ARG002 - of `Place`
         found = _Found(self.uri, self.own.extension, selection)
         try:
             while_it_moves(lambda: self._list(found), lambda: found.rows, self.own.seconds + GRACE_SECONDS)

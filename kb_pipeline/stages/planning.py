@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from kb_pipeline.errors import SourceUnavailable
 from kb_pipeline.settings import Settings, fingerprint
-from kb_pipeline.source.listing import collection_of
+from kb_pipeline.source.listing import collection_of, shard_names
 from kb_pipeline.source.names import Names
 from kb_pipeline.stages import fields, raw_documents
 from kb_pipeline.stages.raw_documents import Scan
@@ -23,7 +23,8 @@ from kb_pipeline.store.ledger import UNREGISTERED, Scope, Source
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`dirty`: shard -> documents to work on, in shard order. `unavailable`: why a source was passed over.
-    `notes`: what a person should know about the settings. `redeclared`: documents that wait for other fields."""
+    `notes`: what a person should know about the settings. `redeclared`: documents that wait for other fields.
+    `looks`: sources that take long to look at, so that a run does it and no plan."""
 
     scans: tuple[Scan, ...]
     dirty: Mapping[str, int]
@@ -31,6 +32,7 @@ class Plan:
     redeclared: int = 0
     unavailable: tuple[str, ...] = field(default=())
     notes: tuple[str, ...] = field(default=())
+    looks: tuple[str, ...] = field(default=())
 
 
 def make_plan(
@@ -50,7 +52,12 @@ def make_plan(
     """
     scans: list[Scan] = []
     unavailable: list[str] = []
+    looks: list[Source] = []
     for source in _sources(connection, prefix):
+        if names.sources.every(source.uri):
+            if prefix is not None or names.sources.is_due(source.uri, source.scanned_at):
+                looks.append(source)
+            continue
         try:
             scan = raw_documents.scan_source(connection, source, settings, names, allow_mass_delete=allow_mass_delete)
         except SourceUnavailable as error:
@@ -66,7 +73,11 @@ def make_plan(
     if redeclared:  # whoever runs first does all of it
         shard = "0" * settings.shard_digits
         dirty[shard] = dirty.get(shard, 0) + redeclared
-    changes = [
+    if looks:  # what they hold now may concern any shard
+        for shard in shard_names(settings.shard_digits):
+            dirty[shard] = dirty.get(shard, 0) + 1
+    changes: list[object] = [(source.uri, str(source.scanned_at)) for source in looks]
+    changes += [
         (
             sorted(entry.signature for entry in scan.diff.new),
             sorted(change.entry.signature for change in scan.diff.changed),
@@ -84,6 +95,7 @@ def make_plan(
         redeclared=redeclared,
         unavailable=tuple(unavailable),
         notes=tuple(_unknown_collections(connection, settings, scans)),
+        looks=tuple(source.uri for source in looks),
     )
 
 

@@ -7,12 +7,11 @@ process at a time applies a source, and it lists under that lock, so what it app
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
-from kb_pipeline.errors import DocumentError, SharedName, SourceUnavailable
+from kb_pipeline.errors import DocumentError, SourceUnavailable
 from kb_pipeline.parsing.formats import UNREADABLE_EXTENSIONS
 from kb_pipeline.progress import track
 from kb_pipeline.settings import Settings
@@ -32,6 +31,7 @@ from kb_pipeline.source.names import Names
 from kb_pipeline.source.place import Place
 from kb_pipeline.source.selection import Selection
 from kb_pipeline.stages import fields, sidecar_reading, sidecars
+from kb_pipeline.stages.hashing import hashing
 from kb_pipeline.stages.report import StageReport, batched
 from kb_pipeline.stages.sidecars import SidecarDiff
 from kb_pipeline.store import descriptions, ledger
@@ -99,7 +99,8 @@ def scan_source(
     listed_ns = time.time_ns()
     names.look_again()
     place = names.sources.of(source.uri)
-    listing = place.list_files(selection_of(settings, source.uri))
+    in_all = cache(lambda: ledger.signatures(connection, source.id))
+    listing = place.list_files(selection_of(settings, source.uri), in_all)
     # A name that stands in the ledger as it is was found to hold nothing, unless the policies changed.
     looked_at = source.names_policy == names.policy
     listed, known = listing.signatures, None
@@ -108,7 +109,7 @@ def scan_source(
         if _paths(here - there) == _paths(there - here):
             listed, known = here, there
     if known is None:
-        known = ledger.signatures(connection, source.id)
+        known = in_all()
     suspects = _suspects(listed, known) if looked_at else None
     signatures, real_paths, namesakes = _stored(listed, suspects, names)
     differing = [entry_of(line) for line in signatures - known]
@@ -234,14 +235,15 @@ def run(
 ) -> StageReport:
     """Scan every source and apply what concerns `shards`; commits batch by batch.
 
-    `prefix`: source uri -> limit to what lies at or below that path; sources not named are left out. A
-    source that cannot be listed is passed over and named in the report; raises SourceUnavailable when
+    `prefix`: source uri -> limit to what lies at or below that path; sources not named are left out. Of the
+    sources that are not looked at each time, those that are due or named are applied whole by the run over the first
+    shard. A source that cannot be listed is passed over and named in the report; raises SourceUnavailable when
     none can.
     """
     started = time.monotonic()
     report = StageReport.of(*COUNTS)
     unavailable: list[SourceUnavailable] = []
-    scanned = 0
+    scanned = passed_over = 0
     with site.connect() as reader, site.connect() as writer:
         site.record_key(writer)
         report.counts["described"] += fields.declare(writer, site.settings)
@@ -249,8 +251,14 @@ def run(
             if prefix is not None and source.uri not in prefix:
                 continue
             with ledger.source_lock(writer, source.id):
-                if source.id not in {known.id for known in ledger.sources(reader)}:
+                current = next((known for known in ledger.sources(reader) if known.id == source.id), None)
+                if current is None:
                     continue  # removed while we waited
+                resting = bool(site.sources.every(source.uri))
+                if resting and not _looks_at(site, current, shards, asked_for=prefix is not None):
+                    passed_over += 1
+                    continue
+                own_shards = None if resting else shards
                 hashes: dict[str, bytes] = {}
                 try:
                     scan = scan_source(
@@ -260,12 +268,12 @@ def run(
                         site.names,
                         allow_mass_delete=allow_mass_delete,
                         hashes=hashes,
-                        shards=EVERY_SHARD if shards is None else site.scope(shards).range,
+                        shards=EVERY_SHARD if own_shards is None else site.scope(own_shards).range,
                     )
                 except SourceUnavailable as error:
                     unavailable.append(error)
                     continue
-                limited = within(scan, (prefix or {}).get(source.uri, ""), shards, site.settings.shard_digits)
+                limited = within(scan, (prefix or {}).get(source.uri, ""), own_shards, site.settings.shard_digits)
                 changes = sidecar_reading.read(writer, source, limited.sidecars, site.names, declared(writer))
                 _apply(writer, limited, site.sources.of(source.uri), hashes, site.settings, report)
                 _describe(writer, site, limited, changes, report)
@@ -276,12 +284,18 @@ def run(
             scanned += 1
             _count(scan, limited, report)
         ledger.add_up_figures(writer)
-    if unavailable and not scanned:
+    if unavailable and not (scanned or passed_over):
         raise unavailable[0]
     report.counts["sources_unavailable"] = len(unavailable)
     report.details["unavailable"] = [str(error) for error in unavailable]
     report.seconds = time.monotonic() - started
     return report
+
+
+def _looks_at(site: Site, source: Source, shards: Sequence[str] | None, *, asked_for: bool) -> bool:
+    """Whether this run is the one that looks at a source that is not looked at each time, and applies all of it."""
+    is_first = shards is None or "0" * site.settings.shard_digits in shards
+    return is_first and (asked_for or site.sources.is_due(source.uri, source.scanned_at))
 
 
 def _describe(
@@ -327,7 +341,7 @@ def _apply(
     source, found = scan.source, scan.diff
     entries: list[tuple[Entry, KnownDocument | None]] = [(entry, None) for entry in found.new]
     entries += [(change.entry, change.document) for change in found.changed]
-    with track("reading files", len(entries)) as progress, _hashing(scan, place, hashes) as hash_all:
+    with track("reading files", len(entries)) as progress, hashing(scan, place, hashes) as hash_all:
         for batch in batched(entries, batch_documents):
             digests = hash_all([entry for entry, _ in batch])
             with connection.transaction():
@@ -367,28 +381,3 @@ def _write(
     ledger.clear_failures(connection, (STAGE,), same_bytes)
     ledger.forget_failures(connection, sorted({document for document, _, _ in read} - set(same_bytes)))
     return list(inserted.values())
-
-
-@contextmanager
-def _hashing(
-    scan: Scan, place: Place, known: dict[str, bytes]
-) -> Iterator[Callable[[Sequence[Entry]], list[bytes | DocumentError]]]:
-    """A function that hashes a batch of files: one after another on a local disk, many at once over a network."""
-
-    def digest(entry: Entry) -> bytes | DocumentError:
-        if entry.path in scan.namesakes:
-            return SharedName("Another file's name is stored as this one's would be; rename one of them.")
-        try:
-            return known.get(entry.path) or place.hash(scan.real_paths.get(entry.path, entry.path))
-        except DocumentError as error:
-            return error
-
-    def expected(entries: Sequence[Entry]) -> Sequence[Entry]:
-        place.expect([scan.real_paths.get(entry.path, entry.path) for entry in entries if entry.path not in known])
-        return entries
-
-    if place.readers == 1:
-        yield lambda entries: [digest(entry) for entry in expected(entries)]
-        return
-    with ThreadPoolExecutor(place.readers) as pool:
-        yield lambda entries: list(pool.map(digest, expected(entries)))
