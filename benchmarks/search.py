@@ -198,7 +198,7 @@ def _kinds(
 def _hybrid(text: str, vector: Floats) -> Ask:
     def ask(connection: Connection, generation: Generation) -> list[int]:
         identity = SimpleNamespace(fingerprint=generation.model_fingerprint, name=generation.model)
-        embedder = SimpleNamespace(identity=identity, embed_query=lambda _text, _instruction: vector)
+        embedder = SimpleNamespace(identity=identity, embed_query=lambda *_: vector)
         request = SearchRequest(text, k=K, logged=False)
         result = search(lambda: nullcontext(connection), request, embedder=lambda: embedder, mask=lambda one, _: [one])  # type: ignore[arg-type,return-value]
         return [hit.rank for hit in result.hits]
@@ -222,7 +222,9 @@ def _measure(connection: Connection, generation: Generation, kind: Kind) -> list
     cpu = (tree_cpu(backend) - before) / len(kind.asks)
     recall = f"{exact.overlap(found, kind.expected, K):.3f}" if kind.expected else ""
     times = [f"{value * 1000:.1f}" for value in np.quantile(seconds, [0.5, 0.95, 0.99])]
-    return [kind.name, recall, min(len(ids) for ids in found), *times, f"{cpu * 1000:.1f}"]
+    row = [kind.name, recall, min(len(ids) for ids in found), *times, f"{cpu * 1000:.1f}"]
+    say("  ".join(map(str, row)))  # a million rows take an hour, and much may happen until the table is whole
+    return row
 
 
 def _asked(connection: Connection, generation: Generation, kind: Kind, ask: Ask) -> list[int]:

@@ -264,8 +264,8 @@ def prepare_documents(
 CHUNKS = """
 INSERT INTO chunks (document_id, chunk_key, ordinal, text_hash, content, section_path, language, token_count, lexemes,
                     metadata)
-SELECT d.id, encode(h.hash, 'hex'), (h.place - 1) %% %(per)s, h.hash, t.content || ' again', '{}', t.language,
-       t.token_count, t.lexemes, '{}'
+SELECT d.id, encode(h.hash, 'hex'), (h.place - 1) %% %(per)s, h.hash, t.content || ' again', '{{}}', t.language,
+       t.token_count, t.lexemes, '{{}}'
 FROM unnest(%(hashes)s::bytea[]) WITH ORDINALITY AS h (hash, place)
 JOIN unnest(%(ids)s::bigint[]) WITH ORDINALITY AS d (id, place) ON d.place = (h.place - 1) / %(per)s + 1
 CROSS JOIN LATERAL (
