@@ -128,7 +128,8 @@ def _figure(figure: Figure) -> str:
 def _gain(gain: Gain) -> str:
     kind = "up" if gain.low > 0 else "down" if gain.high < 0 else ""
     return (
-        f'<span class="{kind}">{gain.mean:+.3f}</span><small>{gain.low:+.3f} … {gain.high:+.3f}, p {gain.p:.3f}</small>'
+        f'<span class="{kind}">{gain.mean:+.3f}</span><small>{gain.low:+.3f} … {gain.high:+.3f}</small>'
+        f"<small>{escape(gain.chance)}</small>"
     )
 
 

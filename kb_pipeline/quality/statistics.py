@@ -56,9 +56,13 @@ class Gain:
     deviation: float
     questions: int
 
+    @property
+    def chance(self) -> str:
+        """p as people write it."""
+        return f"p = {self.p:.3f}" if self.p >= 0.001 else "p < 0.001"
+
     def __str__(self) -> str:
-        p = f"= {self.p:.3f}" if self.p >= 0.001 else "< 0.001"
-        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}], p {p}"
+        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}], {self.chance}"
 
 
 def figure(values: Sequence[float]) -> Figure:

@@ -165,6 +165,8 @@ def test_an_evaluation_is_compared_and_its_report_asks_nobody(judged: TestSite, 
         assert page.evaluate("document.querySelectorAll('article').length") > 20
         assert page.evaluate("document.querySelector('h1').textContent") == "rooms <b>"
         assert page.evaluate("performance.getEntriesByType('resource').length") == 0
+        page.resize(1280, 900)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.problems == []
 
 
