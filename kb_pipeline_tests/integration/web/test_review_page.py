@@ -57,7 +57,7 @@ def cases(kb: TestSite, address: str) -> Iterator[None]:
         say(pump, "dee", 0, helpful=False, right_passage=named)
         ask(NOWHERE)
     yield
-    kb.connection.execute("TRUNCATE feedback, search_events, judgments, closed_cases")
+    kb.connection.execute("TRUNCATE feedback, search_events, judgments, closed_cases CASCADE")
 
 
 def review(page: Page) -> None:
