@@ -64,13 +64,24 @@ class Guard:
             return problem(scope, 431, "The headers are larger than this server takes; send fewer or shorter ones.")
         if len(headers.getlist("host")) > 1:  # a proxy in front may have looked at the other one
             return problem(scope, 400, "There are two Host headers; send one.")
-        host = headers.get("host", "").lower()
-        name, _, port = host.rpartition(":")
-        if (name if port.isdecimal() and name else host) not in self.hosts:
+        if _without_port(headers.get("host", "")) not in self.hosts:
             return problem(scope, 400, "This server does not answer to this host name; add it to names of [server].")
         # The page itself holds nothing, and other sites may link to it.
-        if scope["path"] != "/" and headers.get("sec-fetch-site", "none") not in OWN_REQUESTS:
+        if scope["path"] != "/" and not self._is_own(headers):
             return problem(scope, 403, "Another web site asked for this; open the search page and search there.")
         if scope["path"].startswith("/v1/") and self.places.are_taken:
             return problem(scope, 503, NO_PLACE, RETRY_AFTER)
         return None
+
+    def _is_own(self, headers: Headers) -> bool:
+        """By what browsers say of who asks; programs say nothing. Older browsers, and all where the server is reached
+        without TLS under a name, send only the origin, which a proxy in front may have under a name of its own."""
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if site is not None:
+            return site in OWN_REQUESTS
+        return origin is None or _without_port(origin.partition("://")[2]) in self.hosts
+
+
+def _without_port(host: str) -> str:
+    name, _, port = host.lower().rpartition(":")
+    return name if port.isdecimal() and name else host.lower()

@@ -14,7 +14,9 @@ from anyio import CapacityLimiter, sleep_forever, to_thread
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.shared.exceptions import MCPError
 from mcp.types import (
+    INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
     ListToolsResult,
@@ -55,7 +57,8 @@ def server_for(backend: Backend, principal: Principal) -> Server[Any]:
     async def call_tool(_: ServerRequestContext[Any], asked: CallToolRequestParams) -> CallToolResult:
         tool = TOOLS.get(asked.name)
         if tool is None:
-            return _failed(f"There is no tool of this name; there are {', '.join(TOOLS)}.")
+            # Not for the model to read: https://modelcontextprotocol.io/specification/2025-11-25/server/tools#error-handling
+            raise MCPError(INVALID_PARAMS, f"There is no tool of this name; there are {', '.join(TOOLS)}.")
         threads: CapacityLimiter | None = backend.waiting if tool.name == "search" else None
         try:
             given = await to_thread.run_sync(tool, backend, principal, asked.arguments or {}, limiter=threads)

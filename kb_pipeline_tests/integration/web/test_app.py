@@ -184,6 +184,10 @@ def test_what_another_site_asks_for_is_refused_and_not_logged(client: httpx.Clie
         assert client.get("/", headers=headers).status_code == 200  # a link to the page
     with psycopg.connect(filled) as connection:
         assert connection.execute("SELECT count(*) FROM search_events").fetchone() == (0,)
+    plain = {"origin": "http://evil.example"}  # all that a browser says to a server without TLS under a name
+    assert client.post("/v1/search", json={"query": "年假"}, headers=plain).status_code == 403
+    through_a_proxy = {"origin": "https://kb.example.com", "sec-fetch-site": "same-origin"}
+    assert client.post("/v1/feedback", json={}, headers=through_a_proxy).status_code == 400
     for site in ("same-origin", "none"):
         asked = client.get("/v1/search", params={"q": "年假", "mode": "lexical"}, headers={"sec-fetch-site": site})
         assert asked.status_code == 200

@@ -160,7 +160,6 @@ def test_a_long_document_is_read_in_parts(filled: str, backend: Backend) -> None
         ("fetch", {"document_id": 4711}, "no document of this id"),
         ("fetch", {"document_id": "1"}, "argument document_id is wrong"),
         ("list_collections", {"all": True}, "it takes none"),
-        ("destroy", {}, "no tool of this name"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(backend: Backend, tool: str, arguments: Any, words: str) -> None:
@@ -218,6 +217,29 @@ def test_an_agent_speaks_with_the_server_by_its_key(filled: str, embeddings: Ins
     assert "needs the right read" in sentence(refused)
 
 
+@pytest.mark.parametrize(
+    ("message", "status", "code"),
+    [
+        ({"id": 1, "method": "resources/list"}, 200, -32601),  # not among the capabilities
+        ({"id": 1, "method": "no/such"}, 200, -32601),
+        ({"id": 1, "method": "tools/call", "params": {}}, 200, -32602),
+        ({"id": 1, "method": "tools/call", "params": {"name": "destroy"}}, 200, -32602),
+        ({"id": "x", "method": "ping"}, 200, None),
+        ({"method": "notifications/initialized"}, 202, None),
+    ],
+)
+def test_messages_are_answered_as_json_rpc_has_it(
+    filled: str, embeddings: InstantServer, message: dict[str, Any], status: int, code: int | None
+) -> None:
+    with serving(filled, embeddings) as client:
+        headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
+        answer = client.post("/mcp", json={"jsonrpc": "2.0", **message}, headers=headers)
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.json().get("error", {}).get("code") == code
+        assert answer.json()["id"] == message["id"]
+
+
 def test_nobody_speaks_mcp_without_a_key_or_from_another_site(
     filled: str, embeddings: InstantServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +255,11 @@ def test_nobody_speaks_mcp_without_a_key_or_from_another_site(
             == 403
         )
         assert client.post("/mcp", json=ping, headers=accept | header | {"host": "elsewhere"}).status_code == 400
+        for origin in ("https://evil.example", "null", "http://[", "http://localhost.evil.example"):
+            foreign = client.post("/mcp", json=ping, headers=accept | header | {"origin": origin})
+            assert foreign.status_code == 403, origin
+        local = client.post("/mcp", json=ping, headers=accept | header | {"origin": "http://localhost:6274"})
+        assert local.status_code == 200
         assert client.post("/mcp", content="{}", headers=accept | header).status_code == 415
         assert client.post("/mcp", json={"a": "b" * 70_000}, headers=accept | header).status_code == 413
         assert client.get("/mcp", headers=header).status_code == 405
