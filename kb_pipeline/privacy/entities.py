@@ -23,6 +23,7 @@ ENTITIES: dict[str, str] = {
     "CN_USCC": "unified social credit codes",
     "PASSPORT": "passport numbers behind a label",
     "TRAVEL_PERMIT": "permits for Hong Kong, Macau, Taiwan and the mainland, behind a label",
+    "ID_NUMBER": "numbers of other papers, cards, vehicles and devices behind a label, also in Chinese digits",
     "LICENSE_PLATE": "mainland licence plates, new-energy ones included",
     "US_SSN": "United States social security numbers",
     "IBAN_CODE": "international bank account numbers",

@@ -17,7 +17,7 @@ from kb_pipeline.errors import SettingsError
 from kb_pipeline.privacy.entities import ACTIONS, ENTITIES, PRESETS, Action, unknown_entities
 from kb_pipeline.privacy.pseudonyms import term_hash
 
-DETECTION_VERSION = 6  # Raise when the same policy and key mask the same text differently.
+DETECTION_VERSION = 7  # Raise when the same policy and key mask the same text differently.
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ from kb_pipeline.privacy.detection import CELL, Detector, fold
 from kb_pipeline.privacy.detectors.amounts import AMOUNT
 from kb_pipeline.privacy.detectors.cards import CARDS
 from kb_pipeline.privacy.detectors.identifiers import IDENTIFIERS
+from kb_pipeline.privacy.detectors.labelled_numbers import LABELLED_NUMBERS
 from kb_pipeline.privacy.detectors.network import NETWORK
 from kb_pipeline.privacy.detectors.people import PEOPLE
 from kb_pipeline.privacy.detectors.phones import PHONES
 
 DETECTORS: dict[str, Detector] = {
-    detector.entity: detector for detector in (*IDENTIFIERS, *PHONES, *CARDS, *NETWORK, *PEOPLE, AMOUNT)
+    detector.entity: detector
+    for detector in (*IDENTIFIERS, *PHONES, *CARDS, *LABELLED_NUMBERS, *NETWORK, *PEOPLE, AMOUNT)
 }
 
 

@@ -29,6 +29,7 @@ _EMAIL = re.compile(
 )
 
 
+_NOBODY = ("git@", "hg@", "svn@")  # accounts that everybody uses
 _MESSAGE_ID_BEFORE = re.compile(r"(?:message-id|in-reply-to|content-id|references) ?: ?<\Z", re.IGNORECASE)
 
 
@@ -37,7 +38,9 @@ def find_emails(text: str) -> list[Span]:
     return [
         Span(m.start(), m.end(), 0.99)
         for m in _EMAIL.finditer(text)
-        if not _MESSAGE_ID_BEFORE.search(text, max(0, m.start() - 16), m.start())
+        if not m[0].startswith(_NOBODY)
+        and text[m.start() - 1 : m.start()] != "@"  # decorators below each other
+        and not _MESSAGE_ID_BEFORE.search(text, max(0, m.start() - 16), m.start())
     ]
 
 
@@ -122,17 +125,17 @@ _KEY_FORMS = (
     r"eyJ[0-9A-Za-z_\-]{8,2000}\.eyJ[0-9A-Za-z_\-]{8,4000}\.[0-9A-Za-z_\-]{8,1000}",
 )
 _KEY = re.compile(rf"{WORD_START}(?:{'|'.join(_KEY_FORMS)})(?![0-9A-Za-z])")
-_USER_INFO = re.compile(r"://(?P<value>[^\s/:@<>\"'。，]{1,128}:[^\s/@<>\"'。，]{1,256})@")
+_USER_INFO = re.compile(r"://(?P<value>[^\s/:@<>\"'。，]{0,128}:[^\s/@<>\"'。，]{1,256})@")
 _PRIVATE_KEY = re.compile(
-    r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY-----[A-Za-z0-9+/=\s:,.\-]{16,8000}?-----END "
-    r"(?:[A-Z]+ ){0,3}PRIVATE KEY-----"
+    r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s:,.\\\-]{8,8000}?-----END "
+    r"(?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 )
 _LABELLED_SECRET = re.compile(
     r"(?:(?<![A-Za-z])(?:[A-Za-z0-9]{1,20}[_-]){0,4}(?:passw(?:or)?d|passwd|pwd|secret|token|authorization|bearer"
     r"|api[_ -]?key|access[_ -]?key(?:[_ -]?(?:id|secret))?"
-    r"|secret[_ -]?key|client[_ -]?secret|private[_ -]?key)(?![A-Za-z])|密码|口令|密钥|令牌)"
-    r"(?:\s?(?:is|改?为|是|已?改成|设置?[为成]|重置[为成]))?[\"']?\s{0,2}[:=]?>?\s{0,2}(?:Bearer )?[\"'「“]?"
-    r"(?P<value>[!-~]{6,256})",
+    r"|secret[_ -]?key|client[_ -]?secret|private[_ -]?key(?:[_ -]?id)?)(?![A-Za-z])|密码|口令|密钥|令牌)"
+    r"(?:\s?(?:is|改?为|是|已?改成|设置?[为成]|重置[为成]))?[\"']?\s{0,2}[:=]?>?\s{0,2}(?:Bearer |Basic )?"
+    r"(?P<quote>[\"'「“]?)(?P<value>[!-~]{6,256})",
     re.IGNORECASE,
 )
 _SECRET_END = re.compile(r"[\"',;)\]}>]+\Z|[.]\Z")
@@ -140,9 +143,18 @@ _SECRET_END = re.compile(r"[\"',;)\]}>]+\Z|[.]\Z")
 _SECRET = re.compile(
     r"(?=[!-~]{0,255}?[A-Za-z])(?=[!-~]{0,255}?[0-9])[!-~]+|[0-9]{6,12}|(?=[!-~]{0,255}?[!@#$%^&*_+=])[!-~]{8,}"
 )
+# In code, what is neither in quotes nor made of letters and digits alone may be a name, or what is called with others.
+_EXPRESSION = re.compile(r"[A-Za-z_]+(?:\.[A-Za-z_]+)*(?:[(\[{].*)?|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*[(\[{].*")
+# Letters alone are a password where that is what the label says, and where nothing but a value can stand.
+_PASSWORD_LABEL = re.compile(r"passw(?:or)?d|passwd|pwd|密码|口令", re.IGNORECASE)
+_NAMES_ITSELF = re.compile(r"[A-Za-z_]*(?:passw(?:or)?d|pwd|secret|token|key)[A-Za-z_]*", re.IGNORECASE)
+_LETTERS = re.compile("[A-Za-z]{6,64}")
+_ASSIGNED = re.compile("[A-Z]=|[\"'] ?[:=] ?[\"']|[码令](?:[:是为])")
+_ALL_KINDS = re.compile(r"(?=[!-~]*[A-Za-z])(?=[!-~]*[0-9])(?=[!-~]*[@#$%^&*!])[!-~]{8,64}")
 _PLACEHOLDER = re.compile(r"[<${\[%]|\*{3}|x{4}|\.{3}|your[_-]|https?://", re.IGNORECASE)
 
 
+_SAID = re.compile(r"[:=是为成]|\bis\b|bearer|basic", re.IGNORECASE)
 _KEY_STARTS = (
     *("akia", "asia", "agpa", "aida", "aroa", "ltai", "akid", "aiza", "sk-", "pk-", "rk-", "sk_", "pk_", "rk_"),
     *(
@@ -194,14 +206,21 @@ def find_credentials(text: str) -> list[Span]:
         start, end = match.span("value")
         behind = text[match.start() : start]
         value = _SECRET_END.sub("", match["value"])
-        if (
-            not re.search(r"[:=是为成]|\bis\b|bearer", behind, re.IGNORECASE)
-            or _PLACEHOLDER.match(value)
-            or not _SECRET.fullmatch(value)
-        ):
+        quoted = match["quote"] or not _EXPRESSION.fullmatch(match["value"].rstrip(",;"))
+        said = quoted and _SAID.search(behind) and _SECRET.fullmatch(value)
+        no_value = _PLACEHOLDER.match(value) or _NAMES_ITSELF.fullmatch(value)
+        if no_value or not (said or _is_password(behind, value)):
             continue
         spans.append(Span(start, end - len(match["value"]) + len(value), 0.85))
     return spans
+
+
+def _is_password(behind: str, value: str) -> bool:
+    """Whether `value`, with what stands from its label on `behind` it, is a password of letters, or without a sign."""
+    if _PASSWORD_LABEL.search(behind) is None:
+        return False
+    alone = _LETTERS.fullmatch(value) and _ASSIGNED.search(behind)
+    return bool(alone or _ALL_KINDS.fullmatch(value))
 
 
 def same(value: str) -> str:
