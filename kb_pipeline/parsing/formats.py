@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from kb_pipeline.errors import EncryptedDocument, MalformedDocument, UnsupportedFormat
 from kb_pipeline.parsing.code.languages import LANGUAGES, language_of_file
 from kb_pipeline.parsing.encodings import is_binary
+from kb_pipeline.parsing.foreign import Kind, archive_kind, kind_of, ole_kind
 
 
 class Format(StrEnum):
@@ -115,7 +116,10 @@ _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _WORD_FLAGS = 10  # bytes into a Word document before 2007; bit 8 says that it is encrypted ([MS-DOC] 2.5.1)
 _PDF_HEADER_WITHIN = 1024  # bytes; readers accept junk before the header
+# A folder of that name alone is none: an archive of other files may have it, too.
 _ZIP_FOLDERS = {"word/": Format.DOCX, "xl/": Format.XLSX, "ppt/": Format.PPTX}
+_ZIP_LISTS = ("[content_types].xml", "_rels/.rels")  # each Office file has these; some that were repaired have one
+_ZIP_MAIN_PARTS = ("word/document.xml", "xl/workbook.xml", "ppt/presentation.xml")
 _ZIP_MIMETYPES = {
     b"application/epub+zip": Format.EPUB,
     b"application/vnd.oasis.opendocument.text": Format.ODT,
@@ -157,6 +161,8 @@ def detect_format(name: str, data: bytes) -> Format:
         return Format.RTF
     if image := _image_format(data):
         return image
+    if foreign := kind_of(data, is_text=by_name in TEXT_FORMATS and not is_binary(data)):
+        raise _refused(foreign)
     if by_name is None:
         raise _unsupported(extension)
     if by_name in TEXT_FORMATS:
@@ -207,12 +213,20 @@ def _zip_format(by_name: Format | None, data: bytes) -> Format:
         ) from None
     if mimetype in _ZIP_MIMETYPES:
         return _ZIP_MIMETYPES[mimetype]
-    for folder, kind in _ZIP_FOLDERS.items():
-        if any(name.startswith(folder) for name in names):
-            return kind
+    # Some producers write the names with back slashes, or another case than the one they are named by.
+    parts = {name.replace("\\", "/").lower() for name in names}
+    foreign = archive_kind(names, mimetype)
+    if foreign.extension != ".zip":
+        raise _refused(foreign)
+    if not parts.isdisjoint((*_ZIP_LISTS, *_ZIP_MAIN_PARTS)):
+        for folder, kind in _ZIP_FOLDERS.items():
+            if any(name.startswith(folder) for name in parts):
+                return kind
+    if "META-INF/container.xml" in names:
+        return Format.EPUB
     if "OFD.xml" in names:  # GB/T 33190
         raise _unsupported(".ofd", hint="save it as PDF; ")
-    raise _unsupported(".zip", hint="unpack it and add the files inside; ")
+    raise _refused(foreign)
 
 
 def _ole_format(data: bytes) -> Format:
@@ -236,11 +250,16 @@ def _ole_format(data: bytes) -> Format:
         return Format.DOC
     if "PowerPoint Document" in streams:
         return Format.PPT
-    raise _unsupported("", hint="")
+    foreign = ole_kind(streams)
+    raise _refused(foreign) if foreign else _unsupported("")
 
 
 def _is_encrypted_word(stream: bytes) -> bool:
     return bool(int.from_bytes(stream[_WORD_FLAGS : _WORD_FLAGS + 2], "little") & 0x100)
+
+
+def _refused(kind: Kind) -> UnsupportedFormat:
+    return _unsupported(kind.extension, kind.hint)
 
 
 def _unsupported(extension: str, hint: str = "") -> UnsupportedFormat:

@@ -63,6 +63,47 @@ def test_a_plain_zip_is_refused_with_the_advice_to_unpack_it() -> None:
         detect_format("a.zip", archive("a.txt"))
 
 
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (archive("META-INF/MANIFEST.MF", "a/B.class"), "jar"),
+        (archive("AndroidManifest.xml", "META-INF/MANIFEST.MF"), "apk"),
+        (archive("[Content_Types].xml", "visio/document.xml"), "vsdx"),
+        (archive("[Content_Types].xml", "xl/workbook.bin"), "xlsb"),
+        (archive("FixedDocumentSequence.fdseq"), "xps"),
+        (archive("Index/Document.iwa"), "pages"),
+        (archive(mimetype="application/vnd.oasis.opendocument.graphics"), "odg"),
+        (archive("word/notes.txt", "xl/numbers.txt"), "zip"),
+        (b"Rar!\x1a\x07\x01\0", "rar"),
+        (b"7z\xbc\xaf\x27\x1c\0\4", "7z"),
+        (b"\x1f\x8b\x08\0", "gz"),
+        (bytes(257) + b"ustar\x0000", "tar"),
+        (b"SQLite format 3\0", "sqlite"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.pdf", "a.zip", "a.docx", "a"])
+def test_a_refusal_names_what_the_file_is_and_not_what_its_name_says(name: str, data: bytes, kind: str) -> None:
+    with pytest.raises(UnsupportedFormat, match=rf"type \.{kind} are not supported"):
+        detect_format(name, data)
+
+
+@pytest.mark.parametrize("text", [b"GIF8 or PNG?", b"ID3 tags", b"BZh is a magic number", b"AC10 is a rule"])
+def test_a_text_may_begin_with_the_letters_of_another_kind(text: bytes) -> None:
+    assert detect_format("a.txt", text) is Format.TEXT
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("word\\document.xml",), Format.DOCX),
+        (("[Content_Types].xml", "WORD/document2.xml"), Format.DOCX),
+        (("META-INF/container.xml", "OPS/book.opf"), Format.EPUB),
+    ],
+)
+def test_a_careless_producer_is_understood(names: tuple[str, ...], expected: Format) -> None:
+    assert detect_format("a.zip", archive(*names)) is expected
+
+
 @pytest.mark.parametrize("name", ["a.pdf", "a.docx", "a.txt"])
 def test_binary_junk_under_a_known_name_is_malformed(name: str) -> None:
     with pytest.raises(MalformedDocument):
