@@ -31,6 +31,7 @@ class Format(StrEnum):
     ODS = "ods"
     ODP = "odp"
     EPUB = "epub"
+    OFD = "ofd"
     RTF = "rtf"
     HTML = "html"
     MARKDOWN = "md"
@@ -41,6 +42,11 @@ class Format(StrEnum):
     MSG = "msg"
     MHTML = "mhtml"
     IPYNB = "ipynb"
+    ASCIIDOC = "adoc"
+    ORG = "org"
+    VTT = "vtt"
+    SRT = "srt"
+    ICS = "ics"
     PNG = "png"
     JPEG = "jpeg"
     TIFF = "tiff"
@@ -71,7 +77,7 @@ EXTENSIONS: dict[str, Format] = {
     ".markdown": Format.MARKDOWN,
     ".text": Format.TEXT,
     ".rst": Format.TEXT,
-    ".adoc": Format.TEXT,
+    ".asciidoc": Format.ASCIIDOC,
     ".log": Format.TEXT,
     ".tab": Format.TSV,
     ".jpg": Format.JPEG,
@@ -96,7 +102,9 @@ UNREADABLE_EXTENSIONS = frozenset(
     )
     for extension in kind.split()
 )
-ZIP_FORMATS = frozenset({Format.DOCX, Format.XLSX, Format.PPTX, Format.ODT, Format.ODS, Format.ODP, Format.EPUB})
+ZIP_FORMATS = frozenset(
+    {Format.DOCX, Format.XLSX, Format.PPTX, Format.ODT, Format.ODS, Format.ODP, Format.EPUB, Format.OFD}
+)
 TEXT_FORMATS = frozenset(
     {
         Format.HTML,
@@ -107,6 +115,11 @@ TEXT_FORMATS = frozenset(
         Format.EML,
         Format.MHTML,
         Format.IPYNB,
+        Format.ASCIIDOC,
+        Format.ORG,
+        Format.VTT,
+        Format.SRT,
+        Format.ICS,
         Format.CODE,
     }
 )
@@ -224,8 +237,8 @@ def _zip_format(by_name: Format | None, data: bytes) -> Format:
                 return kind
     if "META-INF/container.xml" in names:
         return Format.EPUB
-    if "OFD.xml" in names:  # GB/T 33190
-        raise _unsupported(".ofd", hint="save it as PDF; ")
+    if "ofd.xml" in parts:  # GB/T 33190
+        return Format.OFD
     raise _refused(foreign)
 
 

@@ -32,6 +32,7 @@ def archive(*names: str, mimetype: str | None = None) -> bytes:
         ("a.ppt", archive("ppt/presentation.xml"), Format.PPTX),
         ("a.zip", archive(mimetype="application/epub+zip"), Format.EPUB),
         ("a.odt", archive(mimetype="application/vnd.oasis.opendocument.text"), Format.ODT),
+        ("a.zip", archive("OFD.xml", "Doc_0/Document.xml"), Format.OFD),
         ("a.doc", rb"{\rtf1 text}", Format.RTF),
         ("a.xls", b"<html><table></table></html>", Format.HTML),
         ("a.txt", b"<!DOCTYPE html><p>x", Format.HTML),
@@ -51,11 +52,6 @@ def test_a_file_is_what_its_content_says(name: str, data: bytes, expected: Forma
 def test_an_unknown_extension_is_refused_naming_what_is_supported() -> None:
     with pytest.raises(UnsupportedFormat, match=r"\.wav are not supported.*PDF, DOCX"):
         detect_format("a.wav", b"RIFF")
-
-
-def test_an_ofd_is_called_by_its_name() -> None:
-    with pytest.raises(UnsupportedFormat, match=r"type \.ofd are not supported: save it as PDF"):
-        detect_format("a.ofd", archive("OFD.xml", "Doc_0/Document.xml"))
 
 
 def test_a_plain_zip_is_refused_with_the_advice_to_unpack_it() -> None:
