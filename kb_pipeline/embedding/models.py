@@ -96,6 +96,22 @@ def profile_for(model_name: str) -> ModelProfile:
     return known or ModelProfile(name=model_name)
 
 
+def require_dimension(model: str, native: int, asked: int | None, collection: str | None = None) -> None:
+    """Raises SettingsError for a dimension that a model of `native` dimensions has not or was not trained for.
+
+    `collection`: the one whose setting it is.
+    """
+    if asked is None:
+        return
+    profile_for(model).check_dimension(asked)
+    if asked > native:
+        name = "KB_DIMENSION" if collection is None else f"The dimension of the collection {collection}"
+        raise SettingsError(
+            f"{name} is {asked}, but the vectors of {model} have {native} dimensions; set it to that or less, or leave "
+            "it out."
+        )
+
+
 def same_model(one: str, other: str) -> bool:
     """Do the two names mean the same model: `Qwen/Qwen3-Embedding-4B` and `/models/Qwen3-Embedding-4B` do."""
     return _short_name(one) == _short_name(other)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kb_pipeline.embedding.models import profile_for, same_model
+from kb_pipeline.embedding.models import profile_for, require_dimension, same_model
 from kb_pipeline.errors import SettingsError
 from kb_pipeline.settings import Settings
 from kb_pipeline.site import Site
@@ -66,7 +66,7 @@ def difference(
     """`model`: that embeds now, as far as is known. `collection`: whose own settings they are, where `active` serves it
     together with others."""
     own = collection or active.collection
-    if model is not None and not isinstance(model, str) and (impossible := _impossible(model, settings, own)):
+    if impossible := _impossible(active, settings, model, own):
         return impossible
     found = [*_model(active, model), *_dimension(active, settings, model, own)]
     if collection is None:  # an instruction alone needs no generation of its own: documents carry none
@@ -82,11 +82,15 @@ def difference(
     )
 
 
-def _impossible(model: ModelIdentity, settings: Settings, collection: str | None) -> str | None:
-    from kb_pipeline.stages.embeddings import generation_key
-
+def _impossible(
+    active: Generation, settings: Settings, model: ModelIdentity | str | None, collection: str | None
+) -> str | None:
+    """Of a dimension that the model has not, whose own is known where it was asked or made the active generation."""
+    if model is None or (isinstance(model, str) and _model(active, model)):
+        return None
+    native = active.native_dimension if isinstance(model, str) else model.native_dimension
     try:
-        generation_key(model, settings, collection)
+        require_dimension(model if isinstance(model, str) else model.name, native, settings.dimension, collection)
     except SettingsError as error:
         return str(error)
     return None

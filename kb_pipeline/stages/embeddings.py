@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from kb_pipeline.embedding.client import EmbeddedText, EmbeddingClient, ModelIdentity, RejectedText, Result, Usage
-from kb_pipeline.errors import GenerationMismatch, SettingsError, TextRejected
+from kb_pipeline.embedding.models import require_dimension
+from kb_pipeline.errors import GenerationMismatch, TextRejected
 from kb_pipeline.progress import Track, track
 from kb_pipeline.services import gpu
 from kb_pipeline.settings import Settings
@@ -37,14 +38,7 @@ MOST_SPANS = 20  # of the run's throughput, each a row to look at
 def generation_key(identity: ModelIdentity, settings: Settings, collection: str | None = None) -> GenerationKey:
     """The generation that `settings` and the server ask for; `collection`: the one that it is for alone, whose settings
     they are. Raises SettingsError for a dimension that the model has not or was not trained for."""
-    if settings.dimension is not None:
-        identity.profile.check_dimension(settings.dimension)
-        if settings.dimension > identity.native_dimension:
-            name = "KB_DIMENSION" if collection is None else f"The dimension of the collection {collection}"
-            raise SettingsError(
-                f"{name} is {settings.dimension}, but the vectors of {identity.name} have "
-                f"{identity.native_dimension} dimensions; set it to that or less, or leave it out."
-            )
+    require_dimension(identity.name, identity.native_dimension, settings.dimension, collection)
     return GenerationKey(
         model_fingerprint=identity.fingerprint,
         model=identity.name,

@@ -75,8 +75,9 @@ def test_a_dimension_that_was_set_once_is_still_asked_for_when_it_is_left_out() 
     assert "1024 dimensions" in str(difference(active(dimension=256), load_settings(), MODEL))
 
 
-def test_a_dimension_that_the_model_has_not_is_no_reason_to_build() -> None:
-    sentence = str(difference(active(), load_settings(dimension=2048), identity()))
+@pytest.mark.parametrize("model", [identity(), MODEL])
+def test_a_dimension_that_the_model_has_not_is_no_reason_to_build(model: ModelIdentity | str) -> None:
+    sentence = str(difference(active(), load_settings(dimension=2048), model))
     assert "KB_DIMENSION is 2048, but the vectors of Qwen/Qwen3-Embedding-0.6B have 1024 dimensions" in sentence
     assert "build" not in sentence
 
