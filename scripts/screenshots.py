@@ -6,6 +6,10 @@ they are no requirement of the project; Chinese needs a font on the machine. Run
 
     python scripts/screenshots.py http://127.0.0.1:3000 http://127.0.0.1:8756     all pictures
     python scripts/screenshots.py "" http://127.0.0.1:8756                        only those of the search page
+
+The picture of an answer is of a server with a chat server, which the others would show, too:
+
+    python scripts/screenshots.py "" "" http://127.0.0.1:8756
 """
 
 from __future__ import annotations
@@ -43,7 +47,7 @@ PAGES: dict[str, tuple[str, int, tuple[str, ...]]] = {
 }
 
 
-def main(base: str, search: str) -> None:
+def main(base: str, search: str, answers: str = "") -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -51,7 +55,13 @@ def main(base: str, search: str) -> None:
         )
         if base:
             dagster(browser, base)
-        search_page(browser, search)
+        if search:
+            search_page(browser, search)
+        if answers:
+            page = browser.new_page(locale="zh-CN", viewport={"width": 1200, "height": 900})
+            ask(page, answers, QUESTION)
+            page.locator(".answer .thumb").first.wait_for(timeout=10 * SETTLE_MS)
+            save(page, "answer")
         browser.close()
 
 

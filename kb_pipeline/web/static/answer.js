@@ -76,7 +76,10 @@ export function showAnswer(found) {
   const draw = () => {
     for (const sentence of answer.sentences.slice(shown)) {
       if (sentence.starts_line || !sentences.lastChild) sentences.append(h("p", { class: "text" }));
-      sentences.lastChild.append(`${sentence.text} `, ...sentence.citations.map((number) => citation(number, found.hits)), " ");
+      const characters = [...sentence.text];
+      const [first, ...others] = sentence.citations.map((number) => citation(number, found.hits));
+      const end = h("span", { class: "end" }, `${characters.splice(-2).join("")} `, first); // which begins no line
+      sentences.lastChild.append(characters.join(""), end, ...others, " ");
     }
     shown = answer.sentences.length;
     if (answer.state === "unknown" && !sentences.hasChildNodes()) sentences.append(h("p", { class: "text" }, answer.text));
