@@ -122,6 +122,9 @@ def promote(
     adapter: Annotated[str | None, typer.Option(help="A model that kb tune made, for queries alone.")] = None,
     weight: Annotated[bool, typer.Option("--weight", help="Tune the weight of meaning instead.")] = False,
     collection: Annotated[str | None, typer.Option(help="With --weight: of searches in this one alone.")] = None,
+    present_url: Annotated[
+        str | None, typer.Option(help="Embedding server of the present generation, if its model is another.")
+    ] = None,
     approve: Annotated[str | None, typer.Option(help="Who approves it, where [quality] approval is set.")] = None,
     as_json: Json = False,
 ) -> int:
@@ -137,7 +140,7 @@ def promote(
         if adapter is not None:
             result = promote_adapter(site, adapter, set_name=set_name, approved_by=approve)
         else:
-            result = decide(site, str(candidate), set_name=set_name, approved_by=approve)
+            result = decide(site, str(candidate), set_name=set_name, approved_by=approve, present_url=present_url)
     if as_json:
         print_json(asdict(result))
         return 0 if result.switched or result.waits_for_approval else EXIT_FOUND

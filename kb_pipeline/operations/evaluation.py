@@ -86,14 +86,15 @@ def measure(
     split: Split | None = None,
     against: Way | None = None,
     embedder: Callable[[], EmbeddingClient] | None = None,
+    other_embedder: Callable[[], EmbeddingClient] | None = None,
 ) -> SetMeasured:
     """Ask the questions of the set `name`, those of `split` alone where it is given, and store what came of it.
 
     `against`: another way, which is measured first; what was stored of it is taken where its model is not served any
-    more. `embedder`: of another server than the settings'. Raises SettingsError, GenerationMismatch,
-    EmbeddingServerUnavailable.
+    more. `embedder`: of another server than the settings', `other_embedder`: the same for `against`. Raises
+    SettingsError, GenerationMismatch, EmbeddingServerUnavailable.
     """
-    before = None if against is None else _scores(site, name, against, split)
+    before = None if against is None else _scores(site, name, against, split, other_embedder)
     found, evaluation = _measured(site, name, way, split, embedder)
     gains = None if before is None else compare(evaluation.slices, before, evaluation.scores)
     return SetMeasured(found, name, split, way, evaluation, str(against) if against else None, gains)
@@ -111,17 +112,19 @@ def since_last(site: Site, name: str) -> Gains | None:
     return compare({OVERALL: tuple(second)}, first, second)
 
 
-def _scores(site: Site, name: str, way: Way, split: Split | None) -> Scores:
+def _scores(
+    site: Site, name: str, way: Way, split: Split | None, embedder: Callable[[], EmbeddingClient] | None
+) -> Scores:
     with site.connect() as connection:
         asked = _asked(connection, way.generation)
         are_served = all(
             site.embedding_of(each.collection).identity.fingerprint == each.model_fingerprint for each in asked
         )
-        if not are_served and way.weight is None:
+        if not are_served and way.weight is None and embedder is None:
             stored = store.last(connection, name, generation=_names(asked))
             if stored is not None:
                 return _stored_scores(connection, stored.id)
-    return _measured(site, name, way, split, None)[1].scores
+    return _measured(site, name, way, split, embedder)[1].scores
 
 
 def _measured(

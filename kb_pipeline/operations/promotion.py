@@ -6,6 +6,7 @@ meaning. The way back from the first two is `kb generations rollback`.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,16 @@ from kb_pipeline.quality.gate import MEASURE, Decision, decide
 from kb_pipeline.quality.splits import leaks
 from kb_pipeline.quality.statistics import figure
 from kb_pipeline.quality.tuning.folder import models_folder, read_tuned
+from kb_pipeline.site import connect_embedding
 from kb_pipeline.store.generations import active_generation, named_generation, set_adapter
 from kb_pipeline.store.quality import promotions as store
 from kb_pipeline.store.quality.promotions import Promotion
 from kb_pipeline.store.quality.questions import questions_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kb_pipeline.embedding.client import EmbeddingClient
     from kb_pipeline.quality.evaluation import Evaluation, Gains
     from kb_pipeline.quality.tuning.folder import TunedModel
     from kb_pipeline.site import Site
@@ -53,11 +58,19 @@ class WeightOutcome:
     promotion: Promotion | None
 
 
-def promote(site: Site, candidate: str, *, set_name: str | None = None, approved_by: str | None = None) -> Outcome:
+def promote(
+    site: Site,
+    candidate: str,
+    *,
+    set_name: str | None = None,
+    approved_by: str | None = None,
+    present_url: str | None = None,
+) -> Outcome:
     """Measure generation `candidate` on the frozen test against the one that it would follow, and switch where it is
     better. What was decided and only waited for `approved_by` is not measured again.
 
-    Nothing is switched while the embedding server runs another model than the candidate's. Raises SettingsError,
+    `present_url`: of the server that embeds queries for the one it would follow, where its model is another. Nothing is
+    switched while the settings' embedding server runs another model than the candidate's. Raises SettingsError,
     GenerationMismatch, EmbeddingServerUnavailable; KbError where the candidate is incomplete.
     """
     with site.connect() as connection:
@@ -71,7 +84,8 @@ def promote(site: Site, candidate: str, *, set_name: str | None = None, approved
         name = _the_set(site, set_name)
         among = (generation.collection,) if generation.collection else ()
         before, after = (Way(each, collections=among) for each in (incumbent.name, candidate))
-        measured = measure(site, name, after, split="test", against=before)
+        with _served_at(site, present_url) as present:
+            measured = measure(site, name, after, split="test", against=before, other_embedder=present)
         decided = _record(site, candidate, incumbent.name, name, decide(_required(measured.gains)))
     if decided.verdict != "promoted":
         return Outcome(decided, switched=False)
@@ -140,6 +154,17 @@ def tune_weight(site: Site, *, collection: str | None = None, set_name: str | No
 def decisions(site: Site, limit: int) -> list[Promotion]:
     with site.connect() as connection:
         return store.newest(connection, limit=limit)
+
+
+@contextmanager
+def _served_at(site: Site, url: str | None) -> Iterator[Callable[[], EmbeddingClient] | None]:
+    """A client of the embedding server at `url`, where one is named."""
+    if url is None:
+        yield None
+        return
+    settings = site.settings.model_copy(update={"embedding_url": url, "embedding_model": None})
+    with connect_embedding(settings) as client:
+        yield lambda: client
 
 
 def _require_ready(site: Site, generation: Generation) -> None:

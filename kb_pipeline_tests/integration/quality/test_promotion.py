@@ -146,6 +146,18 @@ def test_a_candidate_of_another_model_is_compared_with_what_was_measured(judged:
         promote(judged.site, "g1")
 
 
+def test_both_models_are_served_while_it_is_decided(judged: TestSite, embedding_server: InstantServer) -> None:
+    with instant_server(dimension=384, model_name="another") as other:
+        judged.reopen(embedding_url=other.base_url)
+        built = life.build(judged.site)
+        with pytest.raises(GenerationMismatch):  # nothing was measured before, and g1's model is not served
+            promote(judged.site, built.name)
+        result = promote(judged.site, built.name, present_url=embedding_server.base_url)
+    life.drop(judged.site, built.name)
+    assert result.promotion.incumbent == "g1"
+    assert result.promotion.gains["all"]["questions"] == TESTED
+
+
 def test_an_evaluation_is_compared_and_its_report_asks_nobody(judged: TestSite, tmp_path: Path) -> None:
     before = measure(judged.site, "rooms")
     assert since_last(judged.site, "rooms") is None
