@@ -28,7 +28,7 @@ _TERM = re.compile(r"[ \t]*(\S.*?)(?:::{1,3}|;;)(?:[ \t]+(\S.*))?")
 _MACRO = re.compile(r"(?:include|image|video|audio|ifdef|ifndef|ifeval|endif|toc)::.*")
 _LANGUAGE = re.compile(r"\[source,\s*([\w+#-]+)")
 _CELL = re.compile(r"(?:^|(?<=\s))(?:\d*(?:\.\d+)?[+*])?[<^>.]*[a-z]?\|")
-_LINK = re.compile(r"(?:link:|https?://|mailto:|xref:)[^\s\[\]]+\[([^\[\]^]*)\^?\]|<<[^<>,]*(?:,\s*([^<>]*))?>>")
+_LINK = re.compile(r"(?:link:|https?://|mailto:|xref:)[^\s\[\]]{1,500}\[([^\[\]^]*)\^?\]|<<[^<>,]*(?:,\s*([^<>]*))?>>")
 _MARKS = re.compile(r"(?<![\w\\])([*_`#+^~])\1?(?=\S)((?:(?!\1).)+?)(?<=\S)\1{1,2}(?!\w)")
 _ROLE = re.compile(r"\[[.#][\w.#-]*\](?=[#*_`])")
 

@@ -56,7 +56,7 @@ def read_ofd(data: bytes, limits: ParseLimits) -> ParsedDocument:
     for body in package.xml("OFD.xml").iterfind("{*}DocBody"):
         title = " ".join((body.findtext("{*}DocInfo/{*}Title") or "").split())
         metadata |= {"title": title} if title else {}
-        root = _located("", body.findtext("{*}DocRoot"))
+        root = _located(package, "", body.findtext("{*}DocRoot"))
         document = package.xml(root)
         if document.find("{*}Attachments") is not None:
             warnings.append("The attachments of the file were not read.")
@@ -88,13 +88,13 @@ def read_ofd(data: bytes, limits: ParseLimits) -> ParsedDocument:
 def _pages(package: Package, document: Node, folder: str) -> Iterator[list[Node]]:
     """The parts of each page in order: the templates that it lies over, and its own."""
     templates = {
-        node.get("ID", ""): _located(folder, node.get("BaseLoc"))
+        node.get("ID", ""): _located(package, folder, node.get("BaseLoc"))
         for node in document.iterfind("{*}CommonData/{*}TemplatePage")
     }
     read: dict[str, Node | None] = {}
     for node in document.iterfind("{*}Pages/{*}Page"):
         try:
-            page = package.xml(_located(folder, node.get("BaseLoc")))
+            page = package.xml(_located(package, folder, node.get("BaseLoc")))
         except MissingPart:
             continue
         below = []
@@ -107,10 +107,12 @@ def _pages(package: Package, document: Node, folder: str) -> Iterator[list[Node]
         yield [*below, page]
 
 
-def _located(folder: str, place: str | None) -> str:
-    """The name of the part at `place`, which is seen from `folder` unless it begins with a slash."""
+def _located(package: Package, folder: str, place: str | None) -> str:
+    """The name of the part at `place`, which is seen from `folder`, or from the top: where it begins with a slash, and
+    where a careless producer forgot to."""
     place = (place or "").strip()
-    return posixpath.normpath(place.lstrip("/") if place.startswith("/") else posixpath.join(folder, place))
+    below, above = posixpath.normpath(posixpath.join(folder, place)), posixpath.normpath(place.lstrip("/"))
+    return above if place.startswith("/") or (not package.has(below) and package.has(above)) else below
 
 
 def _runs(page: Node) -> Iterator[_Run]:

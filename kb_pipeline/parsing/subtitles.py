@@ -18,7 +18,7 @@ from kb_pipeline.parsing.parsed import ParsedDocument
 from kb_pipeline.parsing.text import join_lines
 
 _TIMES = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}\s*-->\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}")
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]+)>")
 _TAG = re.compile(r"</?[a-zA-Z0-9][^<>]*>|\{\\[^{}]*\}")
 _ENDS = ".!?。！？…"
 _LONGEST_PARAGRAPH = 400  # characters; what is said without a full stop is parted here

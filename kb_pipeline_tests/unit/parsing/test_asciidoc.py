@@ -76,3 +76,7 @@ def test_a_document_is_read_without_its_marks() -> None:
 def test_a_table_that_does_not_end_and_one_without_cells_are_read_as_far_as_they_go() -> None:
     assert [element.text for element in read_asciidoc(b"|===\n|a |b\n|c |d").elements] == ["a | b\nc | d"]
     assert read_asciidoc(b"|===\nno cell\n|===").elements == ()
+
+
+def test_marks_without_an_end_are_text() -> None:
+    assert [element.text for element in read_asciidoc(b"link:a *b _c [.d <<e").elements] == ["link:a *b _c [.d <<e"]

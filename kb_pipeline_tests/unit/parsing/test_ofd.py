@@ -31,15 +31,15 @@ def page(*objects: str, template: str = "") -> str:
     return f"<ofd:Page {NAMESPACE}>{used}{layer}</ofd:Page>"
 
 
-def ofd(*pages: str, template: str = "", root: str = ROOT) -> bytes:
+def ofd(*pages: str, template: str = "", folder: str = "Pages") -> bytes:
     named = "".join(
-        f'<ofd:Page ID="{number}" BaseLoc="Pages/Page_{number}/Content.xml"/>' for number in range(len(pages))
+        f'<ofd:Page ID="{number}" BaseLoc="{folder}/Page_{number}/Content.xml"/>' for number in range(len(pages))
     )
     document = (
         f'<ofd:Document {NAMESPACE}><ofd:CommonData><ofd:TemplatePage ID="9" BaseLoc="/Doc_0/Tpls/T.xml"/>'
         f"</ofd:CommonData><ofd:Pages>{named}</ofd:Pages></ofd:Document>"
     )
-    parts = {"OFD.xml": root, "Doc_0/Document.xml": document, "Doc_0/Tpls/T.xml": template}
+    parts = {"OFD.xml": ROOT, "Doc_0/Document.xml": document, "Doc_0/Tpls/T.xml": template}
     parts |= {f"Doc_0/Pages/Page_{number}/Content.xml": content for number, content in enumerate(pages)}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -91,6 +91,11 @@ def test_the_form_that_a_page_lies_over_is_read_with_it_and_hidden_text_is_liste
 def test_damaged_or_endless_distances_cost_nothing(deltas: str) -> None:
     data = ofd(page(text("20 10 60 5", "甲乙丙", deltas)))
     assert "".join(element.text for element in read_ofd(data, ParseLimits()).elements).replace(" ", "") == "甲乙丙"
+
+
+def test_places_that_are_written_from_the_top_are_found() -> None:
+    data = ofd(page(text("20 10 60 5", "Found.")), folder="Doc_0/Pages")
+    assert [element.text for element in read_ofd(data, ParseLimits()).elements] == ["Found."]
 
 
 def test_pages_are_limited_and_have_to_be_there() -> None:
