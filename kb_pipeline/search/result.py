@@ -97,8 +97,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """`query` is masked. `generation` and `event_id` are None where nothing was searched or logged. `reranked`: a
-    reranker gave the order."""
+    """`query` is masked, see `search.echo`. `generation` and `event_id` are None where nothing was searched or logged.
+    `reranked`: a reranker gave the order."""
 
     query: str
     mode: Mode

@@ -34,6 +34,7 @@ from kb_pipeline.embedding.models import profile_for
 from kb_pipeline.embedding.truncation import to_dimension
 from kb_pipeline.errors import EmbeddingServerUnavailable, GenerationMismatch, RerankerUnavailable, SettingsError
 from kb_pipeline.search import parts
+from kb_pipeline.search.echo import echo
 from kb_pipeline.search.fusion import WEIGHT, Shares
 from kb_pipeline.search.glossary import NO_GLOSSARY, Glossary
 from kb_pipeline.search.hits import hit
@@ -114,7 +115,7 @@ def search(
         fields = declared(connection) if active and request.where else {}
     allowed = both(condition(request, lambda value: mask(value, read_by), fields), principal.condition())
     if not active:
-        return SearchResult(text, request.mode, None, None, (), clock.stopped(), _EMPTY)
+        return SearchResult(echo(text, ()), request.mode, None, None, (), clock.stopped(), _EMPTY)
     with clock.step("analyse"):
         query = parse_query(typed)
         spellings = mask(query.text, read_by)
@@ -149,12 +150,13 @@ def search(
             for rank, group in enumerate(found.groups, start=1)
         )
     with database_errors(), connect() as connection:
-        phrases = [mask(phrase, read_by)[0] for phrase in query.phrases]
+        phrases = [echo(mask(phrase, read_by)[0], ()) for phrase in query.phrases]
         note = note if hits else _why_nothing(connection, active, request, phrases, principal) or note
         event = _record(connection, plans, text, found, hits, principal, clock) if request.logged else None
     reranked = bool(found.reranked)
     names = ", ".join(plan.generation.name for plan in plans)
-    return SearchResult(text, mode_of(plans), names, event, hits, clock.stopped(), note or found.note, reranked)
+    shown = echo(text, hits)
+    return SearchResult(shown, mode_of(plans), names, event, hits, clock.stopped(), note or found.note, reranked)
 
 
 def _remembering(mask: MaskQuery) -> MaskQuery:

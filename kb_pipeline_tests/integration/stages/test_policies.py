@@ -195,3 +195,15 @@ def test_a_query_with_a_word_and_a_number_finds_the_passage_with_its_pseudonym_f
     for query in ("电话 13800138000", "+86 138-0013-8000", "联系电话：13800138000"):
         found = search(kb.site, SearchRequest(query, mode="lexical", k=3))
         assert found.hits[0].source_file == "a.md", query
+
+
+def test_a_result_shows_no_pseudonym_that_none_of_its_hits_has(kb: TestSite) -> None:
+    kb.write("a.md", PHONE)
+    kb.refresh()
+    found = search(kb.site, SearchRequest("电话 13800138000", mode="lexical"))
+    assert PSEUDONYM.findall(found.query) == PSEUDONYM.findall(found.hits[0].content)
+    other = search(kb.site, SearchRequest("电话 13900139000", mode="lexical"))
+    assert (len(other.hits), other.query) == (1, "电话 <CN_MOBILE>")
+    phrase = search(kb.site, SearchRequest('"13900139000"', mode="lexical"))
+    assert phrase.note is not None
+    assert "No passage says <CN_MOBILE>," in phrase.note.text
