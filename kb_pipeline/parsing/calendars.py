@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kb_pipeline.errors import MalformedDocument
 from kb_pipeline.parsing.elements import Element
 from kb_pipeline.parsing.encodings import decode_text
+from kb_pipeline.parsing.html.reader import html_document
 from kb_pipeline.parsing.parsed import ParsedDocument
 
 _PROPERTY = re.compile(r'([A-Za-z0-9-]+)((?:;[^:;"]*(?:"[^"]*"[^:;"]*)*)*):(.*)', re.DOTALL)
 _COMMON_NAME = re.compile(r';CN=(?:"([^"]*)"|([^;:"]*))', re.IGNORECASE)
 _ESCAPE = re.compile(r"\\([\\;,nN])")
+_HTML = re.compile(r"</?(?:html|p|br|b|i|u|a|ul|ol|li|div|span)\b[^<>]*>", re.IGNORECASE)
 _TIME = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})\d{2}(Z)?)?")
 _COMPONENTS = frozenset({"VEVENT", "VTODO", "VJOURNAL"})
 _TIMES = {"DTSTART": "start", "DTEND": "end", "DUE": "due"}
@@ -81,12 +83,18 @@ def _elements(component: _Component) -> Iterator[Element]:
     if not (component.title or component.facts or component.texts):
         return
     yield Element("Title", component.title or _UNTITLED, heading_level=1)
-    if component.facts:
-        yield Element("NarrativeText", "\n".join(component.facts))
+    for fact in component.facts:
+        yield Element("ListItem", fact)
     for text in component.texts:
-        for paragraph in re.split(r"\n\s*\n", text):
-            if paragraph.strip():
-                yield Element("NarrativeText", paragraph.strip())
+        if _HTML.search(text):  # as some calendars on the web write what was said at length
+            yield from map(_below_title, html_document(text, is_mail=True).elements)
+        else:
+            paragraphs = (paragraph.strip() for paragraph in re.split(r"\n\s*\n", text))
+            yield from (Element("NarrativeText", paragraph) for paragraph in paragraphs if paragraph)
+
+
+def _below_title(element: Element) -> Element:
+    return replace(element, heading_level=element.heading_level + 1) if element.heading_level else element
 
 
 def _time(value: str) -> str:

@@ -32,10 +32,13 @@ SUMMARY:Report
 END:VTODO
 END:VCALENDAR
 """
-FACTS = (
-    "start: 2026-01-05 09:30\nend: 2026-01-05 02:00 UTC\nlocation: Room 3; east\n"
-    "organizer: Lee: Ann <ann@example.com>\nattendee: bo@example.com"
-)
+FACTS = [
+    "start: 2026-01-05 09:30",
+    "end: 2026-01-05 02:00 UTC",
+    "location: Room 3; east",
+    "organizer: Lee: Ann <ann@example.com>",
+    "attendee: bo@example.com",
+]
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
@@ -43,14 +46,20 @@ def test_events_and_tasks_are_sections(line_end: str) -> None:
     elements = read_calendar(CALENDAR.replace("\n", line_end).encode()).elements
     assert [(element.category, element.text) for element in elements] == [
         ("Title", "预算评审, 第二轮"),
-        (
-            "NarrativeText",
-            FACTS,
-        ),
+        *(("ListItem", fact) for fact in FACTS),
         ("NarrativeText", "Bring the figures."),
         ("NarrativeText", "The long line of this description goes on here."),
         ("Title", "Report"),
-        ("NarrativeText", "due: 2026-02-01"),
+        ("ListItem", "due: 2026-02-01"),
+    ]
+
+
+def test_a_description_may_be_a_page() -> None:
+    data = b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDESCRIPTION:<h1>Plan</h1><p>First.<br>Then.</p>\nEND:VEVENT\nEND:VCALENDAR"
+    assert [(element.text, element.heading_level) for element in read_calendar(data).elements] == [
+        ("Event", 1),
+        ("Plan", 2),
+        ("First.\nThen.", None),
     ]
 
 
