@@ -10,6 +10,7 @@ from kb_pipeline.settings import Settings, SourceSettings
 from kb_pipeline.source.boundary import Boundary
 from kb_pipeline.source.listing import canonical_uri
 from kb_pipeline.source.place import Files, Place
+from kb_pipeline.source.shares import OPENERS, Share
 from kb_pipeline.source.table import Table
 
 
@@ -19,6 +20,10 @@ def _pages(uri: str, own: SourceSettings, database_url: str | None) -> Place:  #
     return Pages(uri, own)
 
 
+def _share(uri: str, own: SourceSettings, database_url: str | None) -> Place:  # noqa: ARG001 - of `Opener`
+    return Share(uri, own)
+
+
 # What opens a source of a kind that is not files: its URI, its settings, and the URL of the knowledge base's database.
 Opener = Callable[[str, SourceSettings, str | None], Place]
 KINDS: dict[str, Opener] = {
@@ -26,6 +31,7 @@ KINDS: dict[str, Opener] = {
     "postgres": Table,
     "http": _pages,
     "https": _pages,
+    **dict.fromkeys(OPENERS, _share),
 }
 WEB_SECONDS = 3600.0
 
@@ -55,14 +61,14 @@ class Sources:
 
     def _opened(self, uri: str) -> Place:
         own = own_settings(self.settings, uri)
-        if is_configured_only(uri):
+        if _scheme(uri) in KINDS:
             return KINDS[_scheme(uri)](uri, own, self.database_url)
         return Files(uri, Boundary(self.settings.home_path, follow_links=own.follow_links))
 
 
 def is_configured_only(uri: str) -> bool:
-    """Whether a source is no folder, of which its URI says all there is to say."""
-    return _scheme(uri) in KINDS
+    """Whether a source holds what its settings say, and not what lies below its URI."""
+    return _scheme(uri) in KINDS and _scheme(uri) not in OPENERS
 
 
 def is_web(uri: str) -> bool:

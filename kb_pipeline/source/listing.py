@@ -40,6 +40,7 @@ PATIENT_BYTES = 32 << 20
 FETCHED_PREFIX = "fetched-"
 # PostgreSQL indexes paths, and an index entry holds at most 2,704 bytes.
 LONGEST_PATH = 2000  # bytes of UTF-8
+OBJECT_STORES = frozenset({"s3", "gs", "abfs"})  # each is an extra of this package
 DEFAULT_COLLECTION = "default"
 ShardRange = tuple[str, str]  # the first and the last `shard_hash`
 EVERY_SHARD: ShardRange = ("00", "ff")
@@ -207,8 +208,9 @@ def _filesystem(uri: str) -> tuple[Any, str]:
     try:
         filesystem, root = fsspec.core.url_to_fs(uri)
     except ImportError:
-        remedy = "install kb_pipeline[s3]" if uri.startswith("s3") else "install the fsspec package of its kind"
-        raise SettingsError(f"The source {uri} needs a package that is not installed; {remedy}.") from None
+        extra = uri.partition("://")[0]
+        remedy = f"kb_pipeline[{extra}]" if extra in OBJECT_STORES else "the fsspec package of its kind"
+        raise SettingsError(f"The source {uri} needs a package that is not installed; install {remedy}.") from None
     except ValueError:
         raise SettingsError(f"The source {uri} is of an unknown kind; name a folder or s3://bucket/prefix.") from None
     return filesystem, root.rstrip("/")
@@ -225,30 +227,42 @@ def _list_remote(uri: str, selection: Selection) -> Listing:
         raise
     except Exception as error:  # noqa: BLE001 - each fsspec backend raises errors of its own kind
         raise _unreachable(uri, error) from None
-    signatures: list[str] = []
-    sidecars: list[str] = []
-    unlisted: dict[str, str] = {}
-    skipped: Counter[str] = Counter()
-    ignored = 0
+    gathered = Gathered(uri, selection)
     for key, info in found.items():
         path = key[len(root) + 1 :]
-        if not path or key.endswith("/"):
-            continue
-        describes = selection.describes(path, path.rpartition("/")[2])
-        excluded = selection.excludes_sidecar(path) if describes else selection.excludes(path)
+        if path and not key.endswith("/"):
+            etag = str(info.get("ETag") or info.get("etag") or "").strip('"') or None
+            modified = info.get("LastModified")
+            modified_ns = None if etag or modified is None else int(modified.timestamp() * 1e9)
+            gathered.take(path, int(info["size"]), modified_ns, etag)
+    return gathered.listing()
+
+
+@dataclass
+class Gathered:
+    """Files of a server, sorted as they come into documents, sidecars and what is left out."""
+
+    uri: str
+    selection: Selection
+    unlisted: dict[str, str] = field(default_factory=dict)
+    ignored: int = 0
+    _signatures: list[str] = field(default_factory=list)
+    _sidecars: list[str] = field(default_factory=list)
+    _skipped: Counter[str] = field(default_factory=Counter)
+
+    def take(self, path: str, size: int, modified_ns: int | None, etag: str | None) -> None:
+        describes = self.selection.describes(path, path.rpartition("/")[2])
+        excluded = self.selection.excludes_sidecar(path) if describes else self.selection.excludes(path)
         if any(is_ignored(part) for part in path.split("/")) or excluded:
-            ignored += 1
-            continue
-        if not describes and (kind := selection.unreadable_kind(path)):
-            skipped[kind] += 1
-            continue
-        etag = str(info.get("ETag") or info.get("etag") or "").strip('"') or None
-        modified = info.get("LastModified")
-        modified_ns = None if etag or modified is None else int(modified.timestamp() * 1e9)
-        signature = Entry(path, int(info["size"]), modified_ns, etag).signature
-        (sidecars if describes else signatures).append(signature)
-    stored, described = _storable(signatures, unlisted), _storable(sidecars, unlisted)
-    return Listing(uri, frozenset(stored), unlisted, ignored, skipped, frozenset(described))
+            self.ignored += 1
+        elif not describes and (kind := self.selection.unreadable_kind(path)):
+            self._skipped[kind] += 1
+        else:
+            (self._sidecars if describes else self._signatures).append(Entry(path, size, modified_ns, etag).signature)
+
+    def listing(self) -> Listing:
+        stored, described = _storable(self._signatures, self.unlisted), _storable(self._sidecars, self.unlisted)
+        return Listing(self.uri, frozenset(stored), self.unlisted, self.ignored, self._skipped, frozenset(described))
 
 
 def _unreachable(uri: str, error: Exception) -> SourceUnavailable:

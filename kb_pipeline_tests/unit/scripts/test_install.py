@@ -45,9 +45,11 @@ EXTRAS = {
     "peft",
     "sentence_transformers",
     "spacy",
+    "sshfs",
     "torch",
     "transformers",
     "unstructured_inference",
+    "webdav4",
 }
 
 
