@@ -143,6 +143,7 @@ def test_a_zip_bomb_that_lies_about_its_size_does_no_harm(tmp_path: Path, parse:
 def test_a_damaged_office_file_names_the_format_and_a_remedy(extension: str, tmp_path: Path, parse: Parse) -> None:
     folder = {"docx": "word", "xlsx": "xl", "pptx": "ppt"}[extension]
     with zipfile.ZipFile(tmp_path / f"a.{extension}", "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
         archive.writestr(f"{folder}/secret.xml", "<SECRET")
     with pytest.raises(MalformedDocument, match=rf"{extension.upper()} \(\w+\); open it") as caught:
         parse(tmp_path / f"a.{extension}")
