@@ -104,6 +104,14 @@ def tune(
             for length, (before, after) in result.curve.items()
         ],
     )
+    if len(result.by_set) > 1:
+        table(
+            "The same of each evaluation set",
+            [
+                {"set": name, "before": f"{before:.3f}", "after": f"{after:.3f}"}
+                for name, (before, after) in result.by_set.items()
+            ],
+        )
     if result.model is None:
         say(f"{result.examples:,} examples taught nothing that the dev questions gain from; nothing was kept.")
         return EXIT_FOUND

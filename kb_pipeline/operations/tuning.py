@@ -25,7 +25,7 @@ from kb_pipeline.store import search as rows
 from kb_pipeline.store.conditions import EVERYTHING
 from kb_pipeline.store.generations import active_generation
 from kb_pipeline.store.quality.negatives import scored
-from kb_pipeline.store.quality.questions import questions_of
+from kb_pipeline.store.quality.questions import questions_of, sets
 from kb_pipeline.store.quality.stored_vectors import stored_vectors
 
 if TYPE_CHECKING:
@@ -47,13 +47,15 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """`model`: None where nothing was gained, and then nothing is kept. `curve`: length of the vectors → nDCG@10 on the
-    dev questions before and after, by meaning alone."""
+    dev questions before and after, by meaning alone; `by_set`: the same at full length, of each evaluation set, so that
+    one of general questions shows what was forgotten."""
 
     model: TunedModel | None
     trained: Trained
     examples: int
     dev_questions: int
     curve: dict[int, tuple[float, float]]
+    by_set: dict[str, tuple[float, float]]
 
 
 def tune(
@@ -85,7 +87,7 @@ def tune(
         require_enough(examples)
         dev = _dev(connection, client, generation)
     settings = fitting(settings, client.identity.native_dimension)
-    trainee = load_trainee(model or client.identity.tokenizer or client.identity.name)
+    trainee = load_trainee(client.identity.name, weights=model or client.identity.tokenizer)
     require_memory(trainee, settings)
     checkpoint = models_folder(site.settings.home_path) / f".{name}.pt"
     trained = train(
@@ -96,44 +98,48 @@ def tune(
         checkpoint=checkpoint,
         report=report,
     )
-    curve = _curve(trainee, dev, settings, trained.scale)
+    curve, by_set = _before_and_after(trainee, dev, settings, trained.scale)
     facts = {
         "generation": generation.name,
         "examples": len(examples),
         "dev_questions": len(dev.located),
         "curve": {str(length): ndcg for length, ndcg in curve.items()},
+        "by_set": by_set,
     }
     kept = None
     if trained.gained:
         folder, probes = models_folder(site.settings.home_path) / name, [example.query for example in examples[:8]]
         kept = save_tuned(trainee, trained, settings, folder, probes=probes, facts=facts)
     checkpoint.unlink(missing_ok=True)
-    return Tuning(kept, trained, len(examples), len(dev.located), curve)
+    return Tuning(kept, trained, len(examples), len(dev.located), curve, by_set)
 
 
 @dataclass(frozen=True, slots=True)
 class _Dev:
-    """The dev questions as the model reads them, and the passages that they are measured among."""
+    """The dev questions as the model reads them, each with its set, and the passages that they are measured among."""
 
     queries: tuple[str, ...]
+    sets: tuple[str, ...]
     located: tuple[Located, ...]
     passages: tuple[tuple[int, str], ...]
     texts: tuple[str, ...]
     vectors: NDArray[np.float32]  # (passages, native dimension), as they are stored
 
-    def ndcg(self, embed: Embed, side: str, length: int | None = None) -> float:
-        """The mean of nDCG@10 with vectors cut to `length`."""
+    def ndcg(self, embed: Embed, side: str) -> float:
+        """The mean of nDCG@10."""
+        return float(np.mean(self.each(embed, side)))
+
+    def each(self, embed: Embed, side: str, length: int | None = None) -> NDArray[np.float64]:
+        """Question by question, with vectors cut to `length`."""
         passages = embed(self.texts) if side == "both" else self.vectors
         length = length or passages.shape[1]
         scores = to_dimension(embed(self.queries), length) @ to_dimension(passages, length).T
         best = np.argsort(-scores, axis=1, kind="stable")[:, :DEPTH]
-        return float(
-            np.mean(
-                [
-                    measured(found.places, ranked(found.places, [frozenset({self.passages[at]}) for at in row])).ndcg
-                    for found, row in zip(self.located, best.tolist(), strict=True)
-                ]
-            )
+        return np.array(
+            [
+                measured(found.places, ranked(found.places, [frozenset({self.passages[at]}) for at in row])).ndcg
+                for found, row in zip(self.located, best.tolist(), strict=True)
+            ]
         )
 
 
@@ -160,6 +166,9 @@ def _examples(site: Site, connection: Connection, client: EmbeddingClient, gener
 
 def _dev(connection: Connection, client: EmbeddingClient, generation: Generation) -> _Dev:
     """Raises NothingToLearn where no evaluation set has questions that choose."""
+    set_of = {
+        question.id: known.name for known in sets(connection) for question in questions_of(connection, known.name)
+    }
     questions = [question for question in questions_of(connection) if question.split == "dev"]
     asked: list[Located] = []
     near: dict[tuple[int, str], str] = {}
@@ -185,6 +194,7 @@ def _dev(connection: Connection, client: EmbeddingClient, generation: Generation
     profile = client.identity.profile
     return _Dev(
         tuple(profile.query_text(found.question.question, generation.query_instruction) for found in asked),
+        tuple(set_of[found.question_id] for found in asked),
         tuple(asked),
         tuple(passages),
         tuple(profile.document_text(near[passage]) for passage in passages),
@@ -199,16 +209,28 @@ def _vectors(connection: Connection, generation: Generation, texts: Sequence[str
     return {hashes[key]: vector for key, vector in found.items()}
 
 
-def _curve(trainee: Trainee, dev: _Dev, settings: TuningSettings, scale: float) -> dict[int, tuple[float, float]]:
+def _before_and_after(
+    trainee: Trainee, dev: _Dev, settings: TuningSettings, scale: float
+) -> tuple[dict[int, tuple[float, float]], dict[str, tuple[float, float]]]:
+    """`Tuning.curve` and `Tuning.by_set`."""
+
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         return embedded(trainee, texts, settings.batch_size)
 
-    def at(scale: float) -> list[float]:
+    def at(scale: float) -> dict[int, NDArray[np.float64]]:
         set_scale(trainee.model, scale)
-        return [dev.ndcg(embed, settings.side, length) for length in settings.dimensions]
+        return {length: dev.each(embed, settings.side, length) for length in settings.dimensions}
 
-    before = at(0.0)
-    return dict(zip(settings.dimensions, zip(before, at(scale), strict=True), strict=True))
+    before, after = at(0.0), at(scale)
+    longest = settings.dimensions[0]
+    members = {name: [place for place, its in enumerate(dev.sets) if its == name] for name in sorted(set(dev.sets))}
+    return (
+        {length: (float(before[length].mean()), float(after[length].mean())) for length in settings.dimensions},
+        {
+            name: (float(before[longest][places].mean()), float(after[longest][places].mean()))
+            for name, places in members.items()
+        },
+    )
 
 
 def tuned(site: Site) -> list[TunedModel]:
@@ -227,4 +249,5 @@ def as_record(tuning: Tuning) -> dict[str, object]:
         "scale": tuning.trained.scale,
         "dev_by_scale": {str(scale): ndcg for scale, ndcg in tuning.trained.dev_by_scale.items()},
         "curve": {str(length): {"before": before, "after": after} for length, (before, after) in tuning.curve.items()},
+        "by_set": {name: {"before": before, "after": after} for name, (before, after) in tuning.by_set.items()},
     }

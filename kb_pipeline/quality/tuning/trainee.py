@@ -50,8 +50,9 @@ class Trainee(Protocol):
         """The vectors of `texts` by what lies in `folder`, an adapter or a merged model, as a server would load it."""
 
 
-def load_trainee(name: str, device: str | None = None) -> Trainee:
-    """The default model by its name, or a folder or name of a sentence-transformers model.
+def load_trainee(name: str, device: str | None = None, *, weights: str | None = None) -> Trainee:
+    """The default model by its name, or a sentence-transformers model. `weights`: the folder or hub name that it is
+    loaded from, where `name` is none.
 
     Raises SettingsError when there is none, or the extra `finetune` is not installed.
     """
@@ -64,7 +65,9 @@ def load_trainee(name: str, device: str | None = None) -> Trainee:
                 f"Tuning needs the package {error.name}; install kb_pipeline[finetune] "
                 "(in a checkout: make install-finetune)."
             ) from None
-    return BundledTrainee() if name == DEFAULT_CPU_MODEL else TransformerTrainee(name, device)
+    if name == DEFAULT_CPU_MODEL and weights in (None, name):
+        return BundledTrainee()
+    return TransformerTrainee(name, weights or name, device)
 
 
 class BundledTrainee:
@@ -109,8 +112,8 @@ class BundledTrainee:
 class TransformerTrainee:
     """A sentence-transformers model, in bfloat16 on a GPU and float32 elsewhere."""
 
-    def __init__(self, name: str, device: str | None) -> None:
-        location = locate(name)
+    def __init__(self, name: str, weights: str, device: str | None) -> None:
+        location = locate(weights)
         if Path(location).is_dir():
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
         import torch
@@ -122,10 +125,11 @@ class TransformerTrainee:
             self._whole: Any = SentenceTransformer(location, device=device, model_kwargs={"dtype": dtype})
         except (OSError, ValueError) as error:
             raise SettingsError(
-                f"Model {name} cannot be loaded ({type(error).__name__}); give a folder with a sentence-transformers "
-                "model, or a name that the model hub knows."
+                f"Model {weights} cannot be loaded ({type(error).__name__}); give a folder with a "
+                "sentence-transformers model, or a name that the model hub knows."
             ) from error
         self.base = name
+        self._weights = weights
         self.revision: str | None = None
         self._context = self._whole.max_seq_length
 
@@ -161,7 +165,7 @@ class TransformerTrainee:
 
     def written(self, folder: Path, texts: Sequence[str]) -> NDArray[np.float32]:
         merged = folder.joinpath("modules.json").is_file()
-        encoder = TorchEncoder(str(folder), 1) if merged else TorchEncoder(self.base, 1, adapter=folder)
+        encoder = TorchEncoder(str(folder), 1) if merged else TorchEncoder(self._weights, 1, adapter=folder)
         return np.concatenate([encoder.encode([ids]) for ids in self.tokenize(texts)])
 
 

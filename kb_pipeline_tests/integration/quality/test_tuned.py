@@ -135,6 +135,7 @@ def test_a_site_tunes_its_own_model(split: TestSite) -> None:
     result = tune(split.site, "summer", settings)
     assert (result.examples, result.dev_questions) == (54, 6)
     assert list(result.curve) == [384, 256, 128, 64]
+    assert result.by_set == {"rooms": result.curve[384]}
     assert result.trained.history[1].loss is not None
     kept = split.site.settings.home_path / "models" / "summer" / "tuned.json"
     assert kept.exists() is result.trained.gained

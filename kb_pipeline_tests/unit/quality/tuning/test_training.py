@@ -124,6 +124,16 @@ def test_what_is_written_embeds_as_what_was_trained(trainee: Trainee, tmp_path: 
         assert again.serve.name == "Tiny-Qwen3"
 
 
+@pytest.mark.parametrize("side", ["query", "both"])
+def test_it_is_named_as_the_server_names_it_wherever_its_weights_are(folder: Path, tmp_path: Path, side: str) -> None:
+    trainee = load_trainee("org/Named-Otherwise", device="cpu", weights=str(folder))
+    settings = dataclasses.replace(SETTINGS, side=side)
+    result = tuned(trainee, tmp_path / "run.pt", settings)
+    model = save_tuned(trainee, result, settings, tmp_path / "spring", probes=QUESTIONS, facts={})
+    assert model.base == "org/Named-Otherwise"
+    assert model.serve.name == ("Named-Otherwise" if side == "both" else "adapter")
+
+
 def test_a_folder_with_missing_files_is_one_sentence(trainee: Trainee, tmp_path: Path) -> None:
     result = tuned(trainee, tmp_path / "run.pt")
     model = save_tuned(trainee, result, SETTINGS, tmp_path / "spring", probes=QUESTIONS, facts={})
