@@ -22,6 +22,7 @@ import pytest
 from kb_pipeline.errors import DatabaseUnavailable
 from kb_pipeline.services import lease, postgres
 from kb_pipeline.services.daemon import POSTGRES, ServiceState, log_file, read_state, running, stop_all, write_state
+from kb_pipeline.services.home import make_home
 from kb_pipeline.services.postgres import PostgresServer, cluster_folder, ensure_postgres, server_package
 from kb_pipeline.system.process import Identity, end, identify, is_stopped
 
@@ -39,6 +40,24 @@ print(ensure_postgres(Path(sys.argv[1]), idle_seconds=float(sys.argv[2])))
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may become another user")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cluster that was made, used and stopped."""
+    home = tmp_path_factory.mktemp("made") / "home"
+    ensure_postgres(home, idle_seconds=60)
+    stop_all(home)
+    yield cluster_folder(home)
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+def used_home(home: Path, made: Path) -> Path:
+    """A home with a cluster: to make one costs more than what most tests are about."""
+    make_home(home)
+    subprocess.run(["cp", "--archive", made, cluster_folder(home)], check=True)
+    return home
+
+
 def test_two_commands_at_once_get_one_server(home: Path) -> None:
     command = [sys.executable, "-c", ENSURE, str(home), "60"]
     starters = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
@@ -48,109 +67,109 @@ def test_two_commands_at_once_get_one_server(home: Path) -> None:
     assert _scalar(urls.pop(), "SELECT count(*) FROM pg_extension WHERE extname = 'vector'") == 1
 
 
-def test_a_later_command_reuses_the_server(home: Path, run_command: RunCommand) -> None:
-    first = run_command(ENSURE, home, 60)
-    server = _state(home)
-    assert run_command(ENSURE, home, 60) == first
-    assert _state(home) == server
+def test_a_later_command_reuses_the_server(used_home: Path, run_command: RunCommand) -> None:
+    first = run_command(ENSURE, used_home, 60)
+    server = _state(used_home)
+    assert run_command(ENSURE, used_home, 60) == first
+    assert _state(used_home) == server
 
 
-def test_committed_rows_survive_a_killed_server(home: Path) -> None:
-    url = ensure_postgres(home, idle_seconds=60)
+def test_committed_rows_survive_a_killed_server(used_home: Path) -> None:
+    url = ensure_postgres(used_home, idle_seconds=60)
     _insert(url)
-    _kill(_state(home)[1])
-    assert _count(ensure_postgres(home, idle_seconds=60)) == 1
+    _kill(_state(used_home)[1])
+    assert _count(ensure_postgres(used_home, idle_seconds=60)) == 1
 
 
-def test_committed_rows_survive_a_killed_owner(home: Path) -> None:
-    url = ensure_postgres(home, idle_seconds=60)
+def test_committed_rows_survive_a_killed_owner(used_home: Path) -> None:
+    url = ensure_postgres(used_home, idle_seconds=60)
     _insert(url)
-    _kill(_state(home)[0])
-    assert _count(ensure_postgres(home, idle_seconds=60)) == 1
-    assert _postmasters(home) == 1
+    _kill(_state(used_home)[0])
+    assert _count(ensure_postgres(used_home, idle_seconds=60)) == 1
+    assert _postmasters(used_home) == 1
 
 
-def test_a_busy_backend_that_lost_its_server_does_not_block_the_next_start(home: Path) -> None:
-    url = ensure_postgres(home, idle_seconds=60)
+def test_a_busy_backend_that_lost_its_server_does_not_block_the_next_start(used_home: Path) -> None:
+    url = ensure_postgres(used_home, idle_seconds=60)
     _insert(url)
-    owner, server = _state(home)
+    owner, server = _state(used_home)
     busy = "do $$ begin loop perform 1; end loop; end $$"
     with psycopg.connect(url, autocommit=True) as client, contextlib.ExitStack() as stack:
         client.pgconn.send_query(busy.encode())
         stack.callback(client.pgconn.finish)
         os.kill(server.pid, signal.SIGKILL)
         _kill(owner)
-        assert _count(ensure_postgres(home, idle_seconds=60)) == 1
-    assert _postmasters(home) == 1
+        assert _count(ensure_postgres(used_home, idle_seconds=60)) == 1
+    assert _postmasters(used_home) == 1
 
 
-def test_a_killed_backend_is_waited_for(home: Path) -> None:
-    url = ensure_postgres(home, idle_seconds=60)
+def test_a_killed_backend_is_waited_for(used_home: Path) -> None:
+    url = ensure_postgres(used_home, idle_seconds=60)
     _insert(url)
     with psycopg.connect(url) as client:
         os.kill(client.info.backend_pid, signal.SIGKILL)
         select.select([client.fileno()], [], [], 20)  # the server has noticed
         client.close()
-    assert _count(ensure_postgres(home, idle_seconds=60)) == 1
+    assert _count(ensure_postgres(used_home, idle_seconds=60)) == 1
 
 
-def test_a_server_that_stands_still_is_named_at_once_and_goes_on_or_ends(home: Path, wait_for: WaitFor) -> None:
-    url = ensure_postgres(home, idle_seconds=60)
-    _, server = _state(home)
+def test_a_server_that_stands_still_is_named_at_once_and_goes_on_or_ends(used_home: Path, wait_for: WaitFor) -> None:
+    url = ensure_postgres(used_home, idle_seconds=60)
+    _, server = _state(used_home)
     os.kill(server.pid, signal.SIGSTOP)
     wait_for(lambda: is_stopped(server), "the server stands still")
     with pytest.raises(DatabaseUnavailable, match=f"kill -CONT {server.pid}, or end it with kb down"):
-        ensure_postgres(home, idle_seconds=60)
+        ensure_postgres(used_home, idle_seconds=60)
     os.kill(server.pid, signal.SIGCONT)
-    assert ensure_postgres(home, idle_seconds=60) == url
+    assert ensure_postgres(used_home, idle_seconds=60) == url
     _insert(url)
     os.kill(server.pid, signal.SIGSTOP)
-    assert stop_all(home) == [POSTGRES]
-    assert _scalar(ensure_postgres(home, idle_seconds=60), "SELECT count(*) FROM t") == 1
+    assert stop_all(used_home) == [POSTGRES]
+    assert _scalar(ensure_postgres(used_home, idle_seconds=60), "SELECT count(*) FROM t") == 1
 
 
-def test_a_server_that_recovers_from_a_crash_can_be_stopped(home: Path, processes_of: ProcessesOf) -> None:
-    url = ensure_postgres(home, idle_seconds=60)
+def test_a_server_that_recovers_from_a_crash_can_be_stopped(used_home: Path, processes_of: ProcessesOf) -> None:
+    url = ensure_postgres(used_home, idle_seconds=60)
     _insert(url)
     with psycopg.connect(url) as client:
         os.kill(client.info.backend_pid, signal.SIGKILL)
         select.select([client.fileno()], [], [], 20)
         client.close()
     started = time.monotonic()
-    stop_all(home)
+    stop_all(used_home)
     assert time.monotonic() - started < postgres.FAST_SHUTDOWN_SECONDS / 2
-    assert processes_of(home) == []
-    assert _count(ensure_postgres(home, idle_seconds=60)) == 1
+    assert processes_of(used_home) == []
+    assert _count(ensure_postgres(used_home, idle_seconds=60)) == 1
 
 
 def test_the_server_goes_away_when_nobody_uses_it(
-    home: Path, run_command: RunCommand, processes_of: ProcessesOf, wait_for: WaitFor
+    used_home: Path, run_command: RunCommand, processes_of: ProcessesOf, wait_for: WaitFor
 ) -> None:
-    run_command(ENSURE, home, 0.3)
-    wait_for(lambda: not processes_of(home), "the server is gone")
-    assert running(home) == []
-    assert list((home / "run").glob("*.json")) == []
+    run_command(ENSURE, used_home, 0.3)
+    wait_for(lambda: not processes_of(used_home), "the server is gone")
+    assert running(used_home) == []
+    assert list((used_home / "run").glob("*.json")) == []
 
 
 def test_the_server_stays_while_someone_holds_a_lease_or_a_connection(
-    home: Path, run_command: RunCommand, processes_of: ProcessesOf, wait_for: WaitFor
+    used_home: Path, run_command: RunCommand, processes_of: ProcessesOf, wait_for: WaitFor
 ) -> None:
-    with lease.hold(home):
-        url = run_command(ENSURE, home, 0.3)
+    with lease.hold(used_home):
+        url = run_command(ENSURE, used_home, 0.3)
         time.sleep(1.0)  # what must not happen has no event
         psql = psycopg.connect(url)
     with psql:
         time.sleep(1.0)
         assert psql.execute("SELECT 1").fetchone() == (1,)
-    wait_for(lambda: not processes_of(home), "the server is gone")
+    wait_for(lambda: not processes_of(used_home), "the server is gone")
 
 
-def test_stopping_leaves_no_process(home: Path, processes_of: ProcessesOf) -> None:
-    ensure_postgres(home, idle_seconds=60)
-    assert processes_of(home)
-    assert stop_all(home) == [POSTGRES]
-    assert processes_of(home) == []
-    assert stop_all(home) == []
+def test_stopping_leaves_no_process(used_home: Path, processes_of: ProcessesOf) -> None:
+    ensure_postgres(used_home, idle_seconds=60)
+    assert processes_of(used_home)
+    assert stop_all(used_home) == [POSTGRES]
+    assert processes_of(used_home) == []
+    assert stop_all(used_home) == []
 
 
 def test_deleting_the_home_ends_its_server(home: Path, processes_of: ProcessesOf, wait_for: WaitFor) -> None:
@@ -252,35 +271,37 @@ def test_an_ordinary_user_runs_the_server_alone(run_command: RunCommand, public_
         stop_all(home)
 
 
-def test_a_recycled_pid_is_neither_trusted_nor_ended(home: Path) -> None:
-    ensure_postgres(home, idle_seconds=60)
-    stop_all(home)
-    account = cluster_folder(home).stat().st_uid  # PostgreSQL only minds processes of its own account
+def test_a_recycled_pid_is_neither_trusted_nor_ended(used_home: Path) -> None:
+    ensure_postgres(used_home, idle_seconds=60)
+    stop_all(used_home)
+    account = cluster_folder(used_home).stat().st_uid  # PostgreSQL only minds processes of its own account
     with subprocess.Popen(["sleep", "60"], user=account) as stranger:
         found = identify(stranger.pid)
         assert found
         earlier = Identity(found.pid, found.started - 1, found.boot)
         for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
-            (cluster_folder(home) / name).write_text(f"{stranger.pid}\n/proc/self/cwd\n1\n5432\n.\n\n 1 1\nready\n")
-        write_state(home, ServiceState(POSTGRES, earlier, earlier, "postgresql://nowhere"))
-        assert running(home) == []
-        assert _scalar(ensure_postgres(home, idle_seconds=60), "SELECT 1") == 1
-        stop_all(home)
+            (cluster_folder(used_home) / name).write_text(
+                f"{stranger.pid}\n/proc/self/cwd\n1\n5432\n.\n\n 1 1\nready\n"
+            )
+        write_state(used_home, ServiceState(POSTGRES, earlier, earlier, "postgresql://nowhere"))
+        assert running(used_home) == []
+        assert _scalar(ensure_postgres(used_home, idle_seconds=60), "SELECT 1") == 1
+        stop_all(used_home)
         assert stranger.poll() is None
         stranger.kill()
 
 
-def test_a_server_that_cannot_start_says_why(home: Path) -> None:
-    ensure_postgres(home, idle_seconds=60)
-    stop_all(home)
-    with (cluster_folder(home) / "postgresql.conf").open("a") as file:
+def test_a_server_that_cannot_start_says_why(used_home: Path) -> None:
+    ensure_postgres(used_home, idle_seconds=60)
+    stop_all(used_home)
+    with (cluster_folder(used_home) / "postgresql.conf").open("a") as file:
         file.write("no_such_setting = 1\n")
     with pytest.raises(DatabaseUnavailable, match=r"no_such_setting.*KB_DATABASE_URL"):
-        ensure_postgres(home, idle_seconds=60)
+        ensure_postgres(used_home, idle_seconds=60)
 
 
-def test_logs_hold_no_text_of_statements_or_rows(home: Path) -> None:
-    url = ensure_postgres(home, idle_seconds=60)
+def test_logs_hold_no_text_of_statements_or_rows(used_home: Path) -> None:
+    url = ensure_postgres(used_home, idle_seconds=60)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE TABLE person (name text PRIMARY KEY)")
         connection.execute("INSERT INTO person VALUES ('Zhang-San-Secret')")
@@ -294,7 +315,7 @@ def test_logs_hold_no_text_of_statements_or_rows(home: Path) -> None:
                 connection.execute(statement)
         with contextlib.suppress(psycopg.Error):
             connection.execute("SELECT %s::int", ["Zhang-San-Secret"])
-    log = log_file(home, POSTGRES).read_text()
+    log = log_file(used_home, POSTGRES).read_text()
     assert "seen" in log
     assert "Secret" not in log
 
