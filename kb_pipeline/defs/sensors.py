@@ -136,12 +136,13 @@ def run_requests(plan: Plan, settings: Settings, *, after: str) -> list[dg.RunRe
 
 
 def _nothing_new(plan: Plan) -> str:
-    if not plan.scans and not plan.unavailable:
+    if not (plan.scans or plan.unavailable or plan.resting):
         return "There is no source yet; run kb ingest FOLDER, or name folders under [[sources]] in kb.toml."
     scanned = sum(scan.diff.scanned for scan in plan.scans)
     writing = sum(len(scan.diff.writing) for scan in plan.scans)
     waiting = f", {writing} of them still being written" if writing else ""
-    return f"Nothing new among {scanned:,} files{waiting}."
+    resting = f" {plan.resting} sources are not due to be looked at yet." if plan.resting else ""
+    return f"Nothing new among {scanned:,} files{waiting}.{resting}"
 
 
 def _warnings(plan: Plan) -> list[str]:

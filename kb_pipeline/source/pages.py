@@ -198,6 +198,7 @@ class Pages(ReadWhole):
             per_second=self.own.per_second,
             most_bytes=self.own.page_mb << 20,
             authorization=authorization,
+            scheme=urlsplit(self.uri).scheme,
         )
 
 

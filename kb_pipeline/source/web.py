@@ -54,13 +54,15 @@ class Answer:
 
 @dataclass
 class Web:
-    """`hosts`: with their port where it is not the usual one. `authorization`: sent to the first of them alone."""
+    """`hosts`: with their port where it is not the usual one. `authorization`: sent to the first of them alone, and
+    only by `scheme`: a redirect from https to http would show it to whoever listens."""
 
     hosts: tuple[str, ...]
     private_addresses: bool = False
     per_second: float = 2.0
     most_bytes: int = 20 << 20
     authorization: str | None = field(default=None, repr=False)
+    scheme: str = "https"
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     _next: dict[str, float] = field(default_factory=dict, repr=False)
@@ -98,7 +100,7 @@ class Web:
             raise NotFetched("it leads to a host that is not allowed; name it under hosts", refused=True)
         self._wait(host)
         sent = {"User-Agent": AGENT, "Accept": "*/*", "Accept-Encoding": "gzip", "Host": host} | dict(headers)
-        if self.authorization is not None and host == self.hosts[0]:
+        if self.authorization is not None and (urlsplit(url).scheme, host) == (self.scheme, self.hosts[0]):
             sent["Authorization"] = self.authorization
         lines = [(name.encode(), value.encode("latin-1", "replace")) for name, value in sent.items()]
         patience = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), SECONDS)}

@@ -24,7 +24,7 @@ from kb_pipeline.store.ledger import UNREGISTERED, Scope, Source
 class Plan:
     """`dirty`: shard -> documents to work on, in shard order. `unavailable`: why a source was passed over.
     `notes`: what a person should know about the settings. `redeclared`: documents that wait for other fields.
-    `looks`: sources that take long to look at, so that a run does it and no plan."""
+    `looks`: sources that are due to be looked at, by a run, as it takes long; `resting`: how many are not due yet."""
 
     scans: tuple[Scan, ...]
     dirty: Mapping[str, int]
@@ -33,6 +33,7 @@ class Plan:
     unavailable: tuple[str, ...] = field(default=())
     notes: tuple[str, ...] = field(default=())
     looks: tuple[str, ...] = field(default=())
+    resting: int = 0
 
 
 def make_plan(
@@ -53,10 +54,13 @@ def make_plan(
     scans: list[Scan] = []
     unavailable: list[str] = []
     looks: list[Source] = []
+    resting = 0
     for source in _sources(connection, prefix):
         if names.sources.every(source.uri):
             if prefix is not None or names.sources.is_due(source.uri, source.scanned_at):
                 looks.append(source)
+            else:
+                resting += 1
             continue
         try:
             scan = raw_documents.scan_source(connection, source, settings, names, allow_mass_delete=allow_mass_delete)
@@ -96,6 +100,7 @@ def make_plan(
         unavailable=tuple(unavailable),
         notes=tuple(_unknown_collections(connection, settings, scans)),
         looks=tuple(source.uri for source in looks),
+        resting=resting,
     )
 
 

@@ -227,6 +227,11 @@ def test_redirects_stay_with_the_hosts_that_are_allowed_and_send_them_no_key(
         assert paths(found) == {"inside.html", "outside.html"}
         assert all("authorization" not in headers for _, headers in other.asked)
         assert dict(site.asked)["/inside"]["authorization"] == "Bearer hunter2"
+        secure = place(site, secrets=secrets)
+        secure._web.scheme = "https"  # from there a redirect leads to http
+        site.asked.clear()
+        assert paths(listed(secure)) == {"inside.html"}
+        assert all("authorization" not in headers for _, headers in site.asked)
     monkeypatch.delenv("INTRANET_KEY")
     with pytest.raises(SourceUnavailable, match="INTRANET_KEY, which is not set"):
         listed(place(site, secrets=secrets))

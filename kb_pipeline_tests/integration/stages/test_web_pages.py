@@ -86,6 +86,7 @@ def test_a_plan_asks_for_a_look_when_it_is_due_and_asks_no_server(web: WebServer
     assert kb.refresh()["new"] == 1
     web.paths()
     assert looks(kb) == ()
+    assert make_plan(kb.connection, kb.site.settings, kb.site.scope(), kb.site.names).resting == 1
     assert kb.refresh()["scanned"] == 0  # looked at an hour later
     assert web.paths() == []
     assert set(kb.contents()) == {"a.html"}

@@ -11,7 +11,7 @@ import pytest
 from kb_pipeline.definitions import defs
 from kb_pipeline.defs.build import build_defs
 from kb_pipeline.defs.placement import ASSETS
-from kb_pipeline.defs.sensors import WORK_TAG, run_requests
+from kb_pipeline.defs.sensors import WORK_TAG, _nothing_new, run_requests
 from kb_pipeline.settings import load_settings
 from kb_pipeline.stages.planning import Plan
 
@@ -125,6 +125,12 @@ def test_a_second_attempt_at_the_same_work_is_another_run_to_dagster() -> None:
     plan = Plan(scans=(), dirty={"0": 1}, fingerprint="abc")
     keys = {run_requests(plan, load_settings(), after=after)[0].run_key for after in ("first", "run-1", "run-2")}
     assert len(keys) == 3
+
+
+def test_a_source_that_is_not_due_is_a_source() -> None:
+    resting = Plan(scans=(), dirty={}, fingerprint="abc", resting=1)
+    assert _nothing_new(resting) == "Nothing new among 0 files. 1 sources are not due to be looked at yet."
+    assert "no source yet" in _nothing_new(Plan(scans=(), dirty={}, fingerprint="abc"))
 
 
 def test_building_warns_of_nothing() -> None:
