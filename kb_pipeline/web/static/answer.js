@@ -3,7 +3,7 @@
 //
 //   state      writing, stopped, or as the server ends it: answered, unknown, failed
 //   sentences  [{text, citations, starts_line}]; `changed` is called when something of it changes
-import { orOffline, request, send } from "./api.js";
+import { orOffline, Problem, request, send } from "./api.js";
 import { fill, h, message } from "./dom.js";
 import { thumbs } from "./judgments.js";
 import { chooseAnswers, wantsAnswers } from "./preferences.js";
@@ -22,7 +22,13 @@ export async function find(body, signal) {
     if (problem.status !== 404) throw problem;
     return search(); // it writes none any more
   }
-  const [, found] = (await stream.next()).value;
+  const begun = await stream.next();
+  if (begun.done) throw new Problem(0, t("offline"));
+  const [, found] = begun.value;
+  if (found.hits.length === 0) { // there is nothing to answer out of, and the page says so
+    mine.abort();
+    return found;
+  }
   found.answer = { state: "writing", sentences: [], changed: () => {}, stop: () => mine.abort() };
   follow(stream, found.answer);
   return found;
@@ -90,6 +96,7 @@ export function showAnswer(found) {
       if (!below.hasChildNodes()) fill(below, h("span", { class: "soft writing" }, t("writing")), h("button", { type: "button", class: "quiet", onclick: answer.stop }, t("stop")));
       return;
     }
+    const isFocused = below.contains(document.activeElement); // on what goes away now
     const note = (answer.note_code && t("answerNotes")[answer.note_code]) || answer.note;
     fill(below,
       note && message(note),
@@ -97,6 +104,7 @@ export function showAnswer(found) {
       answer.dropped > 0 && h("p", { class: "soft" }, t("dropped")(answer.dropped)),
       answer.state === "answered" && h("p", { class: "soft" }, t("byModel")),
       thumbs(found.event_id, 0, { label: t("helpfulAnswer") }));
+    if (isFocused) below.querySelector("button")?.focus();
   };
   answer.changed = draw;
   draw();

@@ -84,8 +84,10 @@ def test_sentences_are_shown_as_they_come_and_writing_can_be_stopped(page: Page,
     assert texts(page, ".sentences") == ["Yes. 1 "]
     assert texts(page, ".writing") == ["Writing…"]
     assert texts(page, ".file") == ["contract.pdf"]
+    page.evaluate("document.querySelector('.writing + button').focus()")
     click(page, ".answer button", "Stop")
     page.wait_for(ENDED)
+    assert page.evaluate("document.activeElement.ariaLabel") == "Helpful"
     assert "Stopped before it was complete." in texts(page, ".answer .soft")
     assert chat.left.wait(60)
 
@@ -134,6 +136,11 @@ def test_what_is_not_known_and_what_fails_is_said_above_the_hits(page: Page, cha
     click(page, "#language")
     assert texts(page, ".answer .message") == ["对话服务出错，请再问一次，或查看它的日志。"]
     assert texts(page, ".file") == ["contract.pdf"]
+    asked = len(chat.requests)
+    ask(page, "zyxwv")
+    assert texts(page, ".message") == ["没有找到。换个说法，或减少筛选条件。"]
+    assert texts(page, ".answer") == []
+    assert len(chat.requests) <= asked + 1  # choosing the mode asks the question before once more
 
 
 def test_one_can_do_without(page: Page, chat: StandIn) -> None:
