@@ -341,29 +341,9 @@ class Masker:
                 texts[index] = ""
 
     def _analyse(self, text: str) -> list[RecognizerResult]:
-        return _analysed(text, self.policy.masked, self.policy.terms, self.policy.ner_model)
+        from kb_pipeline.privacy.recognizers import analysed
 
-
-def _analysed(text: str, entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None) -> list[RecognizerResult]:
-    """Disjoint results in text order; of two that overlap the more certain, then the longer one."""
-    from kb_pipeline.privacy.recognizers import recognized
-
-    results = recognized(text, entities, terms, ner_model)
-    allowed = _allowed(text, terms) if results else []
-    kept: list[RecognizerResult] = []
-    for result in sorted(results, key=lambda r: (r.start, -r.score, -r.end)):
-        if allowed and _inside(result, allowed):
-            continue
-        if not kept or result.start >= kept[-1].end:
-            kept.append(result)
-        elif (result.score, result.end - result.start) > (kept[-1].score, kept[-1].end - kept[-1].start):
-            kept[-1] = result
-    return kept
-
-
-def _allowed(text: str, terms: SiteTerms) -> list[tuple[int, int]]:
-    pattern = terms.allow_pattern
-    return [match.span() for match in pattern.finditer(fold(text))] if pattern else []
+        return analysed(text, self.policy.masked, self.policy.terms, self.policy.ner_model)
 
 
 @lru_cache(maxsize=4_096)  # people ask with the same words again and again
@@ -371,8 +351,10 @@ def _named_behind_labels(
     part: str, entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None
 ) -> frozenset[tuple[str, str]]:
     """What a part of a query may be behind a label: (entity, value)."""
+    from kb_pipeline.privacy.recognizers import analysed
+
     text = _APART.join(f"{label}{part}" for label in _QUERY_LABELS)
-    found = _analysed(text, entities, terms, ner_model)
+    found = analysed(text, entities, terms, ner_model)
     return frozenset((result.entity_type, text[result.start : result.end]) for result in found)
 
 
@@ -409,8 +391,3 @@ def _stem_and_suffix(name: str) -> tuple[str, str]:
 
 _CHECKSUMMED = frozenset({"CN_RESIDENT_ID", "CN_USCC"})  # of figures in a table, one in 10,000 would pass
 _NUMBER_LABEL = re.compile(r"电话|手机|联系|传真|卡号|[账帐][号户]|phone|mobile|tel|card|account", re.IGNORECASE)
-
-
-def _inside(result: RecognizerResult, allowed: Sequence[tuple[int, int]]) -> bool:
-    place = bisect_right(allowed, (result.start, result.end + len(allowed) + (1 << 60))) - 1
-    return place >= 0 and allowed[place][1] >= result.end

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 from kb_pipeline.errors import SettingsError
-from kb_pipeline.privacy.detection import CELL, Detector, Trigger, labelled, lowered, prepared, simplified
+from kb_pipeline.privacy.detection import CELL, Detector, Trigger, fold, labelled, lowered, prepared, simplified
 from kb_pipeline.privacy.detectors.catalogue import DETECTORS
 from kb_pipeline.privacy.entities import DENIED
 from kb_pipeline.privacy.policy import SiteTerms
@@ -256,3 +257,28 @@ def recognized(text: str, entities: tuple[str, ...], terms: SiteTerms, ner_model
         for recognizer in _recognizers(entities, terms, ner_model)
         for result in recognizer.analyze(text, recognizer.supported_entities, _NO_ARTIFACTS)
     ]
+
+
+def analysed(text: str, entities: tuple[str, ...], terms: SiteTerms, ner_model: str | None) -> list[RecognizerResult]:
+    """Disjoint results in text order; of two that overlap the more certain, then the longer one."""
+    results = recognized(text, entities, terms, ner_model)
+    allowed = _allowed(text, terms) if results else []
+    kept: list[RecognizerResult] = []
+    for result in sorted(results, key=lambda r: (r.start, -r.score, -r.end)):
+        if allowed and _inside(result, allowed):
+            continue
+        if not kept or result.start >= kept[-1].end:
+            kept.append(result)
+        elif (result.score, result.end - result.start) > (kept[-1].score, kept[-1].end - kept[-1].start):
+            kept[-1] = result
+    return kept
+
+
+def _allowed(text: str, terms: SiteTerms) -> list[tuple[int, int]]:
+    pattern = terms.allow_pattern
+    return [match.span() for match in pattern.finditer(fold(text))] if pattern else []
+
+
+def _inside(result: RecognizerResult, allowed: Sequence[tuple[int, int]]) -> bool:
+    place = bisect_right(allowed, (result.start, result.end + len(allowed) + (1 << 60))) - 1
+    return place >= 0 and allowed[place][1] >= result.end
