@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -108,7 +109,9 @@ def _merged(model: Any, adapter: Path) -> Any:
     except ImportError:
         raise SettingsError(f"The adapter {adapter} needs the package peft; install kb_pipeline[finetune].") from None
     try:
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an older name
+            return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     except (OSError, ValueError, RuntimeError) as error:
         raise SettingsError(
             f"The adapter in {adapter} cannot be loaded ({type(error).__name__}); tune again, or restore the folder."
