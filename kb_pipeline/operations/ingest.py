@@ -21,7 +21,8 @@ from kb_pipeline.store.database import Connection
 CHARACTERS_PER_BYTE = 0.6
 CHARACTERS_PER_TOKEN = 2.5
 TOKENS_PER_SECOND = 5_000.0
-SEEN = ("new", "changed", "moved", "deleted")
+SEEN = ("scanned", "new", "changed", "moved", "deleted", "unchanged", "held")
+WHOLE = ("scanned", "unchanged", "held")  # of these each run counts all files, of the others those of its own shards
 # Why a document waits, as `ledger.pending_reasons` calls it and as a person reads it.
 REASONS = {
     "new": "new and not processed yet",
@@ -147,8 +148,10 @@ def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool
         scan = {"allow_mass_delete": allow_mass_delete, "within": dict(limit)}
         run_id, counts_of = run(site, REFRESH, shards, raw_documents=scan)
         runs.append(run_id)
-        # What a plan did not look at is only known by the run that did.
-        seen.update({name: counts_of["raw_documents"][name] for name in SEEN} if found.looks else {})
+        if found.looks:  # what the plan did not look at is only known by the run that did
+            done = counts_of["raw_documents"]
+            seen.update({name: done[name] for name in SEEN if name not in WHOLE})
+            seen |= Counter({name: done[name] for name in WHOLE})
         totals["described"] += counts_of["raw_documents"]["described"]
         totals["failed"] += sum(stage.get("failed", 0) for stage in counts_of.values())
         totals["texts_embedded"] += counts_of["embeddings"]["texts_embedded"]
@@ -156,15 +159,15 @@ def ingest(site: Site, path: str | None, *, run: RunJob, allow_mass_delete: bool
         totals["chunks_written"] += counts_of["knowledge_chunks"]["chunks_written"]
     counts = scan_counts(found)
     return IngestResult(
-        scanned=counts.scanned,
+        scanned=max(counts.scanned, seen["scanned"]),
         new=max(counts.new, seen["new"]),
         changed=max(counts.changed, seen["changed"]),
         moved=max(counts.moved, seen["moved"]),
         deleted=max(counts.deleted, seen["deleted"]),
         described=totals["described"],
-        unchanged=counts.unchanged,
+        unchanged=max(counts.unchanged, seen["unchanged"]),
         writing=counts.writing,
-        held=counts.held,
+        held=max(counts.held, seen["held"]),
         failed=totals["failed"],
         quarantined=ledger.count_failures(connection, site.scope()),
         sidecars_failed=descriptions.count_failures(connection),

@@ -118,10 +118,21 @@ def test_an_ingest_looks_whether_it_is_due_or_not_and_counts_what_it_found(web: 
         return "run", {name: dict(counts) | {name: counts[name] for name in COUNTED} for name in STAGES}
 
     result = ingest(kb.site, None, run=run)
-    assert (result.new, result.changed, result.deleted) == (0, 1, 0)
+    assert (result.scanned, result.new, result.changed, result.deleted) == (1, 0, 1, 0)
     assert any("looked at by the run" in note for note in result.notes)
     assert "Other text" in kb.contents()["a.html"]
 
 
 STAGES = ("raw_documents", "cleaned_elements", "chunks", "embeddings", "knowledge_chunks")
-COUNTED = ("new", "changed", "moved", "deleted", "described", "texts_embedded", "texts_reused", "chunks_written")
+COUNTED = (
+    "scanned",
+    "unchanged",
+    "new",
+    "changed",
+    "moved",
+    "deleted",
+    "described",
+    "texts_embedded",
+    "texts_reused",
+    "chunks_written",
+)
