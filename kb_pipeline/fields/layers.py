@@ -39,6 +39,11 @@ def decide(layers: Sequence[Layer], declared: Mapping[str, FieldType]) -> dict[s
     return found
 
 
+def places_of(path: str) -> list[str]:
+    """A path, and those of the files that may carry what lies there."""
+    return [path, *(folder.rstrip("/") for folder in folders_of(path) if folder)]
+
+
 def folders_of(path: str) -> list[str]:
     """The folders that a path lies in, each with its slash, from the nearest up to the source itself ('')."""
     parts = path.split("/")[:-1]

@@ -17,9 +17,9 @@ class Kind:
     hint: str = ""
 
 
-_UNPACK = "unpack it and add the files inside; "
+_UNPACK = "unpack it, or add its files as a .zip; "
 _SAVE_AS_PDF = "save it as PDF; "
-ZIP = Kind(".zip", _UNPACK)
+ZIP = Kind(".zip", "give its name the ending .zip; ")
 
 _STARTS = {
     b"7z\xbc\xaf\x27\x1c": Kind(".7z", _UNPACK),

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import PurePosixPath
 
 from kb_pipeline.errors import EncryptedDocument, MalformedDocument, UnsupportedFormat
 from kb_pipeline.parsing.code.languages import LANGUAGES, language_of_file
 from kb_pipeline.parsing.encodings import is_binary
-from kb_pipeline.parsing.foreign import Kind, archive_kind, kind_of, ole_kind
+from kb_pipeline.parsing.foreign import ZIP, Kind, archive_kind, kind_of, ole_kind
 
 
 class Format(StrEnum):
@@ -52,6 +53,7 @@ class Format(StrEnum):
     TIFF = "tiff"
     BMP = "bmp"
     WEBP = "webp"
+    ZIP = "zip"
     CODE = "code"
 
 
@@ -224,6 +226,17 @@ def _zip_format(by_name: Format | None, data: bytes) -> Format:
         raise MalformedDocument(
             f"The file cannot be opened as {expected} ({type(error).__name__}); open it and save it again."
         ) from None
+    kind = archive_format(names, mimetype)
+    if kind is Format.ZIP and by_name is not Format.ZIP:
+        raise _refused(ZIP)
+    return kind
+
+
+def archive_format(names: Collection[str], mimetype: bytes) -> Format:
+    """The format of a zip archive with files of these names; `mimetype`: what its file of that name says.
+
+    Raises UnsupportedFormat for one of a kind that no reader reads.
+    """
     if mimetype in _ZIP_MIMETYPES:
         return _ZIP_MIMETYPES[mimetype]
     # Some producers write the names with back slashes, or another case than the one they are named by.
@@ -239,7 +252,7 @@ def _zip_format(by_name: Format | None, data: bytes) -> Format:
         return Format.EPUB
     if "ofd.xml" in parts:  # GB/T 33190
         return Format.OFD
-    raise _refused(foreign)
+    return Format.ZIP
 
 
 def _ole_format(data: bytes) -> Format:

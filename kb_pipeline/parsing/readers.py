@@ -7,6 +7,7 @@ import. A new format is a line in this table and a line in `formats`.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -51,6 +52,19 @@ def _converted(target: Format) -> Reader:
     return read
 
 
+def _carrying(reader: Reader) -> Reader:
+    """The reader, and a warning for what the file carries and cannot be a document of its own."""
+
+    def read(file: File) -> ParsedDocument:
+        from kb_pipeline.parsing.carriers import left_out
+
+        document = reader(file)
+        reasons = left_out(io.BytesIO(file.data), f"a.{file.format}", unzipped_mb=file.limits.unzipped_mb)
+        return replace(document, warnings=(*document.warnings, *reasons))
+
+    return read
+
+
 READERS: Mapping[Format, Reader] = {
     Format.PDF: _of("pdf.read_pdf", "limits"),
     Format.DOCX: _of("office.docx.read_docx"),
@@ -70,8 +84,8 @@ READERS: Mapping[Format, Reader] = {
     Format.TEXT: _of("text.read_text"),
     Format.CSV: _of("delimited.read_delimited"),
     Format.TSV: _of("delimited.read_tsv"),
-    Format.EML: _of("mail.reader.read_eml"),
-    Format.MSG: _of("mail.reader.read_msg"),
+    Format.EML: _carrying(_of("mail.reader.read_eml")),
+    Format.MSG: _carrying(_of("mail.reader.read_msg")),
     Format.MHTML: _of("mail.reader.read_mhtml"),
     Format.IPYNB: _of("notebook.read_notebook"),
     Format.ASCIIDOC: _of("asciidoc.read_asciidoc"),
@@ -79,6 +93,7 @@ READERS: Mapping[Format, Reader] = {
     Format.VTT: _of("subtitles.read_subtitles"),
     Format.SRT: _of("subtitles.read_subtitles"),
     Format.ICS: _of("calendars.read_calendar"),
+    Format.ZIP: _of("carriers.read_zip", "limits"),
     Format.CODE: _of("code.reader.read_code", "name"),
     **dict.fromkeys(IMAGE_FORMATS, _of("images.read_image", "limits")),
 }

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 # Raise when the code of a stage changes its output for the same input.
-PARSE_CODE_VERSION = 9
+PARSE_CODE_VERSION = 10
 CHUNK_CODE_VERSION = 3
 
 

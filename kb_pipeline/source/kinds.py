@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from kb_pipeline.settings import Settings, SourceSettings
 from kb_pipeline.source.boundary import Boundary
+from kb_pipeline.source.inside import Inside
 from kb_pipeline.source.listing import canonical_uri
 from kb_pipeline.source.place import Files, Place
 from kb_pipeline.source.shares import OPENERS, Share
@@ -63,7 +64,8 @@ class Sources:
         own = own_settings(self.settings, uri)
         if _scheme(uri) in KINDS:
             return KINDS[_scheme(uri)](uri, own, self.database_url)
-        return Files(uri, Boundary(self.settings.home_path, follow_links=own.follow_links))
+        files = Files(uri, Boundary(self.settings.home_path, follow_links=own.follow_links))
+        return Inside(files, self.settings.limits.unzipped_mb)
 
 
 def is_configured_only(uri: str) -> bool:

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, urlsplit
 
 from kb_pipeline.errors import SettingsError, SourceUnavailable, UnreadableFile
+from kb_pipeline.parsing.carriers import is_carrier
 from kb_pipeline.source.boundary import Boundary
 from kb_pipeline.source.selection import EVERYTHING, Selection
 from kb_pipeline.source.walk import Walk, is_ignored, printable_path
@@ -122,9 +123,9 @@ def is_local(uri: str) -> bool:
 
 
 def collection_of(path: str) -> str:
-    """First-level sub-folders are collections; files beside them belong to the default one."""
+    """First-level sub-folders are collections; files beside them, and what these carry, belong to the default one."""
     first, slash, _ = path.partition("/")
-    return first if slash else DEFAULT_COLLECTION
+    return first if slash and not is_carrier(first) else DEFAULT_COLLECTION
 
 
 def shard_hash(uri: str, path: str) -> str:
@@ -302,6 +303,15 @@ def is_folder(path: str) -> bool:
         return in_time(Path(path).is_dir, PATIENCE_SECONDS)
     except TimeoutError:
         raise _silent(path) from None
+
+
+def is_file(uri: str, path: str) -> bool:
+    """Whether a file, and no folder, is there. Raises UnreadableFile where nothing answers."""
+    with reading(uri, path):
+        if is_local(uri):
+            return in_time(Path(uri, path).is_file, PATIENCE_SECONDS)
+        filesystem, root = _filesystem(uri)
+        return bool(filesystem.isfile(f"{root}/{path}"))
 
 
 def list_names(uri: str, folder: str) -> list[str]:

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.robotparser import RobotFileParser
 
 from kb_pipeline.errors import NotFetched, SettingsError, SourceUnavailable, UnreadableFile
+from kb_pipeline.parsing.carriers import Carried
 from kb_pipeline.parsing.formats import EXTENSIONS, UNREADABLE_EXTENSIONS, Format
 from kb_pipeline.settings import SourceSettings
 from kb_pipeline.source.addresses import MOST_BYTES, addresses
@@ -69,6 +70,9 @@ class Pages(ReadWhole):
                 look.ignored += 1
             else:
                 self._look_at(look, path, url)
+
+    def contents(self, path: str) -> Sequence[Carried]:  # noqa: ARG002 - of `Place`
+        return ()
 
     def names(self, folder: str) -> list[str]:
         start = f"{folder}/" if folder else ""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from kb_pipeline.parsing.carriers import Carried
 from kb_pipeline.source import listing
 from kb_pipeline.source.boundary import Boundary
 from kb_pipeline.source.listing import FETCHED_PREFIX, Listing
@@ -47,6 +48,9 @@ class Place(Protocol):
 
     def names(self, folder: str) -> list[str]:
         """The names in one folder ('' is the source itself)."""
+
+    def contents(self, path: str) -> Sequence[Carried]:
+        """What the file carries."""
 
     def is_empty(self) -> bool: ...
 
@@ -82,6 +86,9 @@ class Files:
 
     def names(self, folder: str) -> list[str]:
         return listing.list_names(self.uri, folder)
+
+    def contents(self, path: str) -> Sequence[Carried]:  # noqa: ARG002 - `inside` looks into files
+        return ()
 
     def is_empty(self) -> bool:
         return listing.is_empty(self.uri)

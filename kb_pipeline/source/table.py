@@ -24,6 +24,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kb_pipeline.errors import DocumentError, EmptyDocument, SourceUnavailable, UnreadableFile
+from kb_pipeline.parsing.carriers import Carried
 from kb_pipeline.settings import SourceSettings
 from kb_pipeline.source.listing import LONGEST_PATH, Entry, Listing
 from kb_pipeline.source.place import Known, ReadWhole, nothing_known
@@ -75,6 +76,9 @@ class Table(ReadWhole):
         except TimeoutError:
             raise self._silent() from None
         return found.listing()
+
+    def contents(self, path: str) -> Sequence[Carried]:  # noqa: ARG002 - of `Place`
+        return ()
 
     def names(self, folder: str) -> list[str]:
         start = f"{folder}/" if folder else ""

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from kb_pipeline.fields.groups import KEY, readers
 from kb_pipeline.fields.layers import Field, Layer, decide, folders_of
 from kb_pipeline.fields.values import complaint
+from kb_pipeline.parsing.carriers import is_carrier
 from kb_pipeline.progress import track
 from kb_pipeline.settings import Settings, SourceSettings
 from kb_pipeline.source.kinds import own_settings
@@ -113,15 +114,21 @@ def _layers(
 ) -> dict[int, list[Layer]]:
     paths = [document.path for document in documents]
     folders = {folder for path in paths for folder in folders_of(path)}
-    of_documents = _by_path(descriptions.said_of_documents(connection, source, paths))
+    described = [*paths, *(folder.rstrip("/") for folder in folders if is_carrier(folder.rstrip("/")))]
+    of_documents = _by_path(descriptions.said_of_documents(connection, source, described))
     of_folders = _by_path(descriptions.said_of_folders(connection, source, folders))
     closed_manifests = _by_path(descriptions.said_of_manifests(connection, source, own.manifests))
-    by_manifests = {(said.path, said.file): said for said in descriptions.said_by_manifests(connection, source, paths)}
+    by_manifests = {
+        (said.path, said.file): said for said in descriptions.said_by_manifests(connection, source, described)
+    }
 
     def layers(path: str) -> list[Layer]:
-        said = [of_documents.get(path), *(of_folders.get(folder) for folder in folders_of(path))]
+        said = [of_documents.get(path)]
+        for folder in folders_of(path):  # what is said of a carrier holds for what it carries
+            said += [of_documents.get(folder.rstrip("/")), of_folders.get(folder)]
         for manifest in own.manifests:  # of one that cannot be read nobody knows which documents it is about
             said += [closed_manifests.get(manifest), by_manifests.get((path, manifest))]
+            said += [by_manifests.get((folder.rstrip("/"), manifest)) for folder in folders_of(path)]
         return [Layer(one.file, one.given) for one in said if one is not None] + layers_of_path(path, own.patterns)
 
     return {document.id: layers(document.path) for document in documents}

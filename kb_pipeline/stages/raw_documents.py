@@ -31,6 +31,7 @@ from kb_pipeline.source.names import Names
 from kb_pipeline.source.place import Place
 from kb_pipeline.source.selection import Selection
 from kb_pipeline.stages import fields, sidecar_reading, sidecars
+from kb_pipeline.stages.carried import carriers_of, look_inside
 from kb_pipeline.stages.hashing import hashing
 from kb_pipeline.stages.report import StageReport, batched
 from kb_pipeline.stages.sidecars import SidecarDiff
@@ -100,11 +101,13 @@ def scan_source(
     names.look_again()
     place = names.sources.of(source.uri)
     in_all = cache(lambda: ledger.signatures(connection, source.id))
-    listing = place.list_files(selection_of(settings, source.uri), in_all)
+    selection = selection_of(settings, source.uri)
+    listing = place.list_files(selection, in_all)
     # A name that stands in the ledger as it is was found to hold nothing, unless the policies changed.
     looked_at = source.names_policy == names.policy
     listed, known = listing.signatures, None
-    if shards != EVERY_SHARD and looked_at:
+    carries = bool(carriers_of(listed))
+    if shards != EVERY_SHARD and looked_at and not carries:
         here, there = _in_shards(source.uri, listed, shards), ledger.signatures(connection, source.id, shards)
         if _paths(here - there) == _paths(there - here):
             listed, known = here, there
@@ -113,8 +116,20 @@ def scan_source(
     suspects = _suspects(listed, known) if looked_at else None
     signatures, real_paths, namesakes = _stored(listed, suspects, names)
     differing = [entry_of(line) for line in signatures - known]
-    missing_paths = [entry_of(line).path for line in known - signatures]
     at_rest, writing = settle(source.uri, differing, real_paths, listed_ns)
+    if carries:
+        unstable = {entry.path for entry in writing} | namesakes
+        carriers = carriers_of(signatures)
+        resting = frozenset(
+            line for line in carriers if (looked_at and line in known) or entry_of(line).path in unstable
+        )
+        inside = look_inside(place, carriers, known, resting=resting, real_paths=real_paths, selection=selection)
+        carried, real_carried, same = _stored(inside.found, None, names)
+        signatures, namesakes = signatures | inside.kept | carried, namesakes | same
+        real_paths = {**real_paths, **real_carried}
+        at_rest += (new := [entry_of(line) for line in (inside.kept | carried) - known])
+        differing += new
+    missing_paths = [entry_of(line).path for line in known - signatures]
     unlisted_names = names.stored(listing.unlisted)
     unlisted = {unlisted_names.get(path, path): reason for path, reason in listing.unlisted.items()}
     found = hashes if hashes is not None else {}
@@ -128,7 +143,7 @@ def scan_source(
             return None
 
     result = diff(
-        scanned=len(listing.signatures),
+        scanned=len(signatures) if carries else len(listing.signatures),
         differing=at_rest + writing,
         writing=writing,
         missing=ledger.known_documents(connection, source.id, missing_paths) if missing_paths else {},

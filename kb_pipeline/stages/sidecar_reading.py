@@ -18,6 +18,7 @@ from kb_pipeline.errors import BadSidecar, DocumentError
 from kb_pipeline.fields import groups
 from kb_pipeline.fields.declaration import FieldType
 from kb_pipeline.fields.groups import KEY, closed, may_name_groups
+from kb_pipeline.fields.layers import places_of
 from kb_pipeline.fields.sidecars import LARGEST_MANIFEST, LARGEST_SIDECAR, About, read_manifest, read_sidecar
 from kb_pipeline.fields.values import Given, Written, as_labelled, complaint, without_label
 from kb_pipeline.privacy.maskers import Maskers
@@ -46,7 +47,7 @@ class Changes:
     failed: int = 0
 
     def concerns(self, path: str) -> bool:
-        return self.everything or path in self.rows or concerns(self.abouts, path)
+        return self.everything or any(place in self.rows for place in places_of(path)) or concerns(self.abouts, path)
 
 
 def read(

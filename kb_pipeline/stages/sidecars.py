@@ -169,5 +169,8 @@ def _concerned(connection: Connection, source: Source, diff: SidecarDiff) -> lis
 
 
 def concerns(abouts: Collection[About], path: str) -> bool:
-    """Whether any of what is described is the document at `path`, or a folder that it lies in."""
-    return About("document", path) in abouts or any(About("folder", folder) in abouts for folder in folders_of(path))
+    """Whether any of what is described is the document at `path`, or a folder or carrier that it lies in."""
+    return About("document", path) in abouts or any(
+        About("folder", folder) in abouts or About("document", folder.rstrip("/")) in abouts
+        for folder in folders_of(path)
+    )

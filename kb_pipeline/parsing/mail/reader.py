@@ -1,8 +1,8 @@
 """E-mail (EML, MSG) -> elements: the subject as the top heading, the body, the headers as metadata.
 
 A web page that a browser saved in one file (MHTML) is a message, too.
-Quoted messages, signatures and disclaimers are left out and listed. Attachments are not read; their names are
-kept and a warning says how many there are.
+Quoted messages, signatures and disclaimers are left out and listed. Attachments are documents of their own
+(`parsing.carriers`); their names are kept.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ def read_eml(data: bytes) -> ParsedDocument:
     message = email.message_from_bytes(data, policy=email.policy.compat32)
     parts = _Parts()
     _collect(message, parts)
-    metadata = {name: value for name in _HEADERS if (value := _header(message, name))}
+    metadata = {name: value for name in _HEADERS if (value := header(message, name))}
     if "date" in metadata:
         metadata["date"] = _iso_date(metadata["date"])
     visible = [text for _, text in parts.texts if text.strip()]
     if (parts.is_encrypted and not visible) or (len(visible) == 1 and _PGP_BODY.match(visible[0])):
         raise EncryptedDocument(_ENCRYPTED)
-    return _document(_header(message, "subject"), parts.texts, metadata, parts.attachments)
+    return _document(header(message, "subject"), parts.texts, metadata, parts.attachments)
 
 
 def read_mhtml(data: bytes) -> ParsedDocument:
@@ -109,8 +109,8 @@ def _collect(part: Message, parts: _Parts) -> None:
         parts.is_encrypted = True
     if kind == "message/rfc822":
         inner = part.get_payload()
-        subject = _header(inner[0], "subject") if isinstance(inner, list) and isinstance(inner[0], Message) else ""
-        parts.attachments.append(subject or _file_name(part))
+        subject = header(inner[0], "subject") if isinstance(inner, list) and isinstance(inner[0], Message) else ""
+        parts.attachments.append(subject or file_name(part))
     elif part.is_multipart():
         below = [_collected(child) for child in part.get_payload() if isinstance(child, Message)]
         if kind == "multipart/alternative":
@@ -124,7 +124,7 @@ def _collect(part: Message, parts: _Parts) -> None:
     elif kind in ("text/plain", "text/html") and part.get_content_disposition() != "attachment" and not _has_name(part):
         parts.texts.append((kind == "text/html", _decode_part(part)))
     else:
-        parts.attachments.append(_file_name(part))
+        parts.attachments.append(file_name(part))
 
 
 def _collected(part: Message) -> _Parts:
@@ -151,8 +151,6 @@ def _document(
     elements = [element for body in bodies for element in body.elements]
     heading = (Element("Title", subject, heading_level=1),) if subject else ()
     warnings = []
-    if attachments:
-        warnings.append(f"{len(attachments)} attachments were not read.")
     if heading and not elements:
         warnings.append("The message has no text beside its subject.")
     return ParsedDocument(
@@ -200,7 +198,8 @@ def _below_subject(element: Element) -> Element:
     return replace(element, heading_level=element.heading_level + 1) if element.heading_level else element
 
 
-def _header(message: Message, name: str) -> str:
+def header(message: Message, name: str) -> str:
+    """The text of a header; empty where there is none."""
     raw = next((value for key, value in message.raw_items() if key.lower() == name), None)
     return "" if raw is None else _decoded(str(raw))
 
@@ -230,7 +229,7 @@ def _has_name(part: Message) -> bool:
     return part.get_content_disposition() is not None and bool(part.get_filename())
 
 
-def _file_name(part: Message) -> str:
+def file_name(part: Message) -> str:
     """The name of an attachment; bare bytes in the headers that hold it are guessed."""
     for key, value in part.raw_items():
         if key.lower() in _NAMING_HEADERS and not str(value).isascii():
