@@ -63,7 +63,8 @@ class _Budget:
             raise LimitExceeded(f"The file holds more than {MOST_FILES:,} files; unpack it or split it.")
         if size > self.size:
             raise LimitExceeded(
-                f"The file unpacks to more than the limit of {self.most_mb} MiB; raise limits.unzipped_mb or split it."
+                f"The file unpacks to more than the limit of {self.most_mb} MiB; raise limits.unzipped_mb and save "
+                "the file anew, or split it."
             )
         self.files -= files
         self.size -= size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from email.message import EmailMessage
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from kb_pipeline.access.principal import Principal
 from kb_pipeline.operations.audit import audit
 from kb_pipeline.operations.originals import open_original
-from kb_pipeline.store import generations
+from kb_pipeline.store import database, generations
 from kb_pipeline.store.conditions import compile_condition
 
 if TYPE_CHECKING:
@@ -83,6 +84,23 @@ def test_what_is_inside_comes_changes_moves_and_goes_with_its_carrier(kb: TestSi
     (kb.documents / "box.zip").unlink()
     assert kb.refresh(allow_mass_delete=True)["deleted"] == 6
     assert found(kb) == set()
+
+
+def test_carriers_that_were_read_before_they_were_opened_are_opened(kb: TestSite) -> None:
+    put(kb, "mail.eml", mail({"offer.md": b"# Offer\n\nTen boxes.\n"}))
+    kb.refresh()
+    kb.refresh()  # and finds that all names are stored as they should
+    kb.connection.execute("UPDATE documents SET deleted_at = now() WHERE path = 'mail.eml/offer.md'")
+    kb.refresh()
+    assert found(kb) == {"mail.eml"}
+    kb.connection.execute(query_of("0055_carriers"))
+    report = kb.refresh()
+    assert (found(kb), report["new"], report["texts_embedded"]) == ({"mail.eml", "mail.eml/offer.md"}, 1, 0)
+
+
+def query_of(migration: str) -> bytes:
+    folder = Path(database.__file__).parent / "sql" / "migrations"
+    return (folder / f"{migration}.sql").read_bytes()
 
 
 def test_whoever_may_not_read_the_carrier_may_not_read_what_it_carries(kb: TestSite) -> None:
