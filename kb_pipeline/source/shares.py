@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from kb_pipeline.errors import DocumentError, SettingsError, SourceUnavailable, UnreadableFile
+from kb_pipeline.parsing.carriers import Carried
 from kb_pipeline.settings import SourceSettings
 from kb_pipeline.source.listing import FETCHED_PREFIX, PATIENCE_SECONDS, READ_BYTES, Gathered, Listing
 from kb_pipeline.source.place import Known, ReadWhole, nothing_known
@@ -51,6 +52,9 @@ class Share(ReadWhole):
 
     def names(self, folder: str) -> list[str]:
         return self._in_time(lambda: [_name(info) for info in self._ls(folder)])
+
+    def contents(self, path: str) -> Sequence[Carried]:  # noqa: ARG002 - of `Place`
+        return ()
 
     def is_empty(self) -> bool:
         self._filesystem, self._is_silent = None, False
