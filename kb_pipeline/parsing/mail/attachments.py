@@ -18,6 +18,7 @@ _NOT_ATTACHED = frozenset(
     | {"application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted"}
 )
 _CONTENT_ID = 0x3712  # PidTagAttachContentId, [MS-OXCMSG] 2.2.2.29
+_METHOD, _BY_VALUE = 0x3705, 1  # PidTagAttachMethod, [MS-OXCMSG] 2.2.2.9
 
 
 class Attachment(NamedTuple):
@@ -42,7 +43,8 @@ def msg_attachments(data: bytes) -> list[Attachment]:
         is_shown = (attachment.mime_type or "").startswith("image/") and attachment.properties.str_prop_value(
             _CONTENT_ID
         )
-        content = attachment.file_bytes if attachment.attached_by_value else None
+        method = attachment.properties.int_prop_value(_METHOD)
+        content = attachment.file_bytes if method in (None, _BY_VALUE) else None
         if content and not is_shown:
             found.append(_attachment(attachment.file_name or "unnamed", content))
     return found
