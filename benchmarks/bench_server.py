@@ -3,8 +3,8 @@
     python benchmarks/bench_server.py [--users 100] [--seconds 300] [--overload 1000]
 
 The server is `kb serve` over a knowledge base of made-up documents, and the embedding server answers at once. A user
-asks, views a document of a hit, says that the hit helped, and pauses for half a second to a second and a half between
-requests. Under overload so many clients come within a second and ask for ten, each on a connection of its own; those
+comes within the first seconds, asks, views a document of a hit, says that the hit helped, and pauses for half a second
+to a second and a half between requests. Under overload so many clients come within a second and ask for ten, each on a connection of its own; those
 that are refused come again when they were told to. Users, in a process of their own, share this machine with the server
 and PostgreSQL.
 """
@@ -140,6 +140,7 @@ async def mixed(users: int, seconds: float) -> Seen:
 
 
 async def user(client: aiohttp.ClientSession, seen: Seen, dice: random.Random, until: float) -> None:
+    await asyncio.sleep(dice.uniform(0, 3 * PAUSES[1]))  # nobody comes at the same moment as a hundred others
     while time.perf_counter() < until:
         words = f"document {dice.randrange(DOCUMENTS)} section {dice.randrange(5)}"
         found = await seen.ask(client, "search", "POST", "/v1/search", {"query": words, "k": 10})

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kb_pipeline.search.retrieve import MaskQuery
 
 MOST_CONNECTIONS = 8
-MOST_WAITING = 32  # searches that wait for a query vector, or have one
+MOST_WAITING = 16  # searches that wait for a query vector, or have one
 CONNECTION_TIMEOUT = 10.0  # seconds a search waits for a connection
 HEALTH_TIMEOUT = 2.0  # seconds
 

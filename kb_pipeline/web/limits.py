@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 BURST_SECONDS = 10.0  # of the rate that a full bucket holds
 MOST_BUCKETS = 10_000
-MOST_IN_WORK = 128
+MOST_IN_WORK = 64
 NO_PLACE = "The server has as much to do as it can; try again in a second."
 RETRY_AFTER = {"retry-after": "1"}
 
