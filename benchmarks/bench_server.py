@@ -4,9 +4,9 @@
 
 The server is `kb serve` over a knowledge base of made-up documents, and the embedding server answers at once. A user
 comes within the first seconds, asks, views a document of a hit, says that the hit helped, and pauses for half a second
-to a second and a half between requests. Under overload so many clients come within a second and ask for ten, each on a connection of its own; those
-that are refused come again when they were told to. Users, in a process of their own, share this machine with the server
-and PostgreSQL.
+to a second and a half between requests. Under overload so many clients come within a second and ask for ten, each on a
+connection of its own; those that are refused come again when they were told to. Users, in a process of their own, share
+this machine with the server and PostgreSQL.
 """
 
 from __future__ import annotations
