@@ -11,6 +11,8 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +45,17 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(documents: Path) -> Iterator[Site]:
     new = Site(documents.with_name("home"), {"config": str(ROOT / "kb.toml")})
     report = new.json("ingest", documents)
-    count = sum(path.is_file() for path in documents.rglob("*"))
+    count = documents_in(documents)
     assert (report["new"], report["failed"]) == (count, 0)
     yield new
     new.stop()
+
+
+def documents_in(folder: Path) -> int:
+    """The files, and what e-mail among them carries."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    mails = [message_from_bytes(path.read_bytes(), policy=default) for path in files if path.suffix == ".eml"]
+    return len(files) + sum(len(list(mail.iter_attachments())) for mail in mails)
 
 
 def test_questions_in_both_languages_find_their_document(site: Site) -> None:
@@ -105,7 +114,7 @@ def test_a_dropped_changed_moved_and_deleted_file_is_followed(site: Site, docume
 
 def test_status_failures_and_audit_agree(site: Site, documents: Path) -> None:
     status = site.json("status")
-    assert status["documents"] == sum(path.is_file() for path in documents.rglob("*"))
+    assert status["documents"] == documents_in(documents)
     assert status["chunks"] == status["vectors"] > 100
     assert (status["pending"], status["failed"]) == (0, 0)
     assert {server["name"]: server["running"] for server in status["servers"]} == {"postgres": True, "embedding": True}
