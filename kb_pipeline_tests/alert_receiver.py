@@ -11,11 +11,11 @@ its headers at a time, for ever), "refused" (200 with an error code, as Feishu, 
 from __future__ import annotations
 
 import json
-import threading
-from collections import deque
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
+
+from kb_pipeline_tests.stand_in_server import StandInServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,28 +26,13 @@ REFUSED = {"code": 19024, "errcode": 310000, "msg": "Key Words Not Found", "errm
 SECRET_PATH = "/hooks/3f9c0d"
 
 
-class AlertReceiver:
+class AlertReceiver(StandInServer):
     """`requests`: paths of all that came; `messages`: bodies of those that were taken."""
 
     def __init__(self) -> None:
-        self.faults: deque[str] = deque()
         self.requests: list[str] = []
         self.messages: list[dict[str, Any]] = []
-        self.over = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}{SECRET_PATH}"
-
-    def close(self) -> None:
-        self.over.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(_Handler, SECRET_PATH)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -56,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.owner.requests.append(self.path)
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        match self.owner.faults.popleft() if self.owner.faults else None:
+        match self.owner.next_fault():
             case None:
                 self.owner.messages.append(body)
                 self._answer(200, json.dumps(TAKEN).encode())
@@ -86,9 +71,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Slow: ")
             while not self.owner.over.wait(0.02):
                 self.wfile.write(b"a")
-
-    def log_message(self, *_: Any) -> None:
-        """Silent."""
 
 
 @contextmanager

@@ -24,11 +24,12 @@ import re
 import threading
 from collections import deque
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 from kb_pipeline.chunking.lexemes import query_terms
 from kb_pipeline.chunking.sentences import sentences
+from kb_pipeline_tests.stand_in_server import StandInServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,35 +54,24 @@ def quoted(messages: list[dict[str, str]]) -> str:
     return " ".join(f"{sentence} [{number}]" for number, sentence in best)
 
 
-class ChatServer:
+class ChatServer(StandInServer):
     """`requests`: the bodies that came. `asked`: one came. `left`: a client hung up on an answer that was not over.
     `hold`: chunks wait until it is set."""
 
     def __init__(self, api_key: str | None) -> None:
         self.api_key = api_key
-        self.faults: deque[str] = deque()
         self.says: deque[str] = deque()
         self.requests: list[dict[str, Any]] = []
         self.asked = threading.Event()
         self.left = threading.Event()
         self.hold = threading.Event()
         self.hold.set()
-        self.over = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        super().__init__(_Handler, "/v1")
 
     def close(self) -> None:
         self.over.set()
         self.hold.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().close()
 
 
 def _error(status: int, message: str) -> dict[str, Any]:
@@ -118,14 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     owner: ChatServer
 
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
-
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.owner.requests.append(body)
         self.owner.asked.set()
-        fault = self.owner.faults.popleft() if self.owner.faults else None
+        fault = self.owner.next_fault()
         if self.owner.api_key and self.headers.get("authorization") != f"Bearer {self.owner.api_key}":
             fault = "401"
         if self.path != "/v1/chat/completions":

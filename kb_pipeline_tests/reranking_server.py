@@ -17,16 +17,15 @@ Faults: "reset", "hang" (no answer), "trickle" (a byte at a time), "html", "text
 from __future__ import annotations
 
 import json
-import threading
-from collections import deque
 from contextlib import contextmanager
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, Literal
 
 from kb_pipeline.chunking.sentences import sentences
 from kb_pipeline.embedding.encoder import load_encoder
 from kb_pipeline.embedding.models import DEFAULT_CPU_MODEL, profile_for
+from kb_pipeline_tests.stand_in_server import StandInServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,30 +64,15 @@ def by_length(_query: str, documents: Sequence[str]) -> list[float]:
     return [float(len(document)) for document in documents]
 
 
-class RerankingServer:
+class RerankingServer(StandInServer):
     """`requests`: the bodies that came. `shape`: of the answers."""
 
     def __init__(self, scorer: Any, shape: Literal["sglang", "cohere"], api_key: str | None) -> None:
         self.scorer = scorer
         self.shape = shape
         self.api_key = api_key
-        self.faults: deque[str] = deque()
         self.requests: list[dict[str, Any]] = []
-        self.over = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-
-    def close(self) -> None:
-        self.over.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(_Handler, "/v1")
 
     def answer(self, body: dict[str, Any], fault: str | None) -> Any:
         documents = body["documents"]
@@ -127,13 +111,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     owner: RerankingServer
 
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
-
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.owner.requests.append(body)
-        fault = self.owner.faults.popleft() if self.owner.faults else None
+        fault = self.owner.next_fault()
         if self.owner.api_key and self.headers.get("authorization") != f"Bearer {self.owner.api_key}":
             fault = "401"
         if fault in _ANSWERS:

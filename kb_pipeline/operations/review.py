@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -28,19 +28,11 @@ MOST_LOOKED_AT = 500  # cases, those that most people met
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewPassage:
+class ReviewPassage(PlacedPassage):
     """`rank`: in the last search for the question; None where that did not show it. `named`: somebody said that it
     would have been right. `state`: what votes and decisions come to; None without any. `for_it`, `against_it`: weights
     of the votes of `people`. `reviewed`: a person decided, which overrules them."""
 
-    document_id: int
-    chunk_key: str
-    source_file: str
-    collection: str
-    page_number: int | None
-    page_end: int | None
-    section_path: list[str]
-    content: str
     rank: int | None
     named: bool
     state: State | None
@@ -148,14 +140,7 @@ def _case(case: Case, passages: tuple[ReviewPassage, ...]) -> ReviewCase:
 
 def _passage(placed: PlacedPassage, rank: int | None, named: bool, verdict: Verdict | None) -> ReviewPassage:
     return ReviewPassage(
-        document_id=placed.document_id,
-        chunk_key=placed.chunk_key,
-        source_file=placed.source_file,
-        collection=placed.collection,
-        page_number=placed.page_number,
-        page_end=placed.page_end,
-        section_path=placed.section_path,
-        content=placed.content,
+        **asdict(placed),
         rank=rank,
         named=named,
         state=verdict.state if verdict else None,
